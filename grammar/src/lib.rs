@@ -1,0 +1,13 @@
+//! The text of `.gmpnet`: sources and spans, the grammar, the syntax tree, and its printing.
+//!
+//! ```text
+//! text -read-> Ast -print-> canonical text
+//! ```
+//!
+//! Nothing here knows what a name means; that is the compiler's `resolve`.
+
+#![forbid(unsafe_code)]
+
+pub mod ast;
+pub mod diagnostic;
+pub mod source;

@@ -1,0 +1,2 @@
+//! gmpc.
+fn main() {}

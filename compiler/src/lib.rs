@@ -1,1 +1,7 @@
-//! Compiler.
+//! From a `.gmpnet` syntax tree to programs.
+
+#![forbid(unsafe_code)]
+
+pub mod experiment;
+pub mod graph;
+pub mod math;

@@ -1,0 +1,87 @@
+//! What "well formed" means for a graph, one line a rule. Run between stages in debug builds and in tests.
+
+use super::{Graph, Id, Op, Output};
+
+/// Checks operands, shapes and references.
+///
+/// # Errors
+/// The first broken rule, with the printed node.
+pub fn verify(graph: &Graph) -> Result<(), String> {
+    for id in graph.ids() {
+        check(graph, id).map_err(|rule| format!("{id} = {} : {:?}: {rule}", graph[id].op.name(), graph.shape(id)))?;
+    }
+    for output in &graph.outputs {
+        if output.id().index() >= graph.nodes.len() {
+            return Err(format!("output of unknown node {}", output.id()));
+        }
+        if let Output::Write { state, id } = output {
+            let known = graph.states.get(*state).ok_or("write to an unknown state")?;
+            if known.shape != graph.shape(*id) {
+                return Err(format!("{} is {:?}, its new value {:?}", known.name, known.shape, graph.shape(*id)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
+    let node = &graph[id];
+    require(node.inputs.iter().all(|input| *input < id), "an operand does not stand before its user")?;
+    let shapes: Vec<&[usize]> = node.inputs.iter().map(|&i| graph.shape(i)).collect();
+    let size = |s: &[usize]| s.iter().product::<usize>();
+    let arity = |n: usize| require(shapes.len() == n, "wrong number of operands");
+    let out: &[usize] = &node.shape;
+    match &node.op {
+        Op::Input(i) => require(graph.inputs.get(*i).is_some_and(|x| x.shape == out), "unknown input or its shape"),
+        Op::State(i) => require(graph.states.get(*i).is_some_and(|x| x.shape == out), "unknown state or its shape"),
+        Op::Const(_) => require(out.is_empty(), "a constant is a scalar"),
+        Op::Iota(axis) => require(*axis < out.len(), "no such axis"),
+        Op::Uniform { .. } => arity(0),
+        Op::Reshape => arity(1).and(require(size(shapes[0]) == size(out), "reshape changes the number of elements")),
+        Op::Transpose(axes) => {
+            let mut sorted = axes.clone();
+            sorted.sort_unstable();
+            arity(1)?;
+            require(sorted.iter().copied().eq(0..shapes[0].len()), "not a permutation of the axes")?;
+            require(axes.iter().zip(out).all(|(&a, &n)| shapes[0][a] == n), "shape does not follow the axes")
+        }
+        Op::Broadcast => {
+            arity(1)?;
+            require(shapes[0].len() == out.len(), "broadcast changes the rank")?;
+            require(shapes[0].iter().zip(out).all(|(a, b)| a == b || *a == 1), "only axes of size 1 are repeated")
+        }
+        Op::Slice { axis, start } => {
+            arity(1)?;
+            require(*axis < out.len() && start + out[*axis] <= shapes[0][*axis], "slice leaves its operand")
+        }
+        Op::Pad { axis, before } => {
+            arity(1)?;
+            require(*axis < out.len() && before + shapes[0][*axis] <= out[*axis], "operand leaves the padded shape")
+        }
+        Op::Concat { axis } => {
+            require(!shapes.is_empty() && *axis < out.len(), "nothing to join, or no such axis")?;
+            require(shapes.iter().map(|s| s[*axis]).sum::<usize>() == out[*axis], "parts do not add up")
+        }
+        Op::Sum(axes) | Op::MaxOver(axes) => {
+            arity(1)?;
+            let kept = |i: usize| if axes.contains(&i) { 1 } else { shapes[0][i] };
+            require(out.len() == shapes[0].len() && (0..out.len()).all(|i| out[i] == kept(i)), "reduced axes stay as 1")
+        }
+        Op::MatMul { transpose_a, transpose_b } => {
+            arity(2)?;
+            require(shapes.iter().all(|s| s.len() == 2) && out.len() == 2, "matrix product of matrices")?;
+            let (a, b) = (usize::from(*transpose_a), usize::from(*transpose_b));
+            require(shapes[0][1 - a] == shapes[1][b], "inner sizes differ")?;
+            require(out[0] == shapes[0][a] && out[1] == shapes[1][1 - b], "outer sizes differ")
+        }
+        Op::Spherical => arity(1).and(require(out[0] == shapes[0][0] + 1 && out[1] == shapes[0][1], "one more row")),
+        Op::SphericalGrad => arity(2).and(require(shapes[0] == out && shapes[1][0] == out[0] + 1, "one row less")),
+        Op::Angles => arity(1).and(require(out[0] + 1 == shapes[0][0] && out[1] == shapes[0][1], "one row less")),
+        op if op.is_elementwise() => require(shapes.iter().all(|s| *s == out), "operands and result share one shape"),
+        _ => Err("no rule for this operation"),
+    }
+}
+
+fn require(holds: bool, rule: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(rule) }
+}

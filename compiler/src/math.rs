@@ -1,0 +1,3 @@
+//! Mathematics written once for every backend.
+
+pub mod philox;

@@ -2,6 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod experiment;
 pub mod graph;
 pub mod math;
+pub mod module;
+pub mod net;
+pub mod program;

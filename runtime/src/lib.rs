@@ -1,1 +1,3 @@
-//! Runtime.
+//! Runs gmpc programs: devices, data, training, checkpoints, comparison.
+
+pub mod device;

@@ -1,0 +1,3 @@
+//! Backends: from kernels to the text of machine code.
+
+pub mod cpu;

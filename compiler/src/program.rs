@@ -1,0 +1,80 @@
+//! What the compiler hands to the runtime: a graph for the witness, code for the processor, and tables that say where
+//! everything lies. Text and numbers only; loading and running is the runtime's.
+
+use crate::backend::cpu::Code;
+use crate::experiment::Precision;
+use crate::graph::{Graph, State};
+
+/// What a program is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Goal {
+    /// One optimizer step. Inputs `x`, `target`; writes parameters, statistics, optimizer state; outputs the measures'.
+    Train,
+    /// Loss and metrics with running statistics; writes nothing.
+    Evaluate,
+    /// Input `x`, output `prediction`, with running statistics; writes nothing.
+    Predict,
+    /// Training-mode forward and backward without an update, for tests and `gradcheck`. Outputs `prediction`, `loss`,
+    /// `grad.output`, `grad.input`, `grad.NAME` for every parameter; writes the statistics.
+    Gradients,
+}
+
+/// One compiled computation at one batch size.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// What it is for.
+    pub goal: Goal,
+    /// Of all its numbers.
+    pub precision: Precision,
+    /// Rows it takes.
+    pub batch: usize,
+    /// After simplification; the witness runs this. Its inputs are `x`, perhaps `target`, then one scalar for each
+    /// output of `prologue`.
+    pub graph: Graph,
+    /// Scalars that depend on nothing but `lr` and `step` (Adam's bias corrections): inputs `lr`, `step`, both `[]`. The
+    /// runtime evaluates it in f64 before each run, on every device, and passes the values on.
+    pub prologue: Graph,
+    /// The loss first (named `loss`), then the metrics, in `Train` and `Evaluate` programs.
+    pub measures: Vec<Measure>,
+    /// Code and layout for the processor.
+    pub code: Code,
+}
+
+/// A loss or metric that can be gathered batch by batch.
+///
+/// The program outputs sums over its rows; the runtime adds them up in f64 over batches, divides by the number of rows, and
+/// evaluates `finish`.
+#[derive(Debug, Clone)]
+pub struct Measure {
+    /// `loss`, `rmse`
+    pub name: String,
+    /// Indices into the program's named outputs (in `graph.outputs` order, `Value`s only), each of shape `[]`.
+    pub sums: Vec<usize>,
+    /// From the means `[]`, in order, to one value `[]`.
+    pub finish: Graph,
+}
+
+/// Where the states of a network lie in one flat buffer. The same for all programs of a network and precision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateLayout {
+    /// In the order of [`Graph::states`].
+    pub states: Vec<State>,
+    /// Element offset of each, a multiple of 16 elements.
+    pub offsets: Vec<usize>,
+    /// Elements in all.
+    pub elements: usize,
+}
+
+impl StateLayout {
+    /// Lays states out one after another, each on a 16-element boundary.
+    #[must_use]
+    pub fn new(states: &[State]) -> Self {
+        let mut offsets = Vec::with_capacity(states.len());
+        let mut next = 0;
+        for state in states {
+            offsets.push(next);
+            next += state.shape.iter().product::<usize>().next_multiple_of(16);
+        }
+        StateLayout { states: states.to_vec(), offsets, elements: next }
+    }
+}

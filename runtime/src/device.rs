@@ -1,0 +1,124 @@
+//! Where programs run. A device loads a program and gives an [`Executable`]; states live on the host in one flat buffer.
+
+use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::graph::Random;
+use gmpc_compiler::program::{Program, StateLayout};
+use std::sync::Arc;
+
+/// Numbers of either precision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Numbers {
+    /// Single.
+    F32(Vec<f32>),
+    /// Double.
+    F64(Vec<f64>),
+}
+
+impl Numbers {
+    /// Zeros.
+    #[must_use]
+    pub fn zeros(precision: Precision, len: usize) -> Self {
+        match precision {
+            Precision::F32 => Numbers::F32(vec![0.0; len]),
+            Precision::F64 => Numbers::F64(vec![0.0; len]),
+        }
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Numbers::F32(data) => data.len(),
+            Numbers::F64(data) => data.len(),
+        }
+    }
+
+    /// None at all?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One number, widened.
+    ///
+    /// # Panics
+    /// Beyond the end.
+    #[must_use]
+    pub fn get(&self, index: usize) -> f64 {
+        match self {
+            Numbers::F32(data) => f64::from(data[index]),
+            Numbers::F64(data) => data[index],
+        }
+    }
+}
+
+/// Every state of a network: parameters, statistics, optimizer state, in graph layout at the layout's offsets.
+#[derive(Debug, Clone)]
+pub struct States {
+    /// Where each lies.
+    pub layout: Arc<StateLayout>,
+    /// `layout.elements` numbers.
+    pub data: Numbers,
+}
+
+/// Why a device could not do its work; exit code 5.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceError {
+    /// One sentence.
+    pub message: String,
+    /// A next step.
+    pub help: Option<String>,
+}
+
+impl std::fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for DeviceError {}
+
+/// A kind of processor that can run programs.
+pub trait Device: Send + Sync {
+    /// `cpu`, `candle`
+    fn name(&self) -> &'static str;
+
+    /// Makes a program ready to run.
+    ///
+    /// # Errors
+    /// The device cannot run it, with the reason.
+    fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError>;
+}
+
+/// A program on its device with its own buffers. Nothing is allocated by `run`.
+pub trait Executable: Send {
+    /// The numbers of an input (index into `program.graph.inputs`), row-major, to be filled before `run`.
+    fn input(&mut self, index: usize) -> SliceMut<'_>;
+
+    /// Runs once: reads inputs and states, writes states and outputs.
+    ///
+    /// # Errors
+    /// The device failed; states may be half written.
+    fn run(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError>;
+
+    /// The numbers of a named output (index among the `Value` outputs of `program.graph`) after `run`.
+    fn output(&self, index: usize) -> Slice<'_>;
+}
+
+/// Borrowed numbers.
+#[derive(Debug)]
+pub enum Slice<'a> {
+    /// Single.
+    F32(&'a [f32]),
+    /// Double.
+    F64(&'a [f64]),
+}
+
+/// Numbers to be filled.
+#[derive(Debug)]
+pub enum SliceMut<'a> {
+    /// Single.
+    F32(&'a mut [f32]),
+    /// Double.
+    F64(&'a mut [f64]),
+}

@@ -1,0 +1,63 @@
+//! The grammar as pest compiles it, and the one way to call it.
+
+use pest::Parser;
+use pest::error::InputLocation;
+use pest::iterators::Pair;
+use std::num::NonZeroUsize;
+
+/// The parser that pest derives from `gmpnet.pest`; it brings [`Rule`] with it.
+#[derive(pest_derive::Parser)]
+#[grammar = "gmpnet.pest"]
+struct Grammar;
+
+/// More calls than any text of the permitted size takes; only a mistake in the grammar can reach it.
+const CALLS: Option<NonZeroUsize> = NonZeroUsize::new(2_000_000_000);
+
+/// Matches a text with a rule that ends in `EOI`.
+///
+/// # Errors
+/// The byte up to which the text was understood.
+pub fn parse(rule: Rule, text: &str) -> Result<Pair<'_, Rule>, usize> {
+    pest::set_call_limit(CALLS);
+    match Grammar::parse(rule, text) {
+        Ok(mut pairs) => pairs.next().ok_or(0),
+        Err(error) => Err(match error.location {
+            InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = include_str!("../gmpnet.pest");
+
+    /// Each rule of the grammar with the comment right above it.
+    fn examples() -> Vec<(String, String)> {
+        let (mut pairs, mut comment) = (Vec::new(), None);
+        for line in TEXT.lines() {
+            let head = line.split_once('=').map(|(name, _)| name.trim());
+            if let Some(text) = line.strip_prefix("// ") {
+                comment = Some(text.to_owned());
+            } else if let Some(name) = head.filter(|n| n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')) {
+                pairs.extend(comment.take().map(|text| (name.to_owned(), text)));
+            }
+        }
+        pairs
+    }
+
+    #[test]
+    fn every_rule_accepts_the_text_above_it() {
+        let examples = examples();
+        let invisible = [Rule::EOI, Rule::WHITESPACE, Rule::blank, Rule::line_end, Rule::byte_order_mark];
+        for rule in Rule::all_rules().iter().filter(|rule| !invisible.contains(rule)) {
+            let name = format!("{rule:?}");
+            let example = examples.iter().find(|(n, _)| *n == name);
+            let (_, text) = example.unwrap_or_else(|| panic!("no example above `{name}`"));
+            let read = Grammar::parse(*rule, text).unwrap_or_else(|e| panic!("{name} does not accept {text:?}: {e}"));
+            let end = read.last().map_or(text.len(), |p| p.as_span().end());
+            assert_eq!(end, text.len(), "{name} accepts only a part of {text:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A text as a row of tokens: what errors are worded from, and where the comments are.
+
+use super::grammar::{self, Rule};
+use crate::source::{SourceId, Span};
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// `//! …`
+    FileDoc,
+    /// `/// …`
+    Doc,
+    /// `// …`
+    Comment,
+    /// `"…"`
+    String,
+    /// `"…` up to the end of its line
+    OpenString,
+    /// `10_000`, but also `3x`
+    Number,
+    /// A name or a keyword.
+    Word,
+    /// `->`, and any character that belongs to nothing else.
+    Symbol,
+}
+
+/// A token and where it stands, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token {
+    /// What it is.
+    pub kind: TokenKind,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Token {
+    /// Where it stands.
+    pub fn span(&self, source: SourceId) -> Span {
+        span(source, self.start, self.end)
+    }
+}
+
+/// A span from byte positions; texts are below 4 GiB, since larger ones are refused first.
+pub fn span(source: SourceId, start: usize, end: usize) -> Span {
+    let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    Span { source, start: narrow(start), end: narrow(end) }
+}
+
+/// All tokens of a text, comments included.
+///
+/// # Errors
+/// Where the scan stopped; any text has tokens, so only pest's own limits can stop it.
+pub fn scan(text: &str) -> Result<Vec<Token>, usize> {
+    let all = grammar::parse(Rule::tokens, text)?;
+    Ok(all.into_inner().filter_map(|pair| token(pair.as_rule(), pair.as_span())).collect())
+}
+
+fn token(rule: Rule, span: pest::Span<'_>) -> Option<Token> {
+    let kind = match rule {
+        Rule::file_doc => TokenKind::FileDoc,
+        Rule::doc => TokenKind::Doc,
+        Rule::comment => TokenKind::Comment,
+        Rule::string => TokenKind::String,
+        Rule::open_string => TokenKind::OpenString,
+        Rule::number => TokenKind::Number,
+        Rule::word => TokenKind::Word,
+        Rule::symbol | Rule::other => TokenKind::Symbol,
+        _ => return None,
+    };
+    Some(Token { kind, start: span.start(), end: span.end() })
+}

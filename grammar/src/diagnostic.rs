@@ -4,6 +4,10 @@
 //! draws them. Codes: E01xx syntax, E02xx names, E03xx shapes and layers, E04xx compile-time values, E05xx definitions
 //! (parameterizations, losses, optimizers), E06xx training settings, E07xx data sets, W09xx warnings.
 
+mod plain;
+
+pub use plain::render;
+
 use crate::source::Span;
 
 /// Does the compilation go on?

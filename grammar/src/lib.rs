@@ -11,6 +11,7 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod read;
+pub mod similar;
 pub mod source;
 
 pub use read::{read, read_expr, read_path};

@@ -1,0 +1,112 @@
+//! A diagnostic as plain text, without colours or a terminal: for snapshots, logs and editors.
+//!
+//! ```text
+//! error[E0104]: `{` is never closed
+//!   levy.gmpnet:3:12
+//!   3 │ model levy {
+//!     │            ^ opened here
+//!   help: add `}` where it ends
+//! ```
+
+use super::{Diagnostic, Label, Severity};
+use crate::source::Sources;
+use std::fmt::Write;
+
+/// Longest part of a line that is shown, in characters; the marked place is always inside it.
+const SHOWN: usize = 120;
+
+/// The diagnostic with the lines it points at, one under the other in the order of its labels; ends in a line end.
+#[must_use]
+pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let severity = match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut out = format!("{severity}[{}]: {}\n", diagnostic.code, diagnostic.message);
+    let mut file = None;
+    for (i, label) in diagnostic.labels.iter().enumerate() {
+        let place = Place::of(label, sources);
+        if i == 0 || file != Some(label.span.source) {
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(out, "  {}:{}:{}", place.name, place.line, place.column);
+            file = Some(label.span.source);
+        }
+        place.draw(&label.text, &mut out);
+    }
+    if let Some(help) = &diagnostic.help {
+        let _ = writeln!(out, "  help: {help}");
+    }
+    out
+}
+
+/// A label's first line, and which of its columns are marked.
+struct Place<'s> {
+    name: &'s str,
+    line: usize,
+    column: usize,
+    text: &'s str,
+    marked: usize,
+}
+
+impl<'s> Place<'s> {
+    fn of(label: &Label, sources: &'s Sources) -> Self {
+        let (line, column) = sources.line_column(label.span);
+        let source = sources.get(label.span.source);
+        let text = source.map_or("", |s| s.text.as_str()).split('\n').nth(line - 1).unwrap_or("").trim_end();
+        let marked = sources.slice(label.span).split('\n').next().unwrap_or("").trim_end().chars().count();
+        Place { name: source.map_or("?", |s| s.name.as_str()), line, column, text, marked: marked.max(1) }
+    }
+
+    fn draw(&self, said: &str, out: &mut String) {
+        let skipped = if self.column > SHOWN { self.column - SHOWN / 2 } else { 0 };
+        // Tabs become one blank, so that the marks below stand under what they mark.
+        let shown: String = self.text.chars().skip(skipped).take(SHOWN).map(printable).collect();
+        let before = " ".repeat(self.column.saturating_sub(1 + skipped));
+        let marks = "^".repeat(self.marked.min(SHOWN.saturating_sub(before.len()).max(1)));
+        let number = self.line.to_string();
+        let _ = writeln!(out, "  {number} │ {}", shown.trim_end());
+        let _ = writeln!(out, "  {:width$} │ {before}{marks} {said}", "", width = number.len());
+    }
+}
+
+fn printable(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Source, Span};
+
+    fn marked(text: &str, start: u32, end: u32) -> String {
+        let mut sources = Sources::default();
+        let source = sources.add(Source { name: "a.gmpnet".to_owned(), text: text.to_owned() });
+        let error = Diagnostic::error("E0100", "something is wrong").label(Span { source, start, end }, "here");
+        render(&error, &sources)
+    }
+
+    #[test]
+    fn marks_stand_under_their_characters() {
+        insta::assert_snapshot!(marked("a = 1\n\tθ = 2", 7, 9), @r"
+        error[E0100]: something is wrong
+          a.gmpnet:2:2
+          2 │  θ = 2
+            │  ^ here
+        ");
+    }
+
+    #[test]
+    fn the_end_of_a_text_can_be_marked() {
+        insta::assert_snapshot!(marked("a =", 3, 3), @r"
+        error[E0100]: something is wrong
+          a.gmpnet:1:4
+          1 │ a =
+            │    ^ here
+        ");
+    }
+
+    #[test]
+    fn a_span_outside_of_its_text_is_still_told() {
+        assert!(marked("a", 70, 90).contains("something is wrong"));
+    }
+}

@@ -2,10 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod activate;
 pub mod backend;
+mod define;
 pub mod experiment;
+mod differentiate;
 pub mod graph;
 pub mod math;
 pub mod module;
 pub mod net;
+mod parameterize;
 pub mod program;
+mod step;
+
+pub use step::{Options, TargetScale, states, step_graph};

@@ -1,0 +1,161 @@
+//! What is said when the body of a definition is wrong.
+
+use super::Role;
+use crate::graph::{Graph, Id};
+use crate::module::Value;
+use gmpc_grammar::ast::Ident;
+use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::source::Span;
+
+pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a String>, span: Span) -> Diagnostic {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let error =
+        Diagnostic::error("E0550", format!("`{name}` is not known in this definition")).label(span, "not bound here");
+    match nearest(name, known.iter().copied()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("bind it above, or add it to the definition's parameters"),
+    }
+}
+
+pub(super) fn absent(name: &str, reason: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("E0551", format!("`{name}` has no value {reason}")).label(span, "needed here").help(
+        "start the parameter from numbers, from `norm`, `mean` or `var` of a weight declared before it, or from a draw",
+    )
+}
+
+pub(super) fn unknown_call<'a>(name: &str, known: impl Iterator<Item = &'a &'static str>, span: Span) -> Diagnostic {
+    let known: Vec<&str> = known.copied().collect();
+    let error = Diagnostic::error("E0552", format!("`{name}` cannot be called in this definition"))
+        .label(span, "no such function here");
+    match nearest(name, known.iter().copied()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help(format!("these can be called here: {}", known.join(", "))),
+    }
+}
+
+pub(super) fn arity(name: &str, expected: usize, found: usize, span: Span) -> Diagnostic {
+    let plural = if expected == 1 { "" } else { "s" };
+    Diagnostic::error("E0553", format!("`{name}` takes {expected} argument{plural}, but {found} stand here"))
+        .label(span, "in this call")
+        .help("give it as many as it takes")
+}
+
+pub(super) fn no_named_arguments(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error("E0553", format!("`{name}` takes no named arguments"))
+        .label(span, "in this call")
+        .help("write the arguments without their names")
+}
+
+pub(super) fn do_not_fit(graph: &Graph, a: (Id, Role, Span), b: (Id, Role, Span), span: Span) -> Diagnostic {
+    let describe = |(id, role, _): (Id, Role, Span)| format!("{}, {:?}", role.words(), graph.shape(id));
+    let error = Diagnostic::error("E0554", "these two do not go together in one operation")
+        .label(span, "in this operation")
+        .label(a.2, describe(a))
+        .label(b.2, describe(b));
+    match (a.1, b.1) {
+        (Role::Weight, Role::Batch) | (Role::Batch, Role::Weight) => {
+            error.help("a weight meets the input in `dot(w, x)`")
+        }
+        _ => error.help("operands have equal shapes, or one is a number or has one value per unit"),
+    }
+}
+
+pub(super) fn wrong_shape(role: Role, found: &[usize], expected: &[usize], span: Span) -> Diagnostic {
+    Diagnostic::error("E0555", format!("this is {} of shape {found:?}, where {expected:?} is needed", role.words()))
+        .label(span, "this value")
+        .help("reduce it, or give it as many values as are needed")
+}
+
+pub(super) fn condition_not_known(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0556",
+        "a choice in a definition is made while compiling, but this is only known while training",
+    )
+    .label(span, "depends on data or parameters")
+    .help("use `min`, `max` or a comparison, which gives 0 or 1 for each value")
+}
+
+pub(super) fn not_a_condition(span: Span) -> Diagnostic {
+    Diagnostic::error("E0556", "this is not `true` or `false`")
+        .label(span, "a condition is needed")
+        .help("compare it: `p > 0`")
+}
+
+pub(super) fn no_arm(span: Span) -> Diagnostic {
+    Diagnostic::error("E0556", "no arm of this `match` fits")
+        .label(span, "nothing is chosen")
+        .help("add a last arm `_ => …`")
+}
+
+pub(super) fn not_a_number(value: &Value, span: Span) -> Diagnostic {
+    let what = match value {
+        Value::String(s) => format!("the text \"{s}\""),
+        Value::Bool(b) => format!("`{b}`"),
+        Value::List(_) => "a list".to_string(),
+        Value::Instance(instance) => format!("the definition `{}`", instance.name),
+        Value::Word(word) => format!("`{word}`"),
+        Value::Integer(n) => n.to_string(),
+        Value::Float(x) => x.to_string(),
+    };
+    Diagnostic::error("E0557", format!("a number is needed, but this is {what}"))
+        .label(span, "not a number")
+        .help("give a number")
+}
+
+pub(super) fn not_finite(span: Span) -> Diagnostic {
+    Diagnostic::error("E0558", "this is not a finite number")
+        .label(span, "overflows or is undefined")
+        .help("check its operands")
+}
+
+pub(super) fn no_such_expression(span: Span) -> Diagnostic {
+    Diagnostic::error("E0559", "flows and lists have no meaning inside a definition's formula")
+        .label(span, "here")
+        .help("write a formula with `+ - * / ^` and functions")
+}
+
+pub(super) fn no_declaration(name: &Ident) -> Diagnostic {
+    Diagnostic::error("E0560", format!("`{}` cannot be declared here", name.text))
+        .label(name.span, "declared here")
+        .help("parameters are declared in parameterizations and modifiers, states in optimizers; here, bind with `=`")
+}
+
+pub(super) fn no_result(span: Span) -> Diagnostic {
+    Diagnostic::error("E0561", "this definition ends without a value")
+        .label(span, "its last line binds a name")
+        .help("end with the expression that is its value")
+}
+
+pub(super) fn no_angles(span: Span) -> Diagnostic {
+    Diagnostic::error("E0562", "a unit with one input has no angles, its direction is a fixed sign")
+        .label(span, "computes with its angles")
+        .help("use the angles only in `spherical`, or give the layer more inputs")
+}
+
+pub(super) fn cannot_reduce(name: &str, role: Role, span: Span) -> Diagnostic {
+    Diagnostic::error("E0563", format!("`{name}` cannot reduce {}", role.words()))
+        .label(span, "in this call")
+        .help(format!("`{name}` reduces a weight over its fan-in"))
+}
+
+/// The known name closest to a misspelt one, if any is close.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    known.map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
+}
+
+/// Levenshtein's distance, one row of the table at a time.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

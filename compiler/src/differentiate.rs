@@ -1,0 +1,243 @@
+//! Reverse-mode differentiation: adds, to a graph, the gradients of one scalar.
+//!
+//! ```text
+//! %3 = matmul %0 %1             gradient at %1:  matmul %0 d%3 (a transposed)
+//! %4 = max %3 0                 gradient at %3:  select (0 < %3) d%4 0
+//! ```
+//!
+//! One walk backwards over the nodes between `wrt` and `of`. Nothing is computed that leads to none of `wrt`.
+//! `y` is a node, `dy` the gradient that arrives there, `x` its operands. Ties and kinks are as [`Op`] says.
+
+use crate::graph::{Graph, Id, Op};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Gradients of the scalar `of` with respect to each of `wrt`, in their shapes; zeros where nothing leads there.
+///
+/// `held` are taken for constants: the maximum that `log_sum_exp` subtracts, whose gradient cancels.
+pub(crate) fn differentiate(graph: &mut Graph, of: Id, wrt: &[Id], held: &BTreeSet<Id>) -> Vec<Id> {
+    let one = graph.full(1.0, &graph.shape(of).to_vec());
+    pull(graph, &[(of, one)], wrt, held)
+}
+
+/// As [`differentiate`], from gradients that already arrive at some nodes.
+pub(crate) fn pull(graph: &mut Graph, seeds: &[(Id, Id)], wrt: &[Id], held: &BTreeSet<Id>) -> Vec<Id> {
+    let end = seeds.iter().map(|(y, _)| y.index() + 1).max().unwrap_or(0);
+    let leads = leading(graph, wrt, held, end);
+    let mut arrived: BTreeMap<Id, Id> = BTreeMap::new();
+    for &(y, dy) in seeds {
+        gather(graph, &mut arrived, y, dy);
+    }
+    for index in (0..end).rev() {
+        let y = Id(u32::try_from(index).unwrap_or(u32::MAX));
+        let Some(&dy) = arrived.get(&y).filter(|_| leads[index]) else { continue };
+        let from = graph.nodes.len();
+        let operands = graph[y].inputs.clone();
+        for (place, &x) in operands.iter().enumerate().filter(|(_, x)| leads[x.index()]) {
+            if let Some(dx) = pull_back(graph, y, dy, place) {
+                gather(graph, &mut arrived, x, dx);
+            }
+        }
+        if let Some(span) = graph[y].span {
+            graph.mark(from, span);
+        }
+    }
+    wrt.iter().map(|x| arrived.get(x).copied().unwrap_or_else(|| graph.full(0.0, &graph.shape(*x).to_vec()))).collect()
+}
+
+/// For each node: does it depend on one of `wrt`?
+fn leading(graph: &Graph, wrt: &[Id], held: &BTreeSet<Id>, end: usize) -> Vec<bool> {
+    let mut leads = vec![false; end];
+    for id in graph.ids().take(end) {
+        let through = graph[id].inputs.iter().any(|x| leads[x.index()]);
+        leads[id.index()] = wrt.contains(&id) || through && !held.contains(&id);
+    }
+    leads
+}
+
+fn gather(graph: &mut Graph, arrived: &mut BTreeMap<Id, Id>, x: Id, dx: Id) {
+    let sum = match arrived.get(&x) {
+        Some(&other) => graph.add(other, dx),
+        None => dx,
+    };
+    arrived.insert(x, sum);
+}
+
+/// What of `dy`, the gradient at `y`, comes back at its operand number `i`, in the operand's shape; `None` where the result
+/// does not vary smoothly with it.
+fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
+    let x = g[y].inputs.clone();
+    let op = g[y].op.clone();
+    Some(match op {
+        // Leaves have no operands, and steps have no slope.
+        Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | Op::Uniform { .. } => return None,
+        Op::Less | Op::LessEqual | Op::Equal => return None,
+        // Second derivatives and conversion are not differentiated.
+        Op::SphericalGrad | Op::Angles => return None,
+
+        Op::Neg => g.unary(Op::Neg, dy),
+        Op::Abs => pull_abs(g, x[0], dy),
+        Op::Exp => g.mul(dy, y),
+        Op::Log => g.div(dy, x[0]),
+        Op::Sqrt => pull_sqrt(g, y, dy),
+        Op::Sin => chain(g, dy, |g| g.unary(Op::Cos, x[0])),
+        Op::Cos => chain(g, dy, |g| {
+            let sin = g.unary(Op::Sin, x[0]);
+            g.unary(Op::Neg, sin)
+        }),
+        Op::Tanh => chain(g, dy, |g| one_minus_square(g, y)),
+        Op::Erf => chain(g, dy, |g| gaussian(g, x[0])),
+        Op::Add => dy,
+        Op::Sub => {
+            if i == 0 {
+                dy
+            } else {
+                g.unary(Op::Neg, dy)
+            }
+        }
+        Op::Mul if x[0] == x[1] => {
+            if i == 0 {
+                let double = g.scale(dy, 2.0);
+                g.mul(double, x[0])
+            } else {
+                return None;
+            }
+        }
+        Op::Mul => g.mul(dy, x[1 - i]),
+        Op::Div => pull_div(g, y, dy, x[1], i),
+        Op::Max => {
+            let first = g.binary(Op::Less, x[1], x[0]);
+            masked(g, first, dy, i == 0)
+        }
+        Op::Min => {
+            let first = g.binary(Op::Less, x[0], x[1]);
+            masked(g, first, dy, i == 0)
+        }
+        Op::Pow => pull_pow(g, y, dy, i),
+        Op::Select => {
+            if i == 0 {
+                return None;
+            } else {
+                masked(g, x[0], dy, i == 1)
+            }
+        }
+
+        Op::Reshape => g.reshape(dy, &g.shape(x[0]).to_vec()),
+        Op::Transpose(axes) => g.transpose(dy, &inverse(&axes)),
+        Op::Broadcast => g.sum(dy, &repeated(g, x[0], y)),
+        Op::Slice { axis, start } => g.pad(dy, axis, start, g.shape(x[0])[axis]),
+        Op::Concat { axis } => {
+            let start = x[..i].iter().map(|&part| g.shape(part)[axis]).sum();
+            g.slice(dy, axis, start, g.shape(x[i])[axis])
+        }
+        Op::Pad { axis, before } => g.slice(dy, axis, before, g.shape(x[0])[axis]),
+        Op::Sum(_) => g.expand(dy, &g.shape(x[0]).to_vec()),
+        Op::MaxOver(axes) => pull_max_over(g, x[0], y, dy, &axes),
+        Op::MatMul { transpose_a, transpose_b } => pull_matmul(g, [x[0], x[1]], dy, i, (transpose_a, transpose_b)),
+        Op::Spherical => {
+            let shape = g.shape(x[0]).to_vec();
+            g.push(Op::SphericalGrad, vec![x[0], dy], shape)
+        }
+    })
+}
+
+/// dy times a slope
+fn chain(g: &mut Graph, dy: Id, slope: impl FnOnce(&mut Graph) -> Id) -> Id {
+    let slope = slope(g);
+    g.mul(dy, slope)
+}
+
+/// dy where the condition holds (or where it does not), 0 elsewhere
+fn masked(g: &mut Graph, condition: Id, dy: Id, holds: bool) -> Id {
+    let zero = g.constant(0.0);
+    if holds { g.select(condition, dy, zero) } else { g.select(condition, zero, dy) }
+}
+
+/// dy, 0 or -dy by the sign of x
+fn pull_abs(g: &mut Graph, x: Id, dy: Id) -> Id {
+    let zero = g.constant(0.0);
+    let (above, below) = (g.binary(Op::Less, zero, x), g.binary(Op::Less, x, zero));
+    let minus = g.unary(Op::Neg, dy);
+    let otherwise = g.select(below, minus, zero);
+    g.select(above, dy, otherwise)
+}
+
+/// dy / (2 sqrt x), and 0 at x = 0
+fn pull_sqrt(g: &mut Graph, y: Id, dy: Id) -> Id {
+    let half = g.scale(dy, 0.5);
+    let slope = g.div(half, y);
+    let zero = g.constant(0.0);
+    let positive = g.binary(Op::Less, zero, y);
+    g.select(positive, slope, zero)
+}
+
+fn one_minus_square(g: &mut Graph, y: Id) -> Id {
+    let one = g.constant(1.0);
+    let square = g.mul(y, y);
+    g.sub(one, square)
+}
+
+/// 2 / sqrt(pi) exp(-x^2), the slope of `Erf`
+fn gaussian(g: &mut Graph, x: Id) -> Id {
+    let square = g.mul(x, x);
+    let minus = g.unary(Op::Neg, square);
+    let exp = g.unary(Op::Exp, minus);
+    g.scale(exp, std::f64::consts::FRAC_2_SQRT_PI)
+}
+
+/// y = a / b: dy / b, and -dy y / b
+fn pull_div(g: &mut Graph, y: Id, dy: Id, b: Id, i: usize) -> Id {
+    let quotient = g.div(dy, b);
+    if i == 0 {
+        return quotient;
+    }
+    let product = g.mul(quotient, y);
+    g.unary(Op::Neg, product)
+}
+
+/// y = a^b: dy b a^(b - 1), and dy y log a
+fn pull_pow(g: &mut Graph, y: Id, dy: Id, i: usize) -> Id {
+    let (a, b) = (g[y].inputs[0], g[y].inputs[1]);
+    if i == 1 {
+        return chain(g, dy, |g| {
+            let log = g.unary(Op::Log, a);
+            g.mul(y, log)
+        });
+    }
+    chain(g, dy, |g| {
+        let one = g.constant(1.0);
+        let lower = g.sub(b, one);
+        let power = g.binary(Op::Pow, a, lower);
+        g.mul(b, power)
+    })
+}
+
+/// To the largest elements, in equal parts where several are tied.
+fn pull_max_over(g: &mut Graph, x: Id, y: Id, dy: Id, axes: &[usize]) -> Id {
+    let largest = g.binary(Op::Equal, x, y);
+    let count = g.sum(largest, axes);
+    let share = g.div(dy, count);
+    g.mul(largest, share)
+}
+
+fn inverse(axes: &[usize]) -> Vec<usize> {
+    let mut inverse = vec![0; axes.len()];
+    for (i, &axis) in axes.iter().enumerate() {
+        inverse[axis] = i;
+    }
+    inverse
+}
+
+/// The axes along which `y` repeats `x`.
+fn repeated(g: &Graph, x: Id, y: Id) -> Vec<usize> {
+    (0..g.shape(y).len()).filter(|&axis| g.shape(x)[axis] != g.shape(y)[axis]).collect()
+}
+
+/// y = a' b', where a' and b' are the operands, transposed where said.
+fn pull_matmul(g: &mut Graph, [a, b]: [Id; 2], dy: Id, i: usize, (ta, tb): (bool, bool)) -> Id {
+    match (i, ta, tb) {
+        (0, false, _) => g.matmul(dy, b, false, !tb),
+        (0, true, _) => g.matmul(b, dy, tb, true),
+        (_, _, false) => g.matmul(a, dy, !ta, false),
+        (_, _, true) => g.matmul(dy, a, true, ta),
+    }
+}

@@ -1,0 +1,139 @@
+//! Plain tables: columns of text, numbers to the right.
+
+/// One cell of a table.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// What it shows.
+    pub text: String,
+    /// Stands at the right edge of its column.
+    pub right: bool,
+    /// Shown bold on a terminal, with a star elsewhere.
+    pub best: bool,
+}
+
+impl Field {
+    /// Words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Field { text: text.into(), right: false, best: false }
+    }
+
+    /// A number, already written out.
+    pub fn number(text: impl Into<String>) -> Self {
+        Field { text: text.into(), right: true, best: false }
+    }
+
+    /// The best of its column.
+    pub fn best(mut self, best: bool) -> Self {
+        self.best = best;
+        self
+    }
+
+    /// The text, with a star where bold cannot be seen.
+    fn shown(&self, colour: bool) -> String {
+        if self.best && !colour { format!("* {}", self.text) } else { self.text.clone() }
+    }
+}
+
+/// A head and rows, as text without a line end after it; bold where `colour`.
+pub fn draw(head: &[&str], rows: &[Vec<Field>], colour: bool) -> String {
+    let right = |i: usize| rows.iter().any(|row| row.get(i).is_some_and(|field| field.right));
+    let head: Vec<Field> =
+        head.iter().enumerate().map(|(i, text)| Field { right: right(i), ..Field::text(*text) }).collect();
+    let widths: Vec<usize> = (0..head.len())
+        .map(|i| rows.iter().chain([&head]).filter_map(|row| row.get(i)).map(|f| f.shown(colour).chars().count()).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    let lines: Vec<String> = [&head].into_iter().chain(rows).map(|row| line(row, &widths, colour)).collect();
+    lines.join("\n")
+}
+
+/// One row, its fields padded to the columns' widths, two blanks between them.
+fn line(row: &[Field], widths: &[usize], colour: bool) -> String {
+    let mut line = String::new();
+    for (field, &width) in row.iter().zip(widths) {
+        let text = field.shown(colour);
+        let blanks = " ".repeat(width - text.chars().count());
+        let text = if field.best && colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text };
+        let field = if field.right { format!("{blanks}{text}") } else { format!("{text}{blanks}") };
+        line.push_str(&field);
+        line.push_str("  ");
+    }
+    line.trim_end().to_string()
+}
+
+/// `12_345` as people read it: `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1.5 MiB`; whole bytes below 1 KiB.
+pub fn bytes(number: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut size = number as f64;
+    let mut unit = "bytes";
+    for next in units {
+        if size < 1024.0 {
+            break;
+        }
+        size /= 1024.0;
+        unit = next;
+    }
+    if unit == "bytes" { format!("{number} bytes") } else { format!("{size:.1} {unit}") }
+}
+
+/// Four significant digits, `1.234e-5` where that is shorter.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    if !(1e-4..1e6).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let before = size.log10().floor() as i32 + 1;
+    let after = usize::try_from((4 - before).max(0)).unwrap_or(0);
+    format!("{value:.after$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped_from_the_right() {
+        assert_eq!(thousands(1), "1");
+        assert_eq!(thousands(123_456), "123,456");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit_that_fits() {
+        assert_eq!(bytes(1023), "1023 bytes");
+        assert_eq!(bytes(1536), "1.5 KiB");
+    }
+
+    #[test]
+    fn numbers_have_four_digits_that_count() {
+        assert_eq!(number(3.14159), "3.142");
+        assert_eq!(number(0.001_234_56), "0.001235");
+        assert_eq!(number(12_345.678), "12346");
+        assert_eq!(number(1.0e-7), "1.000e-7");
+    }
+
+    #[test]
+    fn the_best_has_a_star_where_bold_cannot_be_seen() {
+        let rows = [
+            vec![Field::text("sp"), Field::number("10.25")],
+            vec![Field::text("gmp"), Field::number("9.5").best(true)],
+        ];
+        insta::assert_snapshot!(draw(&["param", "rmse"], &rows, false));
+    }
+}

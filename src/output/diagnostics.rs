@@ -94,6 +94,9 @@ fn by_source(labels: &[Label]) -> Vec<(SourceId, Vec<&Label>)> {
 
 /// The lines of one text around its labels.
 fn snippet(source: &Source, labels: &[&Label], style: Style) -> String {
+    if source.text.trim().is_empty() {
+        return String::new();
+    }
     let report = Snippet {
         source: NamedSource::new(&source.name, source.text.clone()),
         labels: labels.iter().map(|label| place(&source.text, label)).collect(),
@@ -102,7 +105,7 @@ fn snippet(source: &Source, labels: &[&Label], style: Style) -> String {
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(style.width)
         .with_links(false)
-        .with_context_lines(0)
+        .with_context_lines(1)
         .without_syntax_highlighting();
     let mut drawn = String::new();
     if handler.render_report(&mut drawn, &report).is_err() {
@@ -112,9 +115,10 @@ fn snippet(source: &Source, labels: &[&Label], style: Style) -> String {
     drawn.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_string())
 }
 
-/// A label as miette takes it. An empty span is widened to one character, and one beyond the end moved to it, so that
-/// there is always something to point at.
+/// A label as miette takes it. An empty span is widened to one character, and one at or beyond the end moved back to the
+/// last line that has any, so that there is always something to point at.
 fn place(text: &str, label: &Label) -> LabeledSpan {
+    let written = text.trim_end().len();
     let clamp = |at: u32| {
         let mut at = (at as usize).min(text.len());
         while !text.is_char_boundary(at) {
@@ -122,9 +126,12 @@ fn place(text: &str, label: &Label) -> LabeledSpan {
         }
         at
     };
-    let (start, end) = (clamp(label.span.start), clamp(label.span.end));
-    let next = text[start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-    let length = end.saturating_sub(start).max(next);
+    let (mut start, end) = (clamp(label.span.start), clamp(label.span.end));
+    if start >= written {
+        start = text[..written].char_indices().next_back().map_or(0, |(at, _)| at);
+    }
+    let next = text[start..].chars().next().map_or(0, char::len_utf8);
+    let length = end.min(written).saturating_sub(start).max(next);
     LabeledSpan::new((!label.text.is_empty()).then(|| label.text.clone()), start, length)
 }
 

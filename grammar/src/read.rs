@@ -1,16 +1,22 @@
 //! Text to syntax tree, going on after an error so that several are reported at once.
 //!
 //! ```text
-//! text -tokens-> tokens -brackets-> what is balanced -pest-> pairs -build-> Ast
-//!                   ^                                  |
-//!                   +---- blank the broken part <------+ diagnose
+//! text -scan-> tokens -foreign, brackets-> balanced text -parse-> pairs -build-> Ast
+//!                                               ^           |
+//!                        blank the statement    +-----------+ diagnose, recover
 //! ```
 //!
-//! The grammar (`gmpnet.pest`) alone says what is a program. Where it stops, [`diagnose`] words the error from the tokens
-//! around, [`recover`] says which statement or item to leave out, and the rest is read again.
+//! The grammar (`gmpnet.pest`) alone says what a program is. Where it stops, [`diagnose`] words the error from the tokens
+//! around, [`recover`] says which statement or item to leave out, and the text is read again without it.
 
+mod brackets;
 mod build;
+mod diagnose;
+mod foreign;
 mod grammar;
+mod reader;
+mod recover;
+mod scene;
 mod tokens;
 
 use crate::ast::{Ast, Expr, Path};
@@ -18,10 +24,16 @@ use crate::diagnostic::Diagnostic;
 use crate::source::SourceId;
 use build::Builder;
 use grammar::Rule;
+use reader::Reader;
+
+pub use scene::KEYWORDS;
 
 /// How many brackets may be open at once, and how tall the tree of an expression may be. Chosen by hand: far above what a
 /// person writes, low enough that every walk of the tree can be recursive in a thread with a stack of 256 KiB.
 pub const MAX_DEPTH: usize = 128;
+
+/// Bytes of the largest text that is read, 4 MiB. Chosen by hand: a thousand times the largest example.
+pub const MAX_BYTES: usize = 4 << 20;
 
 /// Reads a whole file: what could be understood, and every error found, in file order.
 ///
@@ -29,19 +41,16 @@ pub const MAX_DEPTH: usize = 128;
 /// understood, so whoever goes on with it must not complain about what is missing.
 #[must_use]
 pub fn read(text: &str, source: SourceId) -> (Ast, Vec<Diagnostic>) {
-    let tokens = match tokens::scan(text) {
-        Ok(tokens) => tokens,
-        Err(at) => return (empty(), vec![unexpected(source, at)]),
+    let mut ast = Ast { docs: Vec::new(), items: Vec::new(), comments: Vec::new() };
+    let mut reader = match Reader::new(text, source) {
+        Ok(reader) => reader,
+        Err(error) => return (ast, vec![error]),
     };
-    let mut builder = Builder::new(text, source);
-    let ast = match grammar::parse(Rule::file, text) {
-        Ok(pair) => builder.file(pair, &tokens),
-        Err(at) => {
-            builder.errors.push(unexpected(source, at));
-            empty()
-        }
-    };
-    (ast, builder.errors)
+    let comments = reader.comments(text);
+    reader.balance();
+    reader.parse(Rule::file, |builder, pair| ast = builder.file(pair));
+    ast.comments = comments;
+    (ast, reader.finish())
 }
 
 /// Reads one expression, as in `--set data.noise=0` or `--param 'gmp + mn'`.
@@ -49,13 +58,7 @@ pub fn read(text: &str, source: SourceId) -> (Ast, Vec<Diagnostic>) {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn read_expr(text: &str, source: SourceId) -> Result<Expr, Diagnostic> {
-    let pair = grammar::parse(Rule::expr_alone, text).map_err(|at| unexpected(source, at))?;
-    let mut builder = Builder::new(text, source);
-    let expr = pair.into_inner().next().and_then(|p| builder.expr(p));
-    match builder.errors.into_iter().next() {
-        Some(error) => Err(error),
-        None => expr.ok_or_else(|| unexpected(source, 0)),
-    }
+    alone(text, source, Rule::expr_alone, |builder, pair| builder.expr(pair))
 }
 
 /// Reads a name with its dots, as in `train.optimizer.lr`.
@@ -63,17 +66,27 @@ pub fn read_expr(text: &str, source: SourceId) -> Result<Expr, Diagnostic> {
 /// # Errors
 /// What stands there instead of a name.
 pub fn read_path(text: &str, source: SourceId) -> Result<Path, Diagnostic> {
-    let pair = grammar::parse(Rule::path_alone, text).map_err(|at| unexpected(source, at))?;
-    let builder = Builder::new(text, source);
-    pair.into_inner().next().map(|p| builder.path(p)).ok_or_else(|| unexpected(source, 0))
+    alone(text, source, Rule::path_alone, |builder, pair| Some(builder.path(pair)))
 }
 
-fn empty() -> Ast {
-    Ast { docs: Vec::new(), items: Vec::new(), comments: Vec::new() }
-}
-
-fn unexpected(source: SourceId, at: usize) -> Diagnostic {
-    let at = u32::try_from(at).unwrap_or(u32::MAX);
-    let span = crate::source::Span { source, start: at, end: at };
-    Diagnostic::error("E0100", "this is not understood").label(span, "here")
+/// Reads a text that holds one thing; there is nothing to go on with after an error.
+fn alone<T>(
+    text: &str,
+    source: SourceId,
+    rule: Rule,
+    build: impl Fn(&mut Builder<'_>, pest::iterators::Pair<'_, Rule>) -> Option<T>,
+) -> Result<T, Diagnostic> {
+    let mut reader = Reader::new(text, source)?;
+    reader.balance();
+    if reader.errors.is_empty() {
+        let mut made = None;
+        reader.parse(rule, |builder, pair| {
+            made = pair.into_inner().next().and_then(|inner| build(builder, inner));
+        });
+        if let (Some(made), []) = (made, reader.errors.as_slice()) {
+            return Ok(made);
+        }
+    }
+    let first = reader.finish().into_iter().next();
+    Err(first.unwrap_or_else(|| diagnose::exhausted(source)))
 }

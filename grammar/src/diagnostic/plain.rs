@@ -9,7 +9,7 @@
 //! ```
 
 use super::{Diagnostic, Label, Severity};
-use crate::source::Sources;
+use crate::source::{SourceId, Sources};
 use std::fmt::Write;
 
 /// Longest part of a line that is shown, in characters; the marked place is always inside it.
@@ -23,15 +23,19 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
         Severity::Warning => "warning",
     };
     let mut out = format!("{severity}[{}]: {}\n", diagnostic.code, diagnostic.message);
-    let mut file = None;
-    for (i, label) in diagnostic.labels.iter().enumerate() {
+    let mut before: Option<(SourceId, usize)> = None;
+    for label in &diagnostic.labels {
         let place = Place::of(label, sources);
-        if i == 0 || file != Some(label.span.source) {
+        let here = (label.span.source, place.line);
+        if before.is_none_or(|(source, _)| source != here.0) {
             // Writing to a `String` cannot fail.
             let _ = writeln!(out, "  {}:{}:{}", place.name, place.line, place.column);
-            file = Some(label.span.source);
         }
-        place.draw(&label.text, &mut out);
+        if before != Some(here) || place.skipped() > 0 {
+            place.draw_line(&mut out);
+        }
+        place.draw_mark(&label.text, &mut out);
+        before = Some(here);
     }
     if let Some(help) = &diagnostic.help {
         let _ = writeln!(out, "  help: {help}");
@@ -57,15 +61,22 @@ impl<'s> Place<'s> {
         Place { name: source.map_or("?", |s| s.name.as_str()), line, column, text, marked: marked.max(1) }
     }
 
-    fn draw(&self, said: &str, out: &mut String) {
-        let skipped = if self.column > SHOWN { self.column - SHOWN / 2 } else { 0 };
+    /// Characters left out at the start of a very long line.
+    fn skipped(&self) -> usize {
+        if self.column > SHOWN { self.column - SHOWN / 2 } else { 0 }
+    }
+
+    fn draw_line(&self, out: &mut String) {
         // Tabs become one blank, so that the marks below stand under what they mark.
-        let shown: String = self.text.chars().skip(skipped).take(SHOWN).map(printable).collect();
-        let before = " ".repeat(self.column.saturating_sub(1 + skipped));
+        let shown: String = self.text.chars().skip(self.skipped()).take(SHOWN).map(printable).collect();
+        let _ = writeln!(out, "  {} │ {}", self.line, shown.trim_end());
+    }
+
+    fn draw_mark(&self, said: &str, out: &mut String) {
+        let before = " ".repeat(self.column.saturating_sub(1 + self.skipped()));
         let marks = "^".repeat(self.marked.min(SHOWN.saturating_sub(before.len()).max(1)));
-        let number = self.line.to_string();
-        let _ = writeln!(out, "  {number} │ {}", shown.trim_end());
-        let _ = writeln!(out, "  {:width$} │ {before}{marks} {said}", "", width = number.len());
+        let width = self.line.to_string().len();
+        let _ = writeln!(out, "  {:width$} │ {before}{marks} {said}", "");
     }
 }
 

@@ -4,13 +4,14 @@
 //! unknown escapes, positional arguments after named ones, names given twice. A node that pest cannot have produced gives
 //! `None` and is left out, so nothing here panics.
 
+mod check;
 mod expression;
 mod literal;
 
 use super::grammar::Rule;
-use super::tokens::{Token, TokenKind, span};
+use super::tokens::span;
 use crate::ast::{
-    Ast, Binding, Body, Comment, Declaration, Definition, From, Ident, Initial, Item, Kind, Parameter, Path, Statement,
+    Ast, Binding, Body, Declaration, Definition, From, Ident, Initial, Item, Kind, Parameter, Path, Statement,
 };
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
@@ -30,26 +31,17 @@ impl<'t> Builder<'t> {
         Builder { text, source, errors: Vec::new() }
     }
 
-    /// The tree of a pair of the rule `file`; its comments come from the tokens.
-    pub fn file(&mut self, pair: Pair<'_, Rule>, tokens: &[Token]) -> Ast {
-        let mut ast = Ast { docs: Vec::new(), items: Vec::new(), comments: self.comments(tokens) };
+    /// The tree of a pair of the rule `file`, without its comments.
+    pub fn file(&mut self, pair: Pair<'_, Rule>) -> Ast {
+        let mut ast = Ast { docs: Vec::new(), items: Vec::new(), comments: Vec::new() };
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::file_doc => ast.docs.push(marked(part.as_str(), "//!")),
                 _ => ast.items.extend(self.item(part)),
             }
         }
+        check::settings(&ast.items, &mut self.errors);
         ast
-    }
-
-    fn comments(&self, tokens: &[Token]) -> Vec<Comment> {
-        let plain = tokens.iter().filter(|t| t.kind == TokenKind::Comment);
-        plain
-            .map(|t| Comment {
-                text: self.text.get(t.start + 2..t.end).unwrap_or("").trim().to_owned(),
-                span: t.span(self.source),
-            })
-            .collect()
     }
 
     fn item(&mut self, pair: Pair<'_, Rule>) -> Option<Item> {
@@ -79,7 +71,10 @@ impl<'t> Builder<'t> {
                     let body = self.body(part);
                     let (kind, start) = opened?;
                     let span = start.to(body.span);
-                    return Some(Definition { kind, name, parameters, body, docs, span });
+                    let made = Definition { kind, name, parameters, body, docs, span };
+                    check::parameters(&made, &mut self.errors);
+                    check::definition(&made, &mut self.errors);
+                    return Some(made);
                 }
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! The grammar as pest compiles it, and the one way to call it.
 
 use pest::Parser;
-use pest::error::InputLocation;
+use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 use std::num::NonZeroUsize;
 
@@ -13,17 +13,34 @@ struct Grammar;
 /// More calls than any text of the permitted size takes; only a mistake in the grammar can reach it.
 const CALLS: Option<NonZeroUsize> = NonZeroUsize::new(2_000_000_000);
 
+/// Where the grammar could not go on.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// The byte up to which the text was understood.
+    pub at: usize,
+    /// What could have stood there.
+    pub expected: Vec<Rule>,
+    /// Pest ran into its limit of calls or stack instead; `at` says nothing then.
+    pub exhausted: bool,
+}
+
 /// Matches a text with a rule that ends in `EOI`.
 ///
 /// # Errors
-/// The byte up to which the text was understood.
-pub fn parse(rule: Rule, text: &str) -> Result<Pair<'_, Rule>, usize> {
+/// Where the furthest attempt ended.
+pub fn parse(rule: Rule, text: &str) -> Result<Pair<'_, Rule>, Stop> {
     pest::set_call_limit(CALLS);
-    match Grammar::parse(rule, text) {
-        Ok(mut pairs) => pairs.next().ok_or(0),
-        Err(error) => Err(match error.location {
-            InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
-        }),
+    let nothing = || Stop { at: 0, expected: Vec::new(), exhausted: true };
+    Grammar::parse(rule, text).map_err(stop)?.next().ok_or_else(nothing)
+}
+
+fn stop(error: pest::error::Error<Rule>) -> Stop {
+    let at = match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    };
+    match error.variant {
+        ErrorVariant::ParsingError { positives, .. } => Stop { at, expected: positives, exhausted: false },
+        ErrorVariant::CustomError { .. } => Stop { at, expected: Vec::new(), exhausted: true },
     }
 }
 

@@ -1,6 +1,6 @@
 //! A text as a row of tokens: what errors are worded from, and where the comments are.
 
-use super::grammar::{self, Rule};
+use super::grammar::{self, Rule, Stop};
 use crate::source::{SourceId, Span};
 
 /// What a token is.
@@ -52,7 +52,7 @@ pub fn span(source: SourceId, start: usize, end: usize) -> Span {
 ///
 /// # Errors
 /// Where the scan stopped; any text has tokens, so only pest's own limits can stop it.
-pub fn scan(text: &str) -> Result<Vec<Token>, usize> {
+pub fn scan(text: &str) -> Result<Vec<Token>, Stop> {
     let all = grammar::parse(Rule::tokens, text)?;
     Ok(all.into_inner().filter_map(|pair| token(pair.as_rule(), pair.as_span())).collect())
 }

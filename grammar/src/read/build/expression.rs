@@ -3,7 +3,7 @@
 //! Every expression is built together with its height, the longest way down its tree, so that no chain of operators
 //! (`- - - x`, `a ^ b ^ c`, `a + b + …`, `else if … else if`) makes a tree that is too tall to be walked or dropped.
 
-use super::Builder;
+use super::{Builder, check};
 use crate::ast::{Argument, Arm, BinaryOp, Expr, ExprKind, Stage, UnaryOp};
 use crate::diagnostic::Diagnostic;
 use crate::read::MAX_DEPTH;
@@ -81,6 +81,7 @@ impl Builder<'_> {
                 Rule::negate => pending.push(Pending::Prefix(UnaryOp::Negate, span)),
                 rule => match infix(rule) {
                     Some(op) => {
+                        self.check_infix(op, span, operands.last(), &pending);
                         self.reduce(&mut operands, &mut pending, op)?;
                         pending.push(Pending::Infix(op));
                     }
@@ -92,6 +93,24 @@ impl Builder<'_> {
             self.apply(top, &mut operands)?;
         }
         operands.pop()
+    }
+
+    /// E0149 and E0150: an operator that would not be read the way it was meant.
+    fn check_infix(&mut self, op: BinaryOp, span: Span, left: Option<&Tall>, pending: &[Pending]) {
+        let Some(left) = left else { return };
+        let above = self.text.get(left.expr.span.end as usize..span.start as usize).unwrap_or("");
+        let glued = self.text.get(span.end as usize..).is_some_and(|rest| !rest.starts_with([' ', '\t', '\r', '\n']));
+        if op == BinaryOp::Subtract && above.contains(['\n', '\r']) && glued {
+            self.errors.push(check::two_ways(span));
+        }
+        // The comparison that this one would take for its left side, if nothing looser stands between.
+        let before = pending.iter().rev().find_map(|p| match p {
+            Pending::Infix(before) if level(*before) <= level(op) => Some(*before),
+            _ => None,
+        });
+        if level(op) == COMPARISON && before.is_some_and(|before| level(before) == COMPARISON) {
+            self.errors.push(check::chained(left.expr.span, span));
+        }
     }
 
     /// Applies what binds its operands before `op` does.
@@ -172,6 +191,7 @@ impl Builder<'_> {
             height = height.max(tall);
             arguments.push(argument);
         }
+        check::arguments(&arguments, &mut self.errors);
         self.tall(ExprKind::Call { callee, arguments }, span, height)
     }
 
@@ -263,6 +283,9 @@ fn too_tall(span: Span) -> Diagnostic {
         .help("give a part of it a name of its own, `part = …`, and use the name here")
 }
 
+/// The level of `==`, `<` and their like.
+const COMPARISON: u8 = 4;
+
 /// How tightly an operator binds; more is tighter.
 fn level(op: BinaryOp) -> u8 {
     use BinaryOp::{
@@ -271,7 +294,7 @@ fn level(op: BinaryOp) -> u8 {
     match op {
         Or => 1,
         And => 2,
-        Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual => 4,
+        Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual => COMPARISON,
         Add | Subtract => 5,
         Multiply | Divide => 6,
         Power => 8,

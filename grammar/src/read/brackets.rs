@@ -1,0 +1,169 @@
+//! Do the brackets match, and are there not too many of them? Asked of the tokens before pest runs.
+//!
+//! After [`match_brackets`] and the removal of the holes it names, the tokens are balanced and nest at most
+//! [`MAX_DEPTH`] deep, so that the parser's recursion is bounded and the rest of the text can still be read.
+
+use super::MAX_DEPTH;
+use super::scene::Scene;
+use super::tokens::TokenKind;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use std::ops::Range;
+
+/// Something wrong that the tokens alone show.
+pub struct Fault {
+    /// What to say.
+    pub error: Diagnostic,
+    /// A byte of the statement that must be left out, where removing the hole does not mend the text.
+    pub broken: Option<usize>,
+    /// What must go whatever is left out, for the brackets to match.
+    pub hole: Range<usize>,
+}
+
+/// The first bracket that does not match, if one does not.
+///
+/// One fault at a time: the caller removes its hole and asks again, so each answer sees what a person would see after
+/// having mended the one before.
+pub fn match_brackets(scene: &Scene<'_>) -> Option<Fault> {
+    let mut open: Vec<usize> = Vec::new();
+    for i in 0..scene.tokens.len() {
+        if let Some(fault) = forgotten_before_definition(scene, &open, i) {
+            return Some(fault);
+        }
+        match scene.word(i) {
+            "(" | "[" | "{" if open.len() == MAX_DEPTH => return Some(too_deep(scene, &open, i)),
+            "(" | "[" | "{" => open.push(i),
+            closer @ (")" | "]" | "}") => match open.pop() {
+                None => return Some(stray(scene, i)),
+                Some(opener) if closing(scene.word(opener)) == closer => {}
+                Some(opener) => return Some(mismatched(scene, &open, opener, i)),
+            },
+            _ if scene.kind(i) == Some(TokenKind::OpenString) => {
+                // The string may have swallowed the closing brackets of its line, so those count as closed.
+                let swallows = |o: usize| scene.word(i).contains(closing(scene.word(o))) && same_line(scene, o, i);
+                if let Some(&opener) = open.iter().find(|&&o| swallows(o)) {
+                    return Some(swallowed(scene, opener, i));
+                }
+            }
+            _ => {}
+        }
+    }
+    open.last().map(|&opener| never_closed(scene, opener, open.first().copied().unwrap_or(opener)))
+}
+
+fn closing(opener: &str) -> &'static str {
+    match opener {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    }
+}
+
+fn same_line(scene: &Scene<'_>, a: usize, b: usize) -> bool {
+    (a + 1..=b).all(|i| !scene.begins_line(i))
+}
+
+fn bytes(from: Span, to: Span) -> Range<usize> {
+    from.start as usize..(to.end as usize).max(from.start as usize)
+}
+
+/// E0104: a definition begins inside of an open bracket, where none can.
+fn forgotten_before_definition(scene: &Scene<'_>, open: &[usize], i: usize) -> Option<Fault> {
+    let (&first, &last) = (open.first()?, open.last()?);
+    let kind = scene.definition(i)?;
+    // `if train {` and `match train {` are conditions.
+    let begins = scene.begins_line(i) && !scene.wants_more(i - 1) && !matches!(scene.word(i - 1), "if" | "match");
+    let headed = matches!(scene.word(i + 2), "{" | "(") || (scene.word(i + 1) == "{" && i > 0);
+    if !begins || !headed || matches!(scene.word(i + 1), "=" | ":") {
+        return None;
+    }
+    let opener = scene.word(last);
+    let error = Diagnostic::error("E0104", format!("`{opener}` is never closed"))
+        .label(scene.span(last), "opened here")
+        .label(scene.span(i), format!("still open where this `{}` begins", kind.keyword()))
+        .help(format!("add `{}` before it", closing(opener)));
+    let start = scene.span(scene.start_of(first)).start as usize;
+    Some(Fault { error, broken: None, hole: start..scene.span(i).start as usize })
+}
+
+/// E0104: the text ends inside of an open bracket.
+fn never_closed(scene: &Scene<'_>, opener: usize, first: usize) -> Fault {
+    let end = scene.span(scene.tokens.len());
+    let word = scene.word(opener);
+    let error = Diagnostic::error("E0104", format!("`{word}` is never closed"))
+        .label(scene.span(opener), "opened here")
+        .label(end, "the text ends here")
+        .help(format!("add `{}` where it ends", closing(word)));
+    let start = scene.span(scene.start_of(first)).start as usize;
+    Fault { error, broken: None, hole: start..end.end as usize }
+}
+
+/// E0104 or E0105: one bracket closes another.
+fn mismatched(scene: &Scene<'_>, outer: &[usize], opener: usize, closer: usize) -> Fault {
+    let (opened, closed) = (scene.word(opener), scene.word(closer));
+    let belongs = outer.iter().any(|&o| closing(scene.word(o)) == closed);
+    let wanted = closing(opened);
+    let (error, hole) = if belongs {
+        // The closer fits an outer bracket, so the inner one was forgotten.
+        let error = Diagnostic::error("E0104", format!("`{opened}` is never closed"))
+            .label(scene.span(opener), "opened here")
+            .label(scene.span(closer), format!("`{closed}` comes before its `{wanted}`"))
+            .help(format!("add `{wanted}` before the `{closed}`"));
+        (error, scene.span(opener).start as usize..scene.span(closer).start as usize)
+    } else {
+        let error = Diagnostic::error("E0105", format!("`{opened}` is closed with `{closed}`"))
+            .label(scene.span(closer), format!("`{wanted}` expected"))
+            .label(scene.span(opener), "opened here")
+            .help(format!("write `{wanted}` instead of `{closed}`"));
+        (error, bytes(scene.span(opener), scene.span(closer)))
+    };
+    Fault { error, broken: Some(hole.start), hole }
+}
+
+/// E0106: a closing bracket that nothing opened.
+fn stray(scene: &Scene<'_>, i: usize) -> Fault {
+    let (word, span) = (scene.word(i), scene.span(i));
+    let opener = match word {
+        ")" => "(",
+        "]" => "[",
+        _ => "{",
+    };
+    let error = Diagnostic::error("E0106", format!("`{word}` closes nothing"))
+        .label(span, format!("no `{opener}` is open here"))
+        .help(format!("remove it, or add the `{opener}` it belongs to"));
+    Fault { error, broken: None, hole: bytes(span, span) }
+}
+
+/// E0102: more open brackets than [`MAX_DEPTH`].
+fn too_deep(scene: &Scene<'_>, open: &[usize], i: usize) -> Fault {
+    let error = Diagnostic::error("E0102", format!("more than {MAX_DEPTH} brackets are open at once"))
+        .label(scene.span(i), "one too many")
+        .help("give an inner part a name of its own, `part = …`, and use the name here");
+    let first = open.first().copied().unwrap_or(i);
+    let start = scene.span(scene.start_of(first)).start as usize;
+    // Where it ends cannot be known cheaply, so it goes to its end at the outermost level, or that of the text.
+    let end = closes(scene, first).map_or(scene.span(scene.tokens.len()).end, |c| scene.span(c).end);
+    Fault { error, broken: None, hole: start..end as usize }
+}
+
+/// The token that closes the bracket at `first`, counting all kinds of brackets alike.
+fn closes(scene: &Scene<'_>, first: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for i in first..scene.tokens.len() {
+        match scene.word(i) {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            return Some(i);
+        }
+    }
+    None
+}
+
+/// E0107, where the string stands inside of brackets.
+fn swallowed(scene: &Scene<'_>, opener: usize, i: usize) -> Fault {
+    let hole = bytes(scene.span(opener), scene.span(i));
+    Fault { error: super::foreign::open_string(scene, i), broken: Some(hole.start), hole }
+}

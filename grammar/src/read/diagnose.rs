@@ -1,0 +1,151 @@
+//! Words for where the parser stopped, from the tokens around: what is missing or too much, and what to write instead.
+//!
+//! Each question below looks at the token where the parser stopped (`here`) and its neighbours, and answers with an error
+//! and the token whose statement should be left out, or not at all. The first answer counts; special slips ask first.
+
+mod expression;
+mod header;
+mod statement;
+
+use super::grammar::{Rule, Stop};
+use super::scene::{Bracket, Scene};
+use super::tokens::{TokenKind, span};
+use crate::diagnostic::Diagnostic;
+use crate::source::{SourceId, Span};
+
+/// An error, and the token around which to leave something out.
+type Answer = Option<(Diagnostic, usize)>;
+
+/// Where the parser stopped.
+struct Case<'s> {
+    scene: &'s Scene<'s>,
+    /// The token that does not fit; the number of tokens at the end of the text.
+    here: usize,
+    /// What would have fitted.
+    expected: &'s [Rule],
+    /// What the innermost open bracket holds.
+    inside: Bracket,
+    /// Where the statement or item begins.
+    start: usize,
+}
+
+/// The error for a stop of the parser, and a byte of the statement that is to blame.
+pub fn diagnose(scene: &Scene<'_>, stop: &Stop) -> (Diagnostic, usize) {
+    let here = before_swallowed(scene, scene.index(stop.at));
+    // A closing bracket still stands inside of what it closes.
+    let level = super::recover::level_of(scene, here);
+    // What the token before belongs to, since `here` itself may begin something that was not expected.
+    let start = scene.start_in(here.saturating_sub(1).max(level.map_or(0, |opener| opener + 1)), level);
+    let case = Case { scene, here, expected: &stop.expected, inside: scene.bracket(level), start };
+    let questions = [statement::ask, header::ask, expression::ask];
+    let (error, blamed) = questions.iter().find_map(|ask| ask(&case)).unwrap_or_else(|| unexpected(&case));
+    let at = if blamed >= scene.tokens.len() { scene.text.len() } else { scene.span(blamed).start as usize };
+    (error, at)
+}
+
+/// `epochs =` and then `batch = 5`: the parser took `batch` for the value and stopped at the second `=`. The place that does
+/// not fit is then the name at the start of the line.
+fn before_swallowed(scene: &Scene<'_>, here: usize) -> usize {
+    let Some(name) = here.checked_sub(1) else { return here };
+    let next = matches!(scene.word(here), "=" | ":") && scene.is_name(name) && scene.begins_line(name);
+    let open = name.checked_sub(1).is_some_and(|k| scene.wants_more(k) && scene.word(k) != ",");
+    if next && open { name } else { here }
+}
+
+impl<'s> Case<'s> {
+    /// The word at an offset from `here`; empty outside of the text.
+    fn word(&self, offset: isize) -> &'s str {
+        self.at(offset).map_or("", |i| self.scene.word(i))
+    }
+
+    fn at(&self, offset: isize) -> Option<usize> {
+        self.here.checked_add_signed(offset)
+    }
+
+    fn is_name(&self, offset: isize) -> bool {
+        self.at(offset).is_some_and(|i| self.scene.is_name(i))
+    }
+
+    fn kind(&self, offset: isize) -> Option<TokenKind> {
+        self.at(offset).and_then(|i| self.scene.kind(i))
+    }
+
+    fn span(&self, offset: isize) -> Span {
+        self.scene.span(self.at(offset).unwrap_or(0))
+    }
+
+    /// The place right behind the token before `here`.
+    fn gap(&self) -> Span {
+        self.at(-1).map_or(span(self.scene.source, 0, 0), |i| self.scene.behind(i))
+    }
+
+    fn expects(&self, rules: &[Rule]) -> bool {
+        rules.iter().any(|rule| self.expected.contains(rule))
+    }
+
+    /// Does something end here: the text, a bracket, or a statement because another begins?
+    fn ends(&self) -> bool {
+        self.here >= self.scene.tokens.len() || matches!(self.word(0), ")" | "]" | "}") || self.scene.starts(self.here)
+    }
+
+    /// Does a definition open here: `model levy {`?
+    fn opens(&self) -> bool {
+        self.scene.definition(self.here).is_some()
+    }
+
+    /// What stands here, as a person would call it.
+    fn found(&self) -> String {
+        match self.kind(0) {
+            None => "the end of the text".to_owned(),
+            Some(TokenKind::Doc | TokenKind::FileDoc) => "documentation".to_owned(),
+            Some(TokenKind::String | TokenKind::OpenString) => "a string".to_owned(),
+            Some(_) => format!("`{}`", self.word(0)),
+        }
+    }
+}
+
+/// E0100: nothing better is known than what could have stood here.
+fn unexpected(case: &Case<'_>) -> (Diagnostic, usize) {
+    let error = Diagnostic::error("E0100", format!("{} does not fit here", case.found())).label(case.span(0), "here");
+    let error = match case.expected.iter().find_map(|rule| wanted(*rule)) {
+        Some(what) => error.help(format!("{what} would fit")),
+        None => error.help("compare with the examples in the language reference"),
+    };
+    (error, case.here)
+}
+
+/// What a rule stands for, in a person's words; only rules that say something when they are missing.
+fn wanted(rule: Rule) -> Option<&'static str> {
+    Some(match rule {
+        Rule::expr | Rule::operation | Rule::reference | Rule::number => {
+            "a value, such as `64`, `relu` or `conv(64, 3)`,"
+        }
+        Rule::stage => "a layer, such as `relu` or `dense(100)`,",
+        Rule::name | Rule::path => "a name",
+        Rule::body | Rule::branch | Rule::brace_open => "`{`",
+        Rule::brace_close => "`}`",
+        Rule::paren_close => "`)` or `,`",
+        Rule::list_close => "`]` or `,`",
+        Rule::assign | Rule::compute => "`=`",
+        Rule::gives => "`=>`",
+        Rule::EOI | Rule::definition | Rule::setting => {
+            "a setting (`param = gmp`) or a definition (`model name { … }`)"
+        }
+        _ => return None,
+    })
+}
+
+/// E0101: more bytes than are read.
+pub fn too_large(bytes: usize, source: SourceId) -> Diagnostic {
+    let (limit, has) = (super::MAX_BYTES >> 20, bytes.div_ceil(1 << 20));
+    Diagnostic::error("E0101", format!("this text has {has} MiB; at most {limit} MiB are read"))
+        .label(span(source, 0, 0), "in this text")
+        .help("data belongs into a file of its own, which `data` or `dataset` names")
+}
+
+/// E0103: pest's own limits of calls or stack, which only a thread with a very small stack can meet.
+pub fn exhausted(source: SourceId) -> Diagnostic {
+    Diagnostic::error("E0103", "this text is nested too deeply to be read here")
+        .label(span(source, 0, 0), "in this text")
+        .help("give inner parts names of their own, `part = …`")
+}

@@ -1,0 +1,143 @@
+//! The loop around the parser: parse, word the error, leave out the statement, parse again.
+
+use super::brackets::{Fault, match_brackets};
+use super::build::Builder;
+use super::diagnose::{self, diagnose};
+use super::foreign::{foreign_tokens, open_strings};
+use super::grammar::{self, Rule};
+use super::recover::around;
+use super::scene::Scene;
+use super::tokens::{Token, TokenKind, scan};
+use crate::ast::Comment;
+use crate::diagnostic::Diagnostic;
+use crate::source::SourceId;
+use pest::iterators::Pair;
+use std::ops::Range;
+
+/// Errors after which the rest is not looked at: nobody reads more at once.
+const MAX_ERRORS: usize = 40;
+
+/// Bytes that reading one text may look at over all its rounds; large texts with many errors get fewer rounds.
+const MAX_WORK: usize = 16 << 20;
+
+/// A text while it is read; what was not understood is blanked, byte by byte, so that places stay right.
+pub struct Reader {
+    text: String,
+    source: SourceId,
+    tokens: Vec<Token>,
+    /// Statements that were left out.
+    gone: Vec<Range<usize>>,
+    /// What is wrong, in the order in which it was found.
+    pub errors: Vec<Diagnostic>,
+    rounds: usize,
+}
+
+impl Reader {
+    /// Scans a text.
+    ///
+    /// # Errors
+    /// E0101 for one above [`super::MAX_BYTES`].
+    pub fn new(text: &str, source: SourceId) -> Result<Self, Diagnostic> {
+        if text.len() > super::MAX_BYTES {
+            return Err(diagnose::too_large(text.len(), source));
+        }
+        let tokens = scan(text).map_err(|_| diagnose::exhausted(source))?;
+        let rounds = (MAX_WORK / text.len().max(1)).clamp(1, MAX_ERRORS);
+        Ok(Reader { text: text.to_owned(), source, tokens, gone: Vec::new(), errors: Vec::new(), rounds })
+    }
+
+    /// The comments of the text, which is still whole.
+    pub fn comments(&self, text: &str) -> Vec<Comment> {
+        let plain = self.tokens.iter().filter(|t| t.kind == TokenKind::Comment);
+        let said = |t: &Token| text.get(t.start + 2..t.end).unwrap_or("").trim().to_owned();
+        plain.map(|t| Comment { text: said(t), span: t.span(self.source) }).collect()
+    }
+
+    /// Takes out what no program contains and what keeps the brackets from matching.
+    pub fn balance(&mut self) {
+        let mut broken = Vec::new();
+        self.take(foreign_tokens(&self.scene()), &mut broken);
+        while let Some(fault) = match_brackets(&self.scene()) {
+            self.take(vec![fault], &mut broken);
+            if self.errors.len() >= self.rounds {
+                self.leave_out(0..self.text.len());
+            }
+        }
+        self.take(open_strings(&self.scene()), &mut broken);
+        for at in broken {
+            if !self.gone.iter().any(|range| range.contains(&at)) {
+                self.leave_out_statement(at);
+            }
+        }
+    }
+
+    fn take(&mut self, faults: Vec<Fault>, broken: &mut Vec<usize>) {
+        for fault in faults.into_iter().take(MAX_ERRORS) {
+            self.blank(fault.hole);
+            self.errors.push(fault.error);
+            broken.extend(fault.broken);
+        }
+    }
+
+    /// Parses what is left until it is a program, and builds it.
+    pub fn parse(&mut self, rule: Rule, build: impl FnOnce(&mut Builder<'_>, Pair<'_, Rule>)) {
+        for _ in 0..self.rounds {
+            let stop = match grammar::parse(rule, &self.text) {
+                Ok(pair) => {
+                    let mut builder = Builder::new(&self.text, self.source);
+                    build(&mut builder, pair);
+                    self.errors.append(&mut builder.errors);
+                    return;
+                }
+                Err(stop) => stop,
+            };
+            if stop.exhausted {
+                self.errors.push(diagnose::exhausted(self.source));
+                return;
+            }
+            let (error, at) = diagnose(&self.scene(), &stop);
+            self.errors.push(error);
+            if rule != Rule::file || !self.leave_out_statement(at) {
+                return;
+            }
+        }
+    }
+
+    /// Every error, in file order.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        self.errors.sort_by_key(|error| error.labels.first().map(|label| (label.span.start, label.span.end)));
+        self.errors.truncate(MAX_ERRORS);
+        self.errors
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene::new(&self.text, self.source, &self.tokens)
+    }
+
+    /// Leaves out the statement around a byte; false where nothing was left to leave out.
+    fn leave_out_statement(&mut self, at: usize) -> bool {
+        let range = around(&self.scene(), at);
+        self.leave_out(range)
+    }
+
+    fn leave_out(&mut self, range: Range<usize>) -> bool {
+        let before = self.tokens.len();
+        self.blank(range.clone());
+        self.gone.push(range);
+        self.tokens.len() < before
+    }
+
+    /// Replaces what tokens say by blanks, and widens the range to whole tokens. Line ends stay, and so do comments.
+    fn blank(&mut self, range: Range<usize>) {
+        let goes = |t: &Token| t.start >= range.start && t.start < range.end && t.kind != TokenKind::Comment;
+        let mut bytes = std::mem::take(&mut self.text).into_bytes();
+        for token in self.tokens.iter().filter(|t| goes(t)) {
+            if let Some(covered) = bytes.get_mut(token.start..token.end) {
+                covered.fill(b' ');
+            }
+        }
+        self.tokens.retain(|t| !goes(t));
+        // Tokens begin and end at characters, so what is left is still UTF-8; were it not, nothing would be left to read.
+        self.text = String::from_utf8(bytes).unwrap_or_default();
+    }
+}

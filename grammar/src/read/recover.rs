@@ -1,0 +1,48 @@
+//! Which part of a text to leave out after an error, so that the rest can be read.
+
+use super::scene::{Bracket, Scene};
+use std::ops::Range;
+
+/// The bytes of the smallest statement or item that holds a byte; its brackets are balanced.
+pub fn around(scene: &Scene<'_>, at: usize) -> Range<usize> {
+    let next = scene.index(at);
+    // Between two tokens something was taken out already; it belonged to the token before.
+    let between = scene.tokens.get(next).is_some_and(|t| at < t.start);
+    let i = if between { next.saturating_sub(1) } else { next };
+    let mut level = level_of(scene, i);
+    // Out to the nearest body: the statement that stands in it goes.
+    while level.is_some() && scene.bracket(level) != Bracket::Body {
+        level = level.and_then(|o| scene.opener(o));
+    }
+    let begin = first_of(scene, i, level);
+    let end = (begin + 1..scene.tokens.len())
+        .find(|&k| (scene.opener(k) == level && scene.starts(k) && k > i) || closes(scene, k, level))
+        .unwrap_or(scene.tokens.len());
+    scene.span(begin).start as usize..scene.span(end.saturating_sub(1)).end as usize
+}
+
+/// The bracket that is open at a token; a closing bracket counts to what it closes.
+pub fn level_of(scene: &Scene<'_>, i: usize) -> Option<usize> {
+    if i >= scene.tokens.len() {
+        return None;
+    }
+    if !matches!(scene.word(i), ")" | "]" | "}") {
+        return scene.opener(i);
+    }
+    let before = i.checked_sub(1)?;
+    if matches!(scene.word(before), "(" | "[" | "{") { Some(before) } else { scene.opener(before) }
+}
+
+/// The last token at `level`, at or before `i`, with which a statement or an item begins.
+fn first_of(scene: &Scene<'_>, i: usize, level: Option<usize>) -> usize {
+    let lowest = level.map_or(0, |o| o + 1);
+    let i = i.min(scene.tokens.len().saturating_sub(1)).max(lowest);
+    (lowest..=i).rev().find(|&k| scene.opener(k) == level && (k == lowest || scene.starts(k))).unwrap_or(lowest)
+}
+
+/// Is this the bracket that closes `level`?
+fn closes(scene: &Scene<'_>, k: usize, level: Option<usize>) -> bool {
+    matches!(scene.word(k), ")" | "]" | "}")
+        && level.is_some_and(|o| scene.opener(k) == scene.opener(o))
+        && k > level.unwrap_or(0)
+}

@@ -1,0 +1,263 @@
+//! What stands around a place in a text: the questions that wording an error and going on after it ask of the tokens.
+
+use super::tokens::{Token, TokenKind, span};
+use crate::ast::Kind;
+use crate::source::{SourceId, Span};
+
+/// Words that cannot be names; as the rule `keyword` has them.
+pub const KEYWORDS: [&str; 11] = ["and", "as", "else", "false", "from", "if", "match", "not", "or", "true", "use"];
+
+/// Operators between two operands, as they are spelled.
+const OPERATORS: [&str; 13] = ["or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "^"];
+
+/// What a pair of brackets holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bracket {
+    /// The top level: no bracket.
+    File,
+    /// `model levy { … }`, `from(w, b) { … }`
+    Body,
+    /// `model levy(…)`
+    Parameters,
+    /// `conv(…)`
+    Arguments,
+    /// `(a + b)`
+    Group,
+    /// `[3, 32, 32]`
+    List,
+    /// `if c { … }`
+    Branch,
+    /// `match param { … }`
+    Arms,
+}
+
+/// Tokens with balanced brackets, without plain comments, and the text they come from.
+pub struct Scene<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// Which text.
+    pub source: SourceId,
+    /// In order.
+    pub tokens: Vec<Token>,
+    /// For each token the innermost bracket that is open before it.
+    opened: Vec<Option<usize>>,
+}
+
+impl<'t> Scene<'t> {
+    /// Looks at the tokens of a text; plain comments are left out.
+    pub fn new(text: &'t str, source: SourceId, tokens: &[Token]) -> Self {
+        let tokens: Vec<Token> = tokens.iter().filter(|t| t.kind != TokenKind::Comment).copied().collect();
+        let mut scene = Scene { text, source, tokens, opened: Vec::new() };
+        scene.opened = scene.nesting();
+        scene
+    }
+
+    fn nesting(&self) -> Vec<Option<usize>> {
+        let (mut stack, mut opened) = (Vec::new(), Vec::with_capacity(self.tokens.len() + 1));
+        for i in 0..self.tokens.len() {
+            if matches!(self.word(i), ")" | "]" | "}") {
+                stack.pop();
+            }
+            opened.push(stack.last().copied());
+            if matches!(self.word(i), "(" | "[" | "{") {
+                stack.push(i);
+            }
+        }
+        opened.push(None);
+        opened
+    }
+
+    /// What a token says; empty past the end.
+    pub fn word(&self, i: usize) -> &'t str {
+        self.tokens.get(i).and_then(|t| self.text.get(t.start..t.end)).unwrap_or("")
+    }
+
+    /// What a token is; `None` past the end.
+    pub fn kind(&self, i: usize) -> Option<TokenKind> {
+        self.tokens.get(i).map(|t| t.kind)
+    }
+
+    /// Where a token stands; past the end, right after the last one.
+    pub fn span(&self, i: usize) -> Span {
+        match self.tokens.get(i) {
+            Some(token) => token.span(self.source),
+            None => {
+                let end = self.tokens.last().map_or(0, |t| t.end);
+                span(self.source, end, end)
+            }
+        }
+    }
+
+    /// The place right behind a token, where something is missing.
+    pub fn behind(&self, i: usize) -> Span {
+        let end = self.tokens.get(i).map_or(0, |t| t.end);
+        span(self.source, end, end)
+    }
+
+    /// The first token that ends after a byte.
+    pub fn index(&self, at: usize) -> usize {
+        self.tokens.partition_point(|t| t.end <= at)
+    }
+
+    /// The innermost bracket that is open before a token, if one is.
+    pub fn opener(&self, i: usize) -> Option<usize> {
+        self.opened.get(i).copied().flatten()
+    }
+
+    /// Is this token the first on its line?
+    pub fn begins_line(&self, i: usize) -> bool {
+        let Some(token) = self.tokens.get(i) else { return true };
+        let from = i.checked_sub(1).and_then(|p| self.tokens.get(p)).map_or(0, |p| p.end);
+        i == 0 || self.text.get(from..token.start).is_some_and(|gap| gap.contains(['\n', '\r']))
+    }
+
+    /// Does this token follow the one before it with nothing between?
+    pub fn touches(&self, i: usize) -> bool {
+        let before = i.checked_sub(1).and_then(|p| self.tokens.get(p)).map(|p| p.end);
+        before.is_some() && before == self.tokens.get(i).map(|t| t.start)
+    }
+
+    /// A word that can be a name.
+    pub fn is_name(&self, i: usize) -> bool {
+        self.kind(i) == Some(TokenKind::Word) && !self.is_keyword(i) && self.word(i) != "_"
+    }
+
+    /// A word that cannot be a name.
+    pub fn is_keyword(&self, i: usize) -> bool {
+        KEYWORDS.contains(&self.word(i))
+    }
+
+    /// A token that an expression can end with.
+    pub fn ends_value(&self, i: usize) -> bool {
+        match self.kind(i) {
+            Some(TokenKind::Number | TokenKind::String) => true,
+            Some(TokenKind::Word) => self.is_name(i) || matches!(self.word(i), "true" | "false"),
+            Some(TokenKind::Symbol) => matches!(self.word(i), ")" | "]" | "}"),
+            _ => false,
+        }
+    }
+
+    /// A token that an expression can begin with.
+    pub fn begins_value(&self, i: usize) -> bool {
+        match self.kind(i) {
+            Some(TokenKind::Number | TokenKind::String | TokenKind::OpenString) => true,
+            Some(TokenKind::Word) => {
+                self.is_name(i) || matches!(self.word(i), "true" | "false" | "if" | "match" | "not" | "_")
+            }
+            Some(TokenKind::Symbol) => matches!(self.word(i), "(" | "["),
+            _ => false,
+        }
+    }
+
+    /// An operator that wants an operand behind it.
+    pub fn is_operator(&self, i: usize) -> bool {
+        OPERATORS.contains(&self.word(i))
+    }
+
+    /// A token that something must follow: an operator, `=`, `->`, `,`, …
+    pub fn wants_more(&self, i: usize) -> bool {
+        self.is_operator(i)
+            || matches!(
+                self.word(i),
+                "=" | "->" | "=>" | "~" | ":" | "," | "." | "not" | "as" | "if" | "else" | "match"
+            )
+    }
+
+    /// The word of a definition that this token opens: `model levy …`, `train {`.
+    pub fn definition(&self, i: usize) -> Option<Kind> {
+        let kind = super::build::kind(self.word(i))?;
+        let fits = match kind {
+            Kind::Train => self.word(i + 1) == "{",
+            _ => self.kind(i + 1) == Some(TokenKind::Word) && !self.is_operator(i + 1),
+        };
+        fits.then_some(kind)
+    }
+
+    /// What the bracket at a token holds.
+    pub fn bracket(&self, opener: Option<usize>) -> Bracket {
+        let Some(i) = opener else { return Bracket::File };
+        match self.word(i) {
+            "[" => Bracket::List,
+            "(" if self.in_head(i) => Bracket::Parameters,
+            "(" if self.touches(i) && i > 0 && self.is_name(i - 1) => Bracket::Arguments,
+            "(" => Bracket::Group,
+            _ => self.brace(i),
+        }
+    }
+
+    /// Does a `(` stand between the word of a definition (or `from`) and its body?
+    fn in_head(&self, i: usize) -> bool {
+        if i > 0 && self.word(i - 1) == "from" {
+            return true;
+        }
+        let mut k = i;
+        while k > 0 && (self.is_name(k - 1) || self.word(k - 1) == ".") {
+            k -= 1;
+            if k + 1 < i && self.opener(k).is_none() && self.definition(k).is_some() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn brace(&self, i: usize) -> Bracket {
+        // The word that wants this brace is the nearest one at the same depth.
+        let level = self.opener(i);
+        for k in (0..i).rev() {
+            if self.opener(k) != level {
+                if level.is_some_and(|l| k <= l) {
+                    break;
+                }
+                continue;
+            }
+            match self.word(k) {
+                "else" if k + 1 == i => return Bracket::Branch,
+                "if" => return Bracket::Branch,
+                "match" => return Bracket::Arms,
+                "}" | "=" | "->" => break,
+                _ => {}
+            }
+        }
+        Bracket::Body
+    }
+
+    /// Where the statement or item begins that a token belongs to; see [`Scene::starts`].
+    pub fn start_of(&self, i: usize) -> usize {
+        self.start_in(i, self.opener(i))
+    }
+
+    /// The last token before or at `i` with which something begins directly inside of the bracket `level`.
+    pub fn start_in(&self, i: usize, level: Option<usize>) -> usize {
+        let lowest = level.map_or(0, |opener| opener + 1);
+        let last = i.min(self.tokens.len().saturating_sub(1));
+        let begins = |k: &usize| self.opener(*k) == level && self.starts(*k);
+        (lowest..=last).rev().find(begins).unwrap_or(lowest)
+    }
+
+    /// Does a `->` stand between two tokens, in no deeper bracket than the first of them?
+    pub fn follows_flow(&self, from: usize, to: usize) -> bool {
+        let level = self.opener(from);
+        (from..to).any(|k| self.word(k) == "->" && self.opener(k) == level)
+    }
+
+    /// Does a statement or an item begin at this token, as far as one can tell?
+    pub fn starts(&self, i: usize) -> bool {
+        let Some(before) = i.checked_sub(1) else { return true };
+        if matches!(self.kind(before), Some(TokenKind::Doc)) {
+            return false;
+        }
+        if matches!(self.kind(i), Some(TokenKind::Doc | TokenKind::FileDoc)) {
+            return true;
+        }
+        let named = self.kind(i) == Some(TokenKind::Word) && matches!(self.word(i + 1), "=" | ":");
+        if named && !matches!(self.word(before), ":" | ".") {
+            return self.begins_line(i) || !self.wants_more(before);
+        }
+        if self.opener(i).is_none() && (self.definition(i).is_some() || self.word(i) == "use") {
+            return !self.wants_more(before);
+        }
+        let opens = matches!(self.word(i), "if" | "match" | "not");
+        let continues = self.wants_more(i) && !opens || self.wants_more(before) || self.word(i) == "{";
+        self.begins_line(i) && !continues && !matches!(self.word(i), ")" | "]" | "}")
+    }
+}

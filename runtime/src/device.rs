@@ -1,5 +1,7 @@
 //! Where programs run. A device loads a program and gives an [`Executable`]; states live on the host in one flat buffer.
 
+pub mod candle;
+
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::Random;
 use gmpc_compiler::program::{Program, StateLayout};
@@ -48,6 +50,24 @@ impl Numbers {
         match self {
             Numbers::F32(data) => f64::from(data[index]),
             Numbers::F64(data) => data[index],
+        }
+    }
+
+    /// All of them, to be read.
+    #[must_use]
+    pub fn as_slice(&self) -> Slice<'_> {
+        match self {
+            Numbers::F32(data) => Slice::F32(data),
+            Numbers::F64(data) => Slice::F64(data),
+        }
+    }
+
+    /// All of them, to be filled.
+    #[must_use]
+    pub fn as_mut(&mut self) -> SliceMut<'_> {
+        match self {
+            Numbers::F32(data) => SliceMut::F32(data),
+            Numbers::F64(data) => SliceMut::F64(data),
         }
     }
 }
@@ -121,4 +141,15 @@ pub enum SliceMut<'a> {
     F32(&'a mut [f32]),
     /// Double.
     F64(&'a mut [f64]),
+}
+
+impl Slice<'_> {
+    /// A copy, widened.
+    #[must_use]
+    pub fn to_f64(&self) -> Vec<f64> {
+        match self {
+            Slice::F32(data) => data.iter().copied().map(f64::from).collect(),
+            Slice::F64(data) => data.to_vec(),
+        }
+    }
 }

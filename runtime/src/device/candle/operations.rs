@@ -1,0 +1,146 @@
+//! One operation of a graph as candle calls; the order of the arms is the order of [`Op`].
+
+use candle_core::{Result, Tensor};
+use gmpc_compiler::graph::{Graph, Id, Node, Op};
+
+/// The value of a node that is no leaf, from the values of the nodes before it.
+///
+/// # Errors
+/// Candle refuses, or the operation belongs to no training program ([`Op::Angles`]).
+pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> {
+    let a = || operand(node, values, 0);
+    let b = || operand(node, values, 1);
+    let c = || operand(node, values, 2);
+    match &node.op {
+        Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | Op::Uniform { .. } => unsupported("a leaf"),
+        Op::Neg => a()?.neg(),
+        Op::Abs => a()?.abs(),
+        Op::Exp => a()?.exp(),
+        Op::Log => a()?.log(),
+        Op::Sqrt => a()?.sqrt(),
+        Op::Sin => a()?.sin(),
+        Op::Cos => a()?.cos(),
+        Op::Tanh => a()?.tanh(),
+        Op::Erf => a()?.erf(),
+        Op::Add => a()?.add(b()?),
+        Op::Sub => a()?.sub(b()?),
+        Op::Mul => a()?.mul(b()?),
+        Op::Div => a()?.div(b()?),
+        Op::Max => larger(a()?, b()?),
+        Op::Min => larger(&a()?.neg()?, &b()?.neg()?)?.neg(),
+        Op::Pow => power(graph, node, a()?, b()?),
+        Op::Less => truth(a()?.lt(b()?)?, a()?),
+        Op::LessEqual => truth(a()?.le(b()?)?, a()?),
+        Op::Equal => truth(a()?.eq(b()?)?, a()?),
+        Op::Select => a()?.ne(&a()?.zeros_like()?)?.where_cond(b()?, c()?),
+        Op::Reshape => a()?.contiguous()?.reshape(node.shape.as_slice()),
+        Op::Transpose(axes) => a()?.permute(axes.as_slice())?.contiguous(),
+        Op::Broadcast => a()?.broadcast_as(node.shape.as_slice())?.contiguous(),
+        Op::Slice { axis, start } => a()?.narrow(*axis, *start, node.shape[*axis])?.contiguous(),
+        Op::Concat { axis } => {
+            let parts: Vec<&Tensor> = node.inputs.iter().map(|id| &values[id.index()]).collect();
+            Tensor::cat(&parts, *axis)
+        }
+        Op::Pad { axis, before } => {
+            let after = node.shape[*axis] - before - a()?.dim(*axis)?;
+            a()?.pad_with_zeros(*axis, *before, after)?.contiguous()
+        }
+        Op::Sum(axes) => a()?.sum_keepdim(axes.as_slice()),
+        Op::MaxOver(axes) => largest(a()?, axes),
+        Op::MatMul { transpose_a, transpose_b } => turned(a()?, *transpose_a)?.matmul(&turned(b()?, *transpose_b)?),
+        Op::Spherical => spherical(a()?),
+        Op::SphericalGrad => spherical_grad(a()?, b()?),
+        Op::Angles => unsupported("angles"),
+    }
+}
+
+fn operand<'a>(node: &Node, values: &'a [Tensor], place: usize) -> Result<&'a Tensor> {
+    let id = node.inputs.get(place).ok_or_else(|| candle_core::Error::Msg("an operand is missing".into()))?;
+    Ok(&values[id.index()])
+}
+
+fn unsupported(what: &str) -> Result<Tensor> {
+    candle_core::bail!("{what} is not an operation of a training program")
+}
+
+/// 0 and 1 in the type of `like`.
+fn truth(holds: Tensor, like: &Tensor) -> Result<Tensor> {
+    holds.to_dtype(like.dtype())
+}
+
+/// The larger one; NaN if either is. Candle's own `maximum` loses a NaN on its right.
+fn larger(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let larger = a.gt(b)?.where_cond(a, b)?;
+    a.ne(a)?.where_cond(a, &larger)
+}
+
+/// Largest over axes; NaN if any element is.
+fn largest(a: &Tensor, axes: &[usize]) -> Result<Tensor> {
+    let mut result = a.clone();
+    for &axis in axes {
+        let parts = (0..result.dim(axis)?).map(|i| result.narrow(axis, i, 1)?.contiguous());
+        result = parts.reduce(|a, b| larger(&a?, &b?)).unwrap_or_else(|| unsupported("the largest of nothing"))?;
+    }
+    Ok(result)
+}
+
+/// a^b. Candle's `pow` goes through a logarithm and loses negative bases, so a constant exponent takes `powf`.
+fn power(graph: &Graph, node: &Node, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match constant(graph, node.inputs[1]) {
+        Some(exponent) => a.powf(exponent),
+        None => a.log()?.mul(b)?.exp(),
+    }
+}
+
+/// The number behind repeats and reshapes of a constant.
+fn constant(graph: &Graph, mut id: Id) -> Option<f64> {
+    loop {
+        match graph[id].op {
+            Op::Const(number) => return Some(number),
+            Op::Broadcast | Op::Reshape => id = *graph[id].inputs.first()?,
+            _ => return None,
+        }
+    }
+}
+
+fn turned(a: &Tensor, transposed: bool) -> Result<Tensor> {
+    if transposed { a.t()?.contiguous() } else { a.contiguous() }
+}
+
+/// u_k = sin t_1 … sin t_{k-1} cos t_k, u_n = sin t_1 … sin t_{n-1}, one row after another.
+fn spherical(theta: &Tensor) -> Result<Tensor> {
+    let (angles, units) = theta.dims2()?;
+    let mut prefix = Tensor::ones((1, units), theta.dtype(), theta.device())?;
+    let mut rows = Vec::with_capacity(angles + 1);
+    for i in 0..angles {
+        let row = theta.narrow(0, i, 1)?.contiguous()?;
+        rows.push(prefix.mul(&row.cos()?)?);
+        prefix = prefix.mul(&row.sin()?)?;
+    }
+    rows.push(prefix);
+    Tensor::cat(&rows, 0)
+}
+
+/// dL/dt_i = P_i (cos t_i F_{i+1} - g_i sin t_i), F_n = g_n, F_i = g_i cos t_i + sin t_i F_{i+1}.
+fn spherical_grad(theta: &Tensor, g: &Tensor) -> Result<Tensor> {
+    let (angles, units) = theta.dims2()?;
+    if angles == 0 {
+        return Ok(theta.clone());
+    }
+    let row = |t: &Tensor, i: usize| t.narrow(0, i, 1)?.contiguous();
+    let mut prefix = Tensor::ones((1, units), theta.dtype(), theta.device())?;
+    let mut prefixes = Vec::with_capacity(angles);
+    for i in 0..angles {
+        prefixes.push(prefix.clone());
+        prefix = prefix.mul(&row(theta, i)?.sin()?)?;
+    }
+    let mut f = row(g, angles)?;
+    let mut rows = Vec::with_capacity(angles);
+    for i in (0..angles).rev() {
+        let (sin, cos, g) = (row(theta, i)?.sin()?, row(theta, i)?.cos()?, row(g, i)?);
+        rows.push(prefixes[i].mul(&cos.mul(&f)?.sub(&g.mul(&sin)?)?)?);
+        f = g.mul(&cos)?.add(&sin.mul(&f)?)?;
+    }
+    rows.reverse();
+    Tensor::cat(&rows, 0)
+}

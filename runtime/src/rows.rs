@@ -1,0 +1,167 @@
+//! A part of the data in the program's precision, and copying rows of it into a program's inputs.
+
+use crate::device::{Numbers, SliceMut};
+use gmpc_compiler::experiment::Precision;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Rows of inputs and targets, rounded to the program's precision once.
+#[derive(Debug)]
+pub struct Rows {
+    /// Tells it from every other `Rows` of this process, so that a program can keep what it already holds.
+    id: u64,
+    count: usize,
+    inputs: Matrix,
+    targets: Matrix,
+}
+
+#[derive(Debug)]
+struct Matrix {
+    width: usize,
+    numbers: Numbers,
+}
+
+/// Which rows a step takes.
+#[derive(Debug, Clone)]
+pub enum Pick<'a> {
+    /// Neighbours.
+    Range(Range<usize>),
+    /// These, in this order, all below the count.
+    These(&'a [u32]),
+}
+
+impl Pick<'_> {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Pick::Range(range) => range.len(),
+            Pick::These(rows) => rows.len(),
+        }
+    }
+
+    /// None?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Rows {
+    /// From `[count, features]` and `[count, outputs]`, row-major; the widths follow from the lengths.
+    #[must_use]
+    pub fn new(precision: Precision, count: usize, inputs: &[f64], targets: &[f64]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let matrix = |data: &[f64]| Matrix { width: data.len() / count.max(1), numbers: rounded(precision, data) };
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Rows { id, count, inputs: matrix(inputs), targets: matrix(targets) }
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Its name within this process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Copies the inputs of some rows one after another.
+    pub fn inputs_into(&self, pick: &Pick<'_>, to: &mut SliceMut<'_>) {
+        self.inputs.copy(pick, to);
+    }
+
+    /// Copies the targets of some rows one after another.
+    pub fn targets_into(&self, pick: &Pick<'_>, to: &mut SliceMut<'_>) {
+        self.targets.copy(pick, to);
+    }
+}
+
+impl Matrix {
+    fn copy(&self, pick: &Pick<'_>, to: &mut SliceMut<'_>) {
+        match (&self.numbers, to) {
+            (Numbers::F32(from), SliceMut::F32(to)) => gather(from, self.width, pick, to),
+            (Numbers::F64(from), SliceMut::F64(to)) => gather(from, self.width, pick, to),
+            // Rows are made in the precision of the session's programs.
+            (Numbers::F32(_), SliceMut::F64(_)) | (Numbers::F64(_), SliceMut::F32(_)) => debug_assert!(false),
+        }
+    }
+}
+
+/// Rounds each number once to a precision.
+#[must_use]
+pub fn rounded(precision: Precision, data: &[f64]) -> Numbers {
+    let mut numbers = Numbers::zeros(precision, data.len());
+    match numbers.as_mut() {
+        #[allow(clippy::cast_possible_truncation)] // to the nearest f32, as the precision says
+        SliceMut::F32(to) => to.iter_mut().zip(data).for_each(|(to, &number)| *to = number as f32),
+        SliceMut::F64(to) => to.copy_from_slice(data),
+    }
+    numbers
+}
+
+fn gather<T: Copy>(from: &[T], width: usize, pick: &Pick<'_>, to: &mut [T]) {
+    match pick {
+        Pick::Range(rows) => to.copy_from_slice(&from[rows.start * width..rows.end * width]),
+        Pick::These(rows) => match width {
+            // A call of memcpy for a row of a few numbers would cost more than the copying.
+            1 => rows.iter().zip(to).for_each(|(&row, to)| *to = from[row as usize]),
+            2..=4 => narrow::<T, 1>(from, width, rows, to),
+            5..=8 => narrow::<T, 4>(from, width, rows, to),
+            9..=16 => narrow::<T, 8>(from, width, rows, to),
+            _ => rows.iter().zip(to.chunks_exact_mut(width.max(1))).for_each(|(&row, to)| {
+                to.copy_from_slice(&from[row as usize * width..][..width]);
+            }),
+        },
+    }
+}
+
+/// Rows of `W` to `2 W` numbers in two copies of `W` that may overlap: no loop over a length unknown to the compiler.
+/// With `W` = 1 a plain loop.
+fn narrow<T: Copy, const W: usize>(from: &[T], width: usize, rows: &[u32], to: &mut [T]) {
+    for (&row, to) in rows.iter().zip(to.chunks_exact_mut(width)) {
+        let from = &from[row as usize * width..][..width];
+        match (from.first_chunk::<W>(), from.last_chunk::<W>()) {
+            (Some(first), Some(last)) if W > 1 => {
+                to[..W].copy_from_slice(first);
+                to[width - W..].copy_from_slice(last);
+            }
+            _ => from.iter().zip(to).for_each(|(from, to)| *to = *from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_arrive_whole_and_in_order_at_every_width() {
+        for width in 1..=40 {
+            let inputs: Vec<f64> = (0..5 * width).map(|i| f64::from(u32::try_from(i).unwrap())).collect();
+            let rows = Rows::new(Precision::F32, 5, &inputs, &[0.0, 1.0, 2.0, 3.0, 4.0]);
+            for (pick, order) in [(Pick::These(&[4, 0, 2]), [4, 0, 2]), (Pick::Range(1..4), [1, 2, 3])] {
+                let mut to = vec![0.0f32; 3 * width];
+                rows.inputs_into(&pick, &mut SliceMut::F32(&mut to));
+                let expected: Vec<f64> = order.iter().flat_map(|row| inputs[row * width..][..width].to_vec()).collect();
+                assert_eq!(to.iter().copied().map(f64::from).collect::<Vec<_>>(), expected, "width {width}");
+                let mut to = vec![0.0f32; 3];
+                rows.targets_into(&pick, &mut SliceMut::F32(&mut to));
+                assert_eq!(to.iter().map(|&t| f64::from(t)).collect::<Vec<_>>(), order.map(|row| inputs_row(row)));
+            }
+        }
+    }
+
+    fn inputs_row(row: usize) -> f64 {
+        f64::from(u32::try_from(row).unwrap())
+    }
+
+    #[test]
+    fn two_parts_are_never_taken_for_one_another() {
+        let part = || Rows::new(Precision::F64, 1, &[1.0], &[1.0]);
+        assert_ne!(part().id(), part().id());
+    }
+}

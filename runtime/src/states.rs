@@ -1,0 +1,195 @@
+//! States by name, in the layout of files: what checkpoints, conversion and tests see of a network.
+
+use crate::device::{Numbers, Slice, SliceMut, States};
+use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::graph::{Role, State, Tensor};
+use gmpc_compiler::program::StateLayout;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A tensor as a file holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Sizes of the axes; a dense weight is `[units, fan_in]`.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub numbers: Numbers,
+}
+
+/// Tensors under their names.
+pub type Named = BTreeMap<String, Stored>;
+
+impl States {
+    /// All zeros.
+    #[must_use]
+    pub fn zeros(layout: &Arc<StateLayout>, precision: Precision) -> Self {
+        States { layout: Arc::clone(layout), data: Numbers::zeros(precision, layout.elements) }
+    }
+
+    /// What a file holds of the states whose role passes.
+    #[must_use]
+    pub fn named(&self, keep: impl Fn(Role) -> bool) -> Named {
+        let kept = self.layout.states.iter().zip(&self.layout.offsets).filter(|(state, _)| keep(state.role));
+        kept.map(|(state, &offset)| (state.name.clone(), self.stored(state, offset))).collect()
+    }
+
+    fn stored(&self, state: &State, offset: usize) -> Stored {
+        let numbers = match &self.data.as_slice() {
+            Slice::F32(data) => Numbers::F32(to_file(state, &data[offset..]).into()),
+            Slice::F64(data) => Numbers::F64(to_file(state, &data[offset..]).into()),
+        };
+        Stored { shape: state.file_shape.clone(), numbers }
+    }
+
+    /// Sets every state whose role passes from a file's tensors, rounding where the precisions differ. Tensors of other
+    /// names are left alone.
+    ///
+    /// # Errors
+    /// A sentence: a tensor is missing, or its shape is another. Some states may have been set by then.
+    pub fn set_named(&mut self, tensors: &Named, keep: impl Fn(Role) -> bool) -> Result<(), String> {
+        let layout = Arc::clone(&self.layout);
+        for (state, &offset) in layout.states.iter().zip(&layout.offsets).filter(|(state, _)| keep(state.role)) {
+            let stored = tensors.get(&state.name).ok_or_else(|| format!("it has no tensor `{}`", state.name))?;
+            if stored.shape != state.file_shape {
+                let (found, wanted) = (&stored.shape, &state.file_shape);
+                return Err(format!("`{}` is {found:?} in it, where the network has {wanted:?}", state.name));
+            }
+            self.put(state, offset, &stored.numbers.as_slice().to_f64());
+        }
+        Ok(())
+    }
+
+    /// Sets a state from numbers in graph layout, rounded once.
+    ///
+    /// # Errors
+    /// A sentence: the shapes differ.
+    pub fn set_tensor(&mut self, index: usize, tensor: &Tensor) -> Result<(), String> {
+        let layout = Arc::clone(&self.layout);
+        let known = layout.states.get(index).zip(layout.offsets.get(index));
+        let Some((state, &offset)) = known.filter(|(state, _)| state.shape == tensor.shape) else {
+            return Err(format!("state {index} is not {:?}", tensor.shape));
+        };
+        self.write(offset, tensor.data.iter().copied(), tensor.data.len());
+        debug_assert!(offset + state.shape.iter().product::<usize>() <= layout.elements);
+        Ok(())
+    }
+
+    /// A state in graph layout, widened.
+    ///
+    /// # Panics
+    /// There is no such state.
+    #[must_use]
+    pub fn tensor(&self, index: usize) -> Tensor {
+        let (state, offset) = (&self.layout.states[index], self.layout.offsets[index]);
+        let len = state.shape.iter().product::<usize>();
+        Tensor { shape: state.shape.clone(), data: (offset..offset + len).map(|i| self.data.get(i)).collect() }
+    }
+
+    /// The first state of a role that passes which holds a number that is not finite.
+    #[must_use]
+    pub fn first_not_finite(&self) -> Option<&State> {
+        let mut each = self.layout.states.iter().zip(&self.layout.offsets);
+        let found = each.find(|(state, offset)| {
+            let range = **offset..**offset + state.shape.iter().product::<usize>();
+            match self.data.as_slice() {
+                Slice::F32(data) => data[range].iter().any(|number| !number.is_finite()),
+                Slice::F64(data) => data[range].iter().any(|number| !number.is_finite()),
+            }
+        });
+        found.map(|(state, _)| state)
+    }
+
+    fn put(&mut self, state: &State, offset: usize, file: &[f64]) {
+        let (rows, columns) = matrix(state);
+        if state.transposed {
+            // The file has `columns` units of `rows` numbers each.
+            let numbers = (0..rows).flat_map(|row| (0..columns).map(move |column| file[column * rows + row]));
+            self.write(offset, numbers, file.len());
+        } else {
+            self.write(offset, file.iter().copied(), file.len());
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // rounded once, as the precision says
+    fn write(&mut self, offset: usize, numbers: impl Iterator<Item = f64>, len: usize) {
+        match self.data.as_mut() {
+            SliceMut::F32(to) => to[offset..offset + len].iter_mut().zip(numbers).for_each(|(to, n)| *to = n as f32),
+            SliceMut::F64(to) => to[offset..offset + len].iter_mut().zip(numbers).for_each(|(to, n)| *to = n),
+        }
+    }
+}
+
+/// A state as a matrix of fan-in by units.
+fn matrix(state: &State) -> (usize, usize) {
+    let rows = state.shape.first().copied().unwrap_or(1);
+    (rows, state.shape.iter().skip(1).product())
+}
+
+fn to_file<T: Copy>(state: &State, data: &[T]) -> Vec<T> {
+    let (rows, columns) = matrix(state);
+    if state.transposed {
+        (0..columns).flat_map(|column| (0..rows).map(move |row| data[row * columns + column])).collect()
+    } else {
+        data[..rows * columns].to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(precision: Precision) -> States {
+        let state = |name: &str, role, shape: Vec<usize>, file_shape: Vec<usize>, transposed| State {
+            name: name.into(),
+            role,
+            shape,
+            file_shape,
+            transposed,
+        };
+        let layout = StateLayout::new(&[
+            state("a.w", Role::Parameter, vec![3, 2], vec![2, 3], true),
+            state("a.b", Role::Parameter, vec![2], vec![2], false),
+            state("adam.m/a.b", Role::Optimizer, vec![2], vec![2], false),
+        ]);
+        let mut states = States::zeros(&Arc::new(layout), precision);
+        states.set_tensor(0, &Tensor { shape: vec![3, 2], data: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0] }).unwrap();
+        states.set_tensor(1, &Tensor { shape: vec![2], data: vec![7.0, 0.1] }).unwrap();
+        states
+    }
+
+    #[test]
+    fn a_file_holds_one_unit_after_another() {
+        let named = states(Precision::F32).named(|role| role == Role::Parameter);
+        assert_eq!(named.keys().collect::<Vec<_>>(), ["a.b", "a.w"]);
+        assert_eq!(named["a.w"].shape, [2, 3]);
+        assert_eq!(named["a.w"].numbers.as_slice().to_f64(), [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn what_a_file_holds_comes_back_bit_for_bit() {
+        for precision in [Precision::F32, Precision::F64] {
+            let before = states(precision);
+            let mut after = States::zeros(&before.layout, precision);
+            after.set_named(&before.named(|_| true), |_| true).unwrap();
+            assert_eq!(before.data, after.data);
+        }
+    }
+
+    #[test]
+    fn a_missing_tensor_and_a_wrong_shape_are_named() {
+        let mut states = states(Precision::F32);
+        let mut named = states.named(|role| role == Role::Parameter);
+        assert_eq!(states.set_named(&named, |_| true).unwrap_err(), "it has no tensor `adam.m/a.b`");
+        named.get_mut("a.w").unwrap().shape = vec![3, 2];
+        let error = states.set_named(&named, |role| role == Role::Parameter).unwrap_err();
+        assert_eq!(error, "`a.w` is [3, 2] in it, where the network has [2, 3]");
+    }
+
+    #[test]
+    fn a_state_that_is_not_finite_is_named() {
+        let mut states = states(Precision::F32);
+        assert_eq!(states.first_not_finite(), None);
+        states.set_tensor(1, &Tensor { shape: vec![2], data: vec![0.0, f64::NAN] }).unwrap();
+        assert_eq!(states.first_not_finite().unwrap().name, "a.b");
+    }
+}

@@ -153,3 +153,14 @@ impl Slice<'_> {
         }
     }
 }
+
+impl Slice<'_> {
+    /// The first number, widened; NaN where there is none.
+    #[must_use]
+    pub fn first(&self) -> f64 {
+        match self {
+            Slice::F32(data) => data.first().map_or(f64::NAN, |&number| f64::from(number)),
+            Slice::F64(data) => data.first().copied().unwrap_or(f64::NAN),
+        }
+    }
+}

@@ -1,5 +1,15 @@
 //! Runs gmpc programs: devices, data, training, checkpoints, comparison.
 
 pub mod device;
+pub mod diverge;
 pub mod exact;
+pub mod failure;
+pub mod metrics;
+pub mod rows;
+pub mod scalar;
 pub mod schedule;
+pub mod session;
+pub mod states;
+
+#[cfg(test)]
+mod testing;

@@ -71,9 +71,7 @@ impl Rate {
     pub fn observe(&mut self, schedule: &Schedule, epoch: u64, value: impl Fn(&Monitor) -> f64) -> bool {
         match schedule {
             Schedule::Constant | Schedule::Step { .. } | Schedule::Cosine { .. } => false,
-            Schedule::WarmUp { epochs, then } => {
-                epoch >= *epochs && self.observe(then, epoch - epochs, value)
-            }
+            Schedule::WarmUp { epochs, then } => epoch >= *epochs && self.observe(then, epoch - epochs, value),
             Schedule::ReduceOnPlateau { monitor, factor, patience, min_delta, min_lr } => {
                 self.best.observe(value(monitor), epoch, monitor.higher_is_better, *min_delta);
                 if self.best.waited < *patience {

@@ -1,0 +1,149 @@
+//! A network small enough to be written down as a graph, for tests of everything around it: one linear unit with noise on
+//! its prediction in training, squared error, gradient descent with momentum, and a running mean of the inputs.
+
+use crate::device::candle::Candle;
+use crate::failure::Failure;
+use crate::rows::Rows;
+use crate::session::{Programs, Session};
+use gmpc_compiler::backend::cpu::Code;
+use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::graph::{Graph, Id, Op, Role, State};
+use gmpc_compiler::net::Layer;
+use gmpc_compiler::program::{Goal, Measure, Program, StateLayout};
+use std::sync::Arc;
+
+/// Input columns.
+pub const FEATURES: usize = 3;
+
+/// The network.
+pub struct Tiny {
+    layout: Arc<StateLayout>,
+    initialization: Graph,
+    precision: Precision,
+}
+
+struct Nodes {
+    w: (usize, Id),
+    momentum: (usize, Id),
+    mean: (usize, Id),
+}
+
+fn declare(graph: &mut Graph) -> Nodes {
+    let mut state = |name: &str, role, shape: Vec<usize>| {
+        let file_shape = shape.iter().rev().copied().collect();
+        graph.state(State { name: name.into(), role, transposed: shape.len() == 2, shape, file_shape })
+    };
+    Nodes {
+        w: state("unit.w", Role::Parameter, vec![FEATURES, 1]),
+        momentum: state("sgd.m/unit.w", Role::Optimizer, vec![FEATURES, 1]),
+        mean: state("unit.running_mean", Role::Statistic, vec![1, FEATURES]),
+    }
+}
+
+impl Tiny {
+    /// In this precision.
+    pub fn new(precision: Precision) -> Self {
+        let mut graph = Graph::default();
+        let nodes = declare(&mut graph);
+        let draw = graph.push(Op::Uniform { stream: 0 }, vec![], vec![FEATURES, 1]);
+        graph.write(nodes.w.0, draw);
+        let layout = Arc::new(StateLayout::new(&graph.states));
+        Tiny { layout, initialization: graph, precision }
+    }
+
+    /// On the witness.
+    pub fn session(precision: Precision) -> Session {
+        Session::new(Arc::new(Candle), Arc::new(Tiny::new(precision)))
+    }
+}
+
+impl Programs for Tiny {
+    fn program(&self, goal: Goal, batch: usize) -> Result<Program, Failure> {
+        let (graph, measures) = build(goal, batch);
+        let code = Code { functions: vec![], scratch_bytes: 0, inputs: vec![], outputs: vec![], random: None };
+        let mut prologue = Graph::default();
+        if goal == Goal::Train {
+            for name in ["lr", "step"] {
+                let id = prologue.input(name, vec![]);
+                prologue.output(name, id);
+            }
+        }
+        Ok(Program { goal, precision: self.precision, batch, graph, prologue, measures, code })
+    }
+
+    fn initialization(&self) -> &Graph {
+        &self.initialization
+    }
+
+    fn layout(&self) -> &Arc<StateLayout> {
+        &self.layout
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn layers(&self) -> &[Layer] {
+        &[]
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // a handful of rows
+fn build(goal: Goal, batch: usize) -> (Graph, Vec<Measure>) {
+    let mut g = Graph::default();
+    let x = g.input("x", vec![batch, FEATURES]);
+    let target = (goal != Goal::Predict).then(|| g.input("target", vec![batch, 1]));
+    let lr = (goal == Goal::Train).then(|| (g.input("lr", vec![]), g.input("step", vec![])).0);
+    let nodes = declare(&mut g);
+    let mut prediction = g.matmul(x, nodes.w.1, false, false);
+    if goal == Goal::Train {
+        let draw = g.push(Op::Uniform { stream: 1 }, vec![], vec![batch, 1]);
+        let noise = g.scale(draw, 0.01);
+        prediction = g.add(prediction, noise);
+    }
+    let Some(target) = target else {
+        g.output("prediction", prediction);
+        return (g, vec![]);
+    };
+    let error = g.sub(prediction, target);
+    let square = g.mul(error, error);
+    let sum = g.sum(square, &[0, 1]);
+    let sum = g.reshape(sum, &[]);
+    g.output("squares", sum);
+    if let Some(lr) = lr {
+        let gradient = g.matmul(x, error, true, false);
+        let gradient = g.scale(gradient, 2.0 / batch as f64);
+        let kept = g.scale(nodes.momentum.1, 0.5);
+        let momentum = g.add(kept, gradient);
+        let change = g.mul(momentum, lr);
+        let w = g.sub(nodes.w.1, change);
+        g.write(nodes.w.0, w);
+        g.write(nodes.momentum.0, momentum);
+        let mean = g.mean(x, &[0]);
+        let mean = g.add(nodes.mean.1, mean);
+        let mean = g.scale(mean, 0.5);
+        g.write(nodes.mean.0, mean);
+    }
+    (g, measures())
+}
+
+fn measures() -> Vec<Measure> {
+    let graph = |root: bool| {
+        let mut g = Graph::default();
+        let mean = g.input("mean", vec![]);
+        let value = if root { g.unary(Op::Sqrt, mean) } else { mean };
+        g.output("value", value);
+        g
+    };
+    let measure = |name: &str, root| Measure { name: name.into(), sums: vec![0], finish: graph(root) };
+    vec![measure("loss", false), measure("rmse", true)]
+}
+
+/// Rows of a noise-free linear function.
+pub fn rows(precision: Precision, count: u32, salt: u32) -> Rows {
+    let number = |i: u32| f64::from((i.wrapping_mul(7919).wrapping_add(salt * 101 + 7)) % 97) / 48.0 - 1.0;
+    let features = u32::try_from(FEATURES).unwrap();
+    let inputs: Vec<f64> = (0..count * features).map(number).collect();
+    let targets: Vec<f64> = inputs.chunks(FEATURES).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2]).collect();
+    Rows::new(precision, count as usize, &inputs, &targets)
+}

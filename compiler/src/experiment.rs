@@ -70,6 +70,20 @@ pub struct DataSpec {
     pub span: Span,
 }
 
+/// What is known of a data set before a network is built for it: the runtime reads it off the file (or the declaration), and
+/// shape inference starts from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataFacts {
+    /// Examples in all; `None` where the declaration says the rest and the file need not be there.
+    pub rows: Option<usize>,
+    /// Input columns: a model's input is `[features]` an example; at least 1.
+    pub features: usize,
+    /// Target columns, 1 for classification (the class number); at least 1.
+    pub outputs: usize,
+    /// Number of classes, at least 2; `None` for regression.
+    pub classes: Option<usize>,
+}
+
 /// Where the numbers are.
 #[derive(Debug, Clone)]
 pub enum DataSource {

@@ -1,0 +1,34 @@
+//! Data sets: from the file's `data = …` to arrays of numbers that the train loop takes its batches from.
+//!
+//! ```text
+//! DataSpec -load-> Dataset -prepare-> Parts { train, valid, test }        order(seed, epoch) -> rows of a batch
+//!            table | numpy | formula      split, standardize                shuffle
+//! ```
+//!
+//! Nothing here panics on what a file holds: every fault is a [`DataError`] that names the file, the place and a next step.
+//! All randomness is a function of the run's seed (and the epoch), the same on every platform.
+
+mod dataset;
+mod directories;
+mod error;
+mod formula;
+mod labels;
+mod mersenne;
+mod nearest;
+mod numpy;
+mod permutation;
+mod prepare;
+mod probe;
+mod shuffle;
+mod split;
+mod standardize;
+mod table;
+
+pub use dataset::{Dataset, Examples, load};
+pub use directories::Directories;
+pub use error::{DataError, Fault};
+pub use numpy::write_npy;
+pub use prepare::{Parts, prepare};
+pub use probe::probe;
+pub use shuffle::{order, order_into};
+pub use standardize::Scale;

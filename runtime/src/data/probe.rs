@@ -1,0 +1,39 @@
+//! What shape inference needs to know of a data set, with as little reading as possible.
+
+use super::{DataError, Directories, load, table};
+use gmpc_compiler::experiment::{DataFacts, DataSource, DataSpec, Task};
+
+/// Features, outputs and classes of a data set.
+///
+/// Declared numbers (`features = 13`, `classes = 2`) need no file: then `check`, `summary` and `emit` work before the data
+/// are there. Otherwise the first lines of a table tell, and for class labels the whole target column.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn probe(spec: &DataSpec, directories: &Directories) -> Result<DataFacts, DataError> {
+    if let Some(facts) = declared(spec) {
+        return Ok(facts);
+    }
+    match &spec.source {
+        DataSource::Table(table) if spec.task == Task::Regression => {
+            let path = directories.find(&table.file, &spec.name)?;
+            let (features, outputs) = table::widths(&path, table)?;
+            Ok(DataFacts { rows: None, features, outputs, classes: None })
+        }
+        _ => Ok(load(spec, directories)?.facts(spec.task)),
+    }
+}
+
+fn declared(spec: &DataSpec) -> Option<DataFacts> {
+    let classes = match spec.task {
+        Task::Regression => None,
+        Task::Classification => Some(spec.classes?),
+    };
+    let (rows, features, outputs) = match &spec.source {
+        DataSource::Formula(formula) => (Some(formula.points + formula.test_points), 1, 1),
+        DataSource::Table(table) => (None, spec.features?, table.target.len()),
+        DataSource::Arrays(_) if classes.is_some() => (None, spec.features?, 1),
+        DataSource::Arrays(_) => return None, // how many outputs there are, only the file knows
+    };
+    Some(DataFacts { rows, features, outputs, classes })
+}

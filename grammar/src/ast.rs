@@ -7,7 +7,7 @@
 use crate::source::Span;
 
 /// A whole file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ast {
     /// Lines of `//!` documentation at the top, without the marker.
     pub docs: Vec<String>,
@@ -15,6 +15,8 @@ pub struct Ast {
     pub items: Vec<Item>,
     /// Every `//` comment that is not documentation, in file order, for the formatter.
     pub comments: Vec<Comment>,
+    /// Where runs of blank lines begin, in bytes, in file order, for the formatter.
+    pub blank_lines: Vec<u32>,
 }
 
 /// A comment and where it stands; `text` is without `//` and the blanks around it.
@@ -24,6 +26,8 @@ pub struct Comment {
     pub text: String,
     /// From `//` to the end of the line.
     pub span: Span,
+    /// Does it stand behind something on its line?
+    pub trailing: bool,
 }
 
 /// What can stand at the top level of a file.

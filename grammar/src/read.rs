@@ -14,6 +14,7 @@ mod build;
 mod diagnose;
 mod foreign;
 mod grammar;
+mod layout;
 mod reader;
 mod recover;
 mod scene;
@@ -41,15 +42,16 @@ pub const MAX_BYTES: usize = 4 << 20;
 /// understood, so whoever goes on with it must not complain about what is missing.
 #[must_use]
 pub fn read(text: &str, source: SourceId) -> (Ast, Vec<Diagnostic>) {
-    let mut ast = Ast { docs: Vec::new(), items: Vec::new(), comments: Vec::new() };
+    let mut ast = Ast::default();
     let mut reader = match Reader::new(text, source) {
         Ok(reader) => reader,
         Err(error) => return (ast, vec![error]),
     };
-    let comments = reader.comments(text);
+    let (comments, blank_lines) = (layout::comments(text, source, &reader.tokens), layout::blank_lines(text));
     reader.balance();
     reader.parse(Rule::file, |builder, pair| ast = builder.file(pair));
     ast.comments = comments;
+    ast.blank_lines = blank_lines;
     (ast, reader.finish())
 }
 

@@ -33,7 +33,7 @@ impl<'t> Builder<'t> {
 
     /// The tree of a pair of the rule `file`, without its comments.
     pub fn file(&mut self, pair: Pair<'_, Rule>) -> Ast {
-        let mut ast = Ast { docs: Vec::new(), items: Vec::new(), comments: Vec::new() };
+        let mut ast = Ast::default();
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::file_doc => ast.docs.push(marked(part.as_str(), "//!")),

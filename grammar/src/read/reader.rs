@@ -8,7 +8,6 @@ use super::grammar::{self, Rule};
 use super::recover::around;
 use super::scene::Scene;
 use super::tokens::{Token, TokenKind, scan};
-use crate::ast::Comment;
 use crate::diagnostic::Diagnostic;
 use crate::source::SourceId;
 use pest::iterators::Pair;
@@ -24,7 +23,8 @@ const MAX_WORK: usize = 16 << 20;
 pub struct Reader {
     text: String,
     source: SourceId,
-    tokens: Vec<Token>,
+    /// What is left of its tokens.
+    pub tokens: Vec<Token>,
     /// Statements that were left out.
     gone: Vec<Range<usize>>,
     /// What is wrong, in the order in which it was found.
@@ -44,13 +44,6 @@ impl Reader {
         let tokens = scan(text).map_err(|_| diagnose::exhausted(source))?;
         let rounds = (MAX_WORK / text.len().max(1)).clamp(1, MAX_ERRORS);
         Ok(Reader { text: text.to_owned(), source, tokens, gone: Vec::new(), errors: Vec::new(), rounds })
-    }
-
-    /// The comments of the text, which is still whole.
-    pub fn comments(&self, text: &str) -> Vec<Comment> {
-        let plain = self.tokens.iter().filter(|t| t.kind == TokenKind::Comment);
-        let said = |t: &Token| text.get(t.start + 2..t.end).unwrap_or("").trim().to_owned();
-        plain.map(|t| Comment { text: said(t), span: t.span(self.source) }).collect()
     }
 
     /// Takes out what no program contains and what keeps the brackets from matching.

@@ -259,6 +259,9 @@ fn no_value(case: &Case<'_>) -> Answer {
     if !wanted || case.expects(&[Rule::EOI]) {
         return None;
     }
+    if matches!(case.word(0), "from" | "use" | "as") {
+        return Some((super::statement::reserved(case, case.here)?, case.here));
+    }
     let error = Diagnostic::error("E0148", format!("a value is missing before {}", case.found()));
     let help = if case.word(0) == "_" {
         "`_` stands for everything else in a `match`, and only there"

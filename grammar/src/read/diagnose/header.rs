@@ -101,7 +101,8 @@ fn no_item(case: &Case<'_>) -> Answer {
     if case.here >= case.scene.tokens.len() || !case.expects(&[Rule::EOI, Rule::definition, Rule::setting]) {
         return None;
     }
-    if !case.scene.begins_line(case.here) {
+    let continues = case.at(-1).is_some_and(|k| case.scene.wants_more(k));
+    if continues || !case.scene.begins_line(case.here) {
         return None;
     }
     let error = Diagnostic::error("E0133", format!("{} begins neither a setting nor a definition", case.found()))

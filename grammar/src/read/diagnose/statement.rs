@@ -54,6 +54,12 @@ fn keyword_as_name(case: &Case<'_>) -> Answer {
     } else {
         return None;
     };
+    Some((reserved(case, k)?, k))
+}
+
+/// The error for a word of the language at a token where a name or a value should stand.
+pub fn reserved(case: &Case<'_>, k: usize) -> Option<Diagnostic> {
+    let scene = case.scene;
     if matches!(scene.word(k), "true" | "false") && !matches!(scene.word(k + 1), "=" | ":") {
         return None;
     }
@@ -61,7 +67,7 @@ fn keyword_as_name(case: &Case<'_>) -> Answer {
     let error = Diagnostic::error("E0119", format!("`{word}` is a word of the language and cannot be a name"))
         .label(scene.span(k), "used as a name")
         .help(format!("choose another name, such as `{word}_`"));
-    Some((error, k))
+    Some(error)
 }
 
 /// E0120: `let x = 3`, `return y`, `elif`

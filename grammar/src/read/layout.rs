@@ -1,0 +1,34 @@
+//! What a formatter keeps of a text besides its meaning: comments and blank lines.
+
+use super::tokens::{Token, TokenKind};
+use crate::ast::Comment;
+use crate::source::SourceId;
+
+/// Every comment that is not documentation, in file order.
+pub fn comments(text: &str, source: SourceId, tokens: &[Token]) -> Vec<Comment> {
+    let plain = tokens.iter().filter(|t| t.kind == TokenKind::Comment);
+    plain
+        .map(|t| {
+            let line = text.get(..t.start).and_then(|before| before.rsplit(['\n', '\r']).next()).unwrap_or("");
+            Comment {
+                text: text.get(t.start + 2..t.end).unwrap_or("").trim().to_owned(),
+                span: t.span(source),
+                trailing: !line.trim_matches(['\u{FEFF}', ' ', '\t']).is_empty(),
+            }
+        })
+        .collect()
+}
+
+/// Where runs of blank lines begin: at the end of the last line that says something.
+pub fn blank_lines(text: &str) -> Vec<u32> {
+    let (mut found, mut at, mut blank_before) = (Vec::new(), 0, true);
+    for line in text.split_inclusive('\n') {
+        let blank = line.trim().is_empty();
+        if blank && !blank_before {
+            found.extend(u32::try_from(at));
+        }
+        blank_before = blank;
+        at += line.len();
+    }
+    found
+}

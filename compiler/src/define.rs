@@ -14,7 +14,7 @@ pub(crate) mod call;
 mod complain;
 mod reduce;
 
-pub(crate) use complain::nearest;
+pub(crate) use complain::condition_not_known as not_known;
 pub(crate) use reduce::{norm, variance};
 
 use crate::graph::{Graph, Id};

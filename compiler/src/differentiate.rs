@@ -241,3 +241,6 @@ fn pull_matmul(g: &mut Graph, [a, b]: [Id; 2], dy: Id, i: usize, (ta, tb): (bool
         (_, _, true) => g.matmul(dy, a, true, ta),
     }
 }
+
+#[cfg(test)]
+mod tests;

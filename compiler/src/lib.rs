@@ -7,7 +7,9 @@ pub mod backend;
 mod define;
 pub mod experiment;
 mod differentiate;
+pub mod gradcheck;
 pub mod graph;
+mod initialize;
 pub mod math;
 pub mod module;
 pub mod net;
@@ -15,4 +17,5 @@ mod parameterize;
 pub mod program;
 mod step;
 
+pub use initialize::initialization;
 pub use step::{Options, TargetScale, states, step_graph};

@@ -13,6 +13,7 @@ mod measure;
 mod optimizer;
 mod place;
 
+pub(crate) use optimizer::{declarations, state_name};
 pub(crate) use place::row;
 
 use crate::differentiate::differentiate;

@@ -5,6 +5,7 @@ use crate::graph::{Graph, Id};
 use crate::module::Value;
 use gmpc_grammar::ast::Ident;
 use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::similar::nearest;
 use gmpc_grammar::source::Span;
 
 pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a String>, span: Span) -> Diagnostic {
@@ -66,7 +67,7 @@ pub(super) fn wrong_shape(role: Role, found: &[usize], expected: &[usize], span:
         .help("reduce it, or give it as many values as are needed")
 }
 
-pub(super) fn condition_not_known(span: Span) -> Diagnostic {
+pub(crate) fn condition_not_known(span: Span) -> Diagnostic {
     Diagnostic::error(
         "E0556",
         "a choice in a definition is made while compiling, but this is only known while training",
@@ -136,26 +137,4 @@ pub(super) fn cannot_reduce(name: &str, role: Role, span: Span) -> Diagnostic {
     Diagnostic::error("E0563", format!("`{name}` cannot reduce {}", role.words()))
         .label(span, "in this call")
         .help(format!("`{name}` reduces a weight over its fan-in"))
-}
-
-/// The known name closest to a misspelt one, if any is close.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
-    known.map(|k| (distance(name, k), k)).filter(|(d, _)| *d <= limit).min().map(|(_, k)| k)
-}
-
-/// Levenshtein's distance, one row of the table at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -3,7 +3,7 @@
 //! Statements run in the order written. A modifier of `x` runs before the first of them, one of another name (`s`) right
 //! after the last assignment to that name.
 
-mod complain;
+pub(crate) mod complain;
 pub(crate) mod place;
 
 use super::{Forward, Mode};

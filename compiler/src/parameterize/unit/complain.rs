@@ -62,7 +62,7 @@ pub(crate) fn unknown_kind(declaration: &Declaration) -> Diagnostic {
     let kinds = ["weight", "unit", "offset", "angles"];
     let error = Diagnostic::error("E0569", format!("`{found}` is no kind of parameter"))
         .label(declaration.kind.span, "unknown kind");
-    match crate::define::nearest(found, kinds.into_iter()) {
+    match gmpc_grammar::similar::nearest(found, kinds.into_iter()) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("a parameter is a `weight`, a `unit`, an `offset` or `angles`"),
     }

@@ -1,0 +1,201 @@
+//! Every operation's gradient against differences, at random places away from kinks, and at the places where it is special.
+
+use crate::gradcheck::check_graph;
+use crate::graph::{Graph, Id, Op, Random, Role, State, Tensor, evaluate};
+
+/// How an operation is tried out.
+enum Case {
+    /// Operands' shapes, the range their elements are drawn from, the result's shape.
+    Smooth(&'static [&'static [usize]], (f64, f64), &'static [usize]),
+    /// It has no gradient, and why.
+    None(&'static str),
+}
+use Case::{None as Without, Smooth};
+
+const M: &[usize] = &[3, 4];
+
+/// One record an operation: add one to `Op` and this stops compiling.
+#[rustfmt::skip]
+fn case(op: &Op) -> Case {
+    match op {
+        Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | Op::Uniform { .. } => Without("a leaf"),
+        Op::Neg | Op::Exp | Op::Sin | Op::Cos | Op::Tanh | Op::Erf => Smooth(&[M], (-2.0, 2.0), M),
+        Op::Abs => Smooth(&[M], (0.1, 2.0), M),
+        Op::Log | Op::Sqrt => Smooth(&[M], (0.3, 3.0), M),
+        Op::Add | Op::Sub | Op::Mul | Op::Max | Op::Min => Smooth(&[M, M], (-2.0, 2.0), M),
+        Op::Div | Op::Pow => Smooth(&[M, M], (0.4, 2.0), M),
+        Op::Less | Op::LessEqual | Op::Equal => Without("a step"),
+        Op::Select => Smooth(&[M, M, M], (-2.0, 2.0), M),
+        Op::Reshape => Smooth(&[M], (-2.0, 2.0), &[2, 6]),
+        Op::Transpose(_) => Smooth(&[&[3, 4, 2]], (-2.0, 2.0), &[4, 2, 3]),
+        Op::Broadcast => Smooth(&[&[3, 1]], (-2.0, 2.0), M),
+        Op::Slice { .. } => Smooth(&[M], (-2.0, 2.0), &[3, 2]),
+        Op::Concat { .. } => Smooth(&[M, &[3, 2], &[3, 1]], (-2.0, 2.0), &[3, 7]),
+        Op::Pad { .. } => Smooth(&[M], (-2.0, 2.0), &[3, 7]),
+        Op::Sum(_) | Op::MaxOver(_) => Smooth(&[M], (-2.0, 2.0), &[3, 1]),
+        Op::MatMul { transpose_a: false, transpose_b: false } => Smooth(&[M, &[4, 2]], (-2.0, 2.0), &[3, 2]),
+        Op::MatMul { transpose_a: true, transpose_b: false } => Smooth(&[M, &[3, 2]], (-2.0, 2.0), &[4, 2]),
+        Op::MatMul { transpose_a: false, transpose_b: true } => Smooth(&[M, &[2, 4]], (-2.0, 2.0), &[3, 2]),
+        Op::MatMul { transpose_a: true, transpose_b: true } => Smooth(&[M, &[2, 3]], (-2.0, 2.0), &[4, 2]),
+        Op::Spherical => Smooth(&[M], (-4.0, 4.0), &[4, 4]),
+        Op::SphericalGrad => Without("only first derivatives are taken"),
+        Op::Angles => Without("only in initialization and conversion"),
+    }
+}
+
+/// Every operation once, operations with attributes for each kind of value.
+fn all() -> Vec<Op> {
+    use Op::{
+        Abs, Add, Angles, Broadcast, Concat, Const, Cos, Div, Equal, Erf, Exp, Input, Iota, Less, LessEqual, Log,
+        MatMul, Max, MaxOver, Min, Mul, Neg, Pad, Pow, Reshape, Select, Sin, Slice, Spherical, SphericalGrad, Sqrt,
+        State, Sub, Sum, Tanh, Transpose, Uniform,
+    };
+    let mut all = vec![Input(0), State(0), Const(1.0), Iota(0), Uniform { stream: 0 }];
+    all.extend([Neg, Abs, Exp, Log, Sqrt, Sin, Cos, Tanh, Erf, Add, Sub, Mul, Div, Max, Min, Pow]);
+    all.extend([Less, LessEqual, Equal, Select, Reshape, Transpose(vec![1, 2, 0]), Broadcast]);
+    all.extend([
+        Slice { axis: 1, start: 1 },
+        Concat { axis: 1 },
+        Pad { axis: 1, before: 2 },
+        Sum(vec![1]),
+        MaxOver(vec![1]),
+    ]);
+    for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
+        all.push(MatMul { transpose_a, transpose_b });
+    }
+    all.extend([Spherical, SphericalGrad, Angles]);
+    all
+}
+
+/// Numbers in a range, a fixed function of the stream.
+fn draw(shape: &[usize], stream: u32, (low, high): (f64, f64)) -> Tensor {
+    let mut graph = Graph::default();
+    let id = graph.push(Op::Uniform { stream }, vec![], shape.to_vec());
+    graph.output("draw", id);
+    let mut value = evaluate(&graph, &[], &[], Random { seed: 7, step: 3 }).remove(0);
+    value.data.iter_mut().for_each(|x| *x = low + (high - low) * *x);
+    value
+}
+
+fn parameter(graph: &mut Graph, shape: &[usize]) -> Id {
+    let name = format!("p{}", graph.states.len());
+    let state =
+        State { name, role: Role::Parameter, shape: shape.to_vec(), file_shape: shape.to_vec(), transposed: false };
+    graph.state(state).1
+}
+
+/// A weighted sum, so that every element of the result has its own gradient.
+fn weighted_sum(graph: &mut Graph, y: Id) -> Id {
+    let shape = graph.shape(y).to_vec();
+    let weights: Vec<Id> = (0..shape.len()).map(|axis| graph.push(Op::Iota(axis), vec![], shape.clone())).collect();
+    let mut sum = graph.full(0.7, &shape);
+    for (i, weight) in weights.into_iter().enumerate() {
+        let scaled = graph.scale(weight, 0.3 + 0.4 * i as f64);
+        sum = graph.add(sum, scaled);
+    }
+    let product = graph.mul(y, sum);
+    let axes: Vec<usize> = (0..shape.len()).collect();
+    let total = graph.sum(product, &axes);
+    graph.reshape(total, &[])
+}
+
+#[test]
+fn every_operation_has_the_gradient_of_its_differences() {
+    let mut skipped = String::new();
+    for op in all() {
+        let (shapes, range, result) = match case(&op) {
+            Smooth(shapes, range, result) => (shapes, range, result),
+            Without(reason) => {
+                skipped += &format!("{}: {reason}\n", op.name());
+                continue;
+            }
+        };
+        let mut graph = Graph::default();
+        let operands: Vec<Id> = shapes.iter().map(|shape| parameter(&mut graph, shape)).collect();
+        let states = shapes.iter().zip(0..).map(|(shape, stream)| draw(shape, stream, range)).collect();
+        let y = graph.push(op.clone(), operands.clone(), result.to_vec());
+        let loss = weighted_sum(&mut graph, y);
+        let report = check_graph(graph, &operands, loss, states);
+        assert!(report.passed(), "{}: {report:#?}", op.name());
+        let checked: usize = report.tensors.iter().map(|t| t.elements).sum();
+        assert!(checked > 0, "{}", op.name());
+    }
+    insta::assert_snapshot!(skipped, @r"
+    input: a leaf
+    state: a leaf
+    const: a leaf
+    iota: a leaf
+    uniform: a leaf
+    less: a step
+    less_equal: a step
+    equal: a step
+    spherical_grad: only first derivatives are taken
+    angles: only in initialization and conversion
+    ");
+}
+
+#[test]
+fn an_operation_without_a_gradient_gives_zeros() {
+    for op in [Op::Less, Op::LessEqual, Op::Equal] {
+        let mut graph = Graph::default();
+        let operands = [parameter(&mut graph, M), parameter(&mut graph, M)];
+        let y = graph.push(op, operands.to_vec(), M.to_vec());
+        let loss = weighted_sum(&mut graph, y);
+        let gradients = super::differentiate(&mut graph, loss, &operands, &std::collections::BTreeSet::new());
+        for gradient in gradients {
+            graph.output("gradient", gradient);
+        }
+        let values = evaluate(&graph, &[], &[draw(M, 0, (0.0, 1.0)), draw(M, 1, (0.0, 1.0))], Random::default());
+        assert!(values.iter().all(|v| v.data.iter().all(|x| *x == 0.0)));
+    }
+}
+
+/// Gradient of the sum of a function of one vector.
+fn gradient_at(values: &[f64], build: impl FnOnce(&mut Graph, Id) -> Id) -> Vec<f64> {
+    let mut graph = Graph::default();
+    let x = parameter(&mut graph, &[values.len(), 1]);
+    let y = build(&mut graph, x);
+    let total = graph.sum(y, &[0, 1]);
+    let loss = graph.reshape(total, &[]);
+    let gradient = super::differentiate(&mut graph, loss, &[x], &std::collections::BTreeSet::new())[0];
+    graph.output("gradient", gradient);
+    let states = [Tensor { shape: vec![values.len(), 1], data: values.to_vec() }];
+    evaluate(&graph, &[], &states, Random::default()).remove(0).data
+}
+
+#[test]
+fn kinks_have_the_gradients_that_are_written_down() {
+    assert_eq!(gradient_at(&[-1.0, 0.0, 2.0], |g, x| g.unary(Op::Abs, x)), [-1.0, 0.0, 1.0]);
+    assert_eq!(gradient_at(&[-1.0, 0.0, 2.0], crate::activate::relu), [0.0, 0.0, 1.0]);
+    assert_eq!(gradient_at(&[0.0, 0.25], |g, x| g.unary(Op::Sqrt, x)), [0.0, 1.0]);
+    assert_eq!(gradient_at(&[1.0, 3.0, 3.0], |g, x| g.max_over(x, &[0])), [0.0, 0.5, 0.5]);
+}
+
+#[test]
+fn sigmoid_and_softplus_are_smooth_at_zero_and_finite_far_away() {
+    assert_eq!(gradient_at(&[0.0], crate::activate::sigmoid), [0.25]);
+    assert_eq!(gradient_at(&[0.0], crate::activate::softplus), [0.5]);
+    assert_eq!(gradient_at(&[-1e4, 1e4], crate::activate::sigmoid), [0.0, 0.0]);
+    assert_eq!(gradient_at(&[-1e4, 1e4], crate::activate::softplus), [0.0, 1.0]);
+}
+
+#[test]
+fn the_zero_vector_has_a_direction_of_zeros_and_a_finite_gradient() {
+    let direction = |g: &mut Graph, x: Id| {
+        let norm = crate::define::norm(g, x, 0);
+        g.div(x, norm)
+    };
+    assert!(gradient_at(&[0.0, 0.0], direction).iter().all(|x| x.is_finite()));
+    assert_eq!(gradient_at(&[0.0, 0.0], |g, x| crate::define::norm(g, x, 0)), [0.0, 0.0]);
+    assert_eq!(gradient_at(&[0.0, -2.0], |g, x| crate::define::norm(g, x, 0)), [0.0, -1.0]);
+}
+
+#[test]
+fn a_value_used_twice_gathers_both_gradients() {
+    let twice = |g: &mut Graph, x: Id| {
+        let sin = g.unary(Op::Sin, x);
+        g.add(sin, x)
+    };
+    assert_eq!(gradient_at(&[0.0], twice), [2.0]);
+    assert_eq!(gradient_at(&[3.0], |g, x| g.mul(x, x)), [6.0]);
+}

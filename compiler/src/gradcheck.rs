@@ -8,7 +8,7 @@
 //! kink between p - eps and p + eps (a `relu` whose sign changes) the two one-sided slopes disagree; such elements are counted,
 //! not judged.
 
-use crate::graph::{Graph, Id, Op, Output, Random, Role, Tensor, evaluate};
+use crate::graph::{Graph, Op, Output, Random, Role, Tensor, evaluate};
 use crate::module::Module;
 use crate::net::Net;
 use crate::program::Goal;
@@ -207,7 +207,12 @@ enum Place {
 
 /// Differentiates a graph of one tensor `x` and checks it, for tests of single operations: `of` must be a scalar.
 #[cfg(test)]
-pub(crate) fn check_graph(mut graph: Graph, wrt: &[Id], of: Id, states: Vec<Tensor>) -> Report {
+pub(crate) fn check_graph(
+    mut graph: Graph,
+    wrt: &[crate::graph::Id],
+    of: crate::graph::Id,
+    states: Vec<Tensor>,
+) -> Report {
     graph.output("loss", of);
     let gradients = crate::differentiate::differentiate(&mut graph, of, wrt, &Default::default());
     for (state, gradient) in gradients.into_iter().enumerate() {

@@ -5,6 +5,7 @@
 mod activate;
 pub mod backend;
 mod define;
+pub mod convert;
 pub mod experiment;
 mod differentiate;
 pub mod gradcheck;
@@ -17,5 +18,6 @@ mod parameterize;
 pub mod program;
 mod step;
 
+pub use convert::convert;
 pub use initialize::initialization;
 pub use step::{Options, TargetScale, states, step_graph};

@@ -1,0 +1,201 @@
+//! A trained network in another parameterization: the same function, other parameters.
+//!
+//! ```text
+//! tensors in gmp --fold--> w, b, scale, shift of every unit --write--> tensors in sp
+//! ```
+//!
+//! Nothing here knows a parameterization. [`fold`] looks at a definition as a function: what stands inside `act` must be affine in
+//! `x`, what stands around it affine in `act(…)`. [`write`] uses the definition's `from(w, b)` section and folds the result again to
+//! see that it is the same function. A scale outside the activation that cannot move inside (it is negative, or the activation
+//! is curved) goes into the next affine layer, if that is its only user.
+
+mod complain;
+mod fold;
+mod write;
+
+use crate::graph::{Role, State, Tensor};
+use crate::module::Module;
+use crate::net::{Activation, Layer, LayerKind, Net, Unit};
+use crate::parameterize::{Mode, Origin, parameterize};
+use complain::{cannot_follow, differs, missing};
+use fold::{Plain, fold};
+use gmpc_grammar::diagnostic::Diagnostic;
+use std::collections::BTreeMap;
+use write::write;
+
+/// Tensors by name, in the files' layout: weights `[units, fan_in]`.
+pub type Tensors = BTreeMap<String, Tensor>;
+
+/// Writes a network's parameters and statistics in the parameterizations of another network of the same layers.
+///
+/// Optimizer states are not carried over. Statistics that the target needs and the source does not have start at 0 and 1.
+///
+/// # Errors
+/// E0580 to E0587: a missing tensor, networks that differ, a unit that is no affine map before or after its activation, a scale
+/// that has nowhere to go, a parameterization without `from`, a unit that it cannot write.
+pub fn convert(
+    from_module: &Module,
+    from_net: &Net,
+    tensors: &Tensors,
+    to_module: &Module,
+    to_net: &Net,
+) -> Result<Tensors, Vec<Diagnostic>> {
+    check_layers(from_net, to_net).map_err(|e| vec![e])?;
+    let forward = parameterize(to_net, Mode::Evaluation, 2)?;
+    let mut conversion = Conversion {
+        modules: [from_module, to_module],
+        nets: [from_net, to_net],
+        tensors,
+        result: Tensors::new(),
+        pending: BTreeMap::new(),
+    };
+    let mut errors = Vec::new();
+    for index in 0..to_net.layers.len() {
+        errors.extend(conversion.layer(index).err());
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    for (state, origin) in forward.graph.states.iter().zip(&forward.store.origins) {
+        let neutral = if *origin == Origin::Variance { 1.0 } else { 0.0 };
+        if state.role == Role::Statistic && !conversion.result.contains_key(&state.name) {
+            conversion.result.insert(state.name.clone(), Tensor::full(&state.file_shape, neutral));
+        }
+    }
+    Ok(conversion.result)
+}
+
+/// What is left to do to a converted layer's value: it must be multiplied and shifted, feature by feature.
+#[derive(Debug, Clone, PartialEq)]
+struct Pending {
+    scale: Vec<f64>,
+    shift: Vec<f64>,
+    /// The unit it comes from.
+    unit: usize,
+}
+
+struct Conversion<'a> {
+    modules: [&'a Module; 2],
+    nets: [&'a Net; 2],
+    tensors: &'a Tensors,
+    result: Tensors,
+    pending: BTreeMap<usize, Pending>,
+}
+
+impl Conversion<'_> {
+    fn layer(&mut self, index: usize) -> Result<(), Diagnostic> {
+        let layer = &self.nets[1].layers[index];
+        let incoming = layer.inputs.iter().find_map(|i| self.pending.get(i)).cloned();
+        let keeps_features = layer.shape.len() == 1;
+        match (&layer.kind, incoming) {
+            (LayerKind::Unit(unit), incoming) => self.unit(index, layer, unit, incoming)?,
+            (LayerKind::Dropout { .. }, Some(pending)) => drop(self.pending.insert(index, pending)),
+            (LayerKind::Flatten, Some(pending)) if keeps_features => drop(self.pending.insert(index, pending)),
+            (_, Some(pending)) => return Err(self.nowhere(&pending, layer)),
+            (LayerKind::MeanNorm { .. }, None) => {
+                let name = format!("{}.running_mean", layer.name);
+                let mean = self.tensors.get(&name).ok_or_else(|| missing(&name, layer))?;
+                self.result.insert(name, mean.clone());
+            }
+            _ => {}
+        }
+        let users = self.nets[1].layers.iter().filter(|l| l.inputs.contains(&index)).count();
+        match self.pending.get(&index) {
+            Some(pending) if users != 1 || index == self.nets[1].output => Err(self.nowhere(pending, layer)),
+            _ => Ok(()),
+        }
+    }
+
+    fn unit(&mut self, index: usize, layer: &Layer, to: &Unit, incoming: Option<Pending>) -> Result<(), Diagnostic> {
+        let source = &self.nets[0].layers[index];
+        let LayerKind::Unit(from) = &source.kind else { return Err(differs(layer, source)) };
+        let fan_in = self.nets[0].layers[source.inputs[0]].shape.iter().product();
+        let mut plain = fold(source, from, fan_in, self.tensors)?;
+        if incoming.is_none()
+            && let Some(kept) = self.kept(layer, to, fan_in, &plain)
+        {
+            self.result.extend(kept);
+            return Ok(());
+        }
+        if let Some(pending) = incoming {
+            plain.absorb_input(&pending.scale, &pending.shift);
+        }
+        let (scale, shift) = plain.absorb_output(to.activation);
+        self.result.extend(write(self.modules[1], layer, to, fan_in, &plain)?);
+        if scale.iter().any(|s| *s < 1.0) || scale.iter().any(|s| *s > 1.0) || shift.iter().any(|s| *s != 0.0) {
+            self.pending.insert(index, Pending { scale, shift, unit: index });
+        }
+        Ok(())
+    }
+
+    /// The source's own tensors, if the target takes the same ones and they mean the same there.
+    fn kept(&self, layer: &Layer, to: &Unit, fan_in: usize, plain: &Plain) -> Option<Tensors> {
+        let prefix = format!("{}.", layer.name);
+        let own: Tensors =
+            self.tensors.iter().filter(|(n, _)| n.starts_with(&prefix)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let states = fold::states(layer, to, fan_in).ok()?;
+        let mut kept = Tensors::new();
+        for (state, origin) in &states {
+            let neutral = if *origin == Origin::Variance { 1.0 } else { 0.0 };
+            let tensor = match (own.get(&state.name), state.role) {
+                (Some(tensor), _) => tensor.clone(),
+                (None, Role::Statistic) => Tensor::full(&state.file_shape, neutral),
+                (None, _) => return None,
+            };
+            kept.insert(state.name.clone(), tensor);
+        }
+        let again = fold(layer, to, fan_in, &kept).ok()?;
+        again.is_close(plain).then_some(kept)
+    }
+
+    fn nowhere(&self, pending: &Pending, user: &Layer) -> Diagnostic {
+        cannot_follow(&self.nets[0].layers[pending.unit], user, pending.scale.iter().position(|s| *s < 0.0))
+    }
+}
+
+fn check_layers(from: &Net, to: &Net) -> Result<(), Diagnostic> {
+    for (a, b) in from.layers.iter().zip(&to.layers) {
+        if a.name != b.name || a.shape != b.shape || a.inputs != b.inputs || !same_kind(&a.kind, &b.kind) {
+            return Err(differs(b, a));
+        }
+    }
+    match (from.layers.len() == to.layers.len(), from.layers.last(), to.layers.last()) {
+        (false, Some(a), Some(b)) => Err(differs(b, a)),
+        _ => Ok(()),
+    }
+}
+
+fn same_kind(a: &LayerKind, b: &LayerKind) -> bool {
+    match (a, b) {
+        (LayerKind::Unit(a), LayerKind::Unit(b)) => a.product == b.product && a.activation == b.activation,
+        (LayerKind::Activation(a), LayerKind::Activation(b)) => a == b,
+        (LayerKind::Arithmetic(a), LayerKind::Arithmetic(b)) => a == b,
+        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}
+
+/// act(c x) = c act(x) for every c >= 0?
+fn is_homogeneous(activation: Activation) -> bool {
+    matches!(activation, Activation::Identity | Activation::Relu | Activation::LeakyRelu(_))
+}
+
+/// A tensor of a file in the graph's layout.
+pub(crate) fn from_file(state: &State, tensor: &Tensor) -> Option<Tensor> {
+    if tensor.shape != state.file_shape || tensor.data.len() != tensor.shape.iter().product::<usize>() {
+        return None;
+    }
+    let data = if state.transposed { transposed(&tensor.data, state.shape[1]) } else { tensor.data.clone() };
+    Some(Tensor { shape: state.shape.clone(), data })
+}
+
+/// A tensor of the graph in the files' layout.
+pub(crate) fn to_file(state: &State, tensor: &Tensor) -> Tensor {
+    let data = if state.transposed { transposed(&tensor.data, state.shape[0]) } else { tensor.data.clone() };
+    Tensor { shape: state.file_shape.clone(), data }
+}
+
+/// A matrix of this many rows, transposed.
+fn transposed(data: &[f64], rows: usize) -> Vec<f64> {
+    let columns = data.len() / rows.max(1);
+    (0..columns).flat_map(|j| (0..rows).map(move |i| data[i * columns + j])).collect()
+}

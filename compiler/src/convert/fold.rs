@@ -1,0 +1,167 @@
+//! One unit as plain numbers: `scale * act(w . x + b) + shift`.
+
+use super::{Tensors, from_file, is_homogeneous};
+use crate::convert::complain;
+use crate::differentiate::pull;
+use crate::graph::{Graph, Random, State, Tensor, evaluate};
+use crate::net::{Activation, Layer, Product, Unit};
+use crate::parameterize::unit::{Act, unit};
+use crate::parameterize::{Forward, Mode, Origin};
+use gmpc_grammar::diagnostic::Diagnostic;
+use std::collections::BTreeSet;
+
+/// Largest difference, relative to the numbers compared, between functions that count as the same.
+const TOLERANCE: f64 = 1e-9;
+
+/// One unit layer in evaluation mode.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plain {
+    /// `[fan_in, units]`
+    pub(super) w: Tensor,
+    /// One per unit.
+    pub(super) b: Vec<f64>,
+    /// One per unit.
+    pub(super) scale: Vec<f64>,
+    /// One per unit.
+    pub(super) shift: Vec<f64>,
+}
+
+/// The states of one unit layer.
+pub(super) fn states(layer: &Layer, of: &Unit, fan_in: usize) -> Result<Vec<(State, Origin)>, Diagnostic> {
+    let mut forward = Forward::new(1, &[fan_in]);
+    let x = forward.x;
+    unit(&mut forward, layer, of, x, Mode::Evaluation, Act::Cut)?;
+    Ok(forward.graph.states.into_iter().zip(forward.store.origins).collect())
+}
+
+/// Reads a unit's definition as a function of `x` and of `act(…)`, and takes its coefficients.
+///
+/// The graph has one row for each unit, so that the gradient of row i of the diagonal is unit i's weight vector.
+pub(super) fn fold(layer: &Layer, of: &Unit, fan_in: usize, tensors: &Tensors) -> Result<Plain, Diagnostic> {
+    let Product::Dense { units } = of.product;
+    let mut forward = Forward::new(units, &[fan_in]);
+    let x = forward.x;
+    let value = unit(&mut forward, layer, of, x, Mode::Evaluation, Act::Cut)?;
+    let [(inside, act)] = value.acts[..] else { return Err(complain::many_acts(layer, of)) };
+    let mut graph = forward.graph;
+    let diagonal = graph.input("diagonal", vec![units, units]);
+    if graph.shape(inside) != [units, units] {
+        return Err(complain::not_affine(layer, of, "inside"));
+    }
+    let none = BTreeSet::new();
+    let weights = pull(&mut graph, &[(inside, diagonal)], &[x], &none)[0];
+    let ones = graph.full(1.0, &[units, units]);
+    let outside = pull(&mut graph, &[(value.value, ones)], &[act, x], &none);
+    for (name, id) in
+        [("inside", inside), ("weights", weights), ("value", value.value), ("scale", outside[0]), ("past", outside[1])]
+    {
+        graph.output(name, id);
+    }
+    let states = values(&graph, layer, tensors)?;
+    let run = |x: f64, act: f64| evaluate(&graph, &probes(units, fan_in, x, act), &states, Random::default());
+    let at_zero = run(0.0, 0.0);
+    let plain = Plain {
+        w: transpose(&at_zero[1]),
+        b: at_zero[0].data[..units].to_vec(),
+        scale: at_zero[3].data[..units].to_vec(),
+        shift: at_zero[2].data[..units].to_vec(),
+    };
+    let elsewhere = run(1.0, 1.0);
+    plain.check(&elsewhere, &probes(units, fan_in, 1.0, 1.0)).map_err(|part| complain::not_affine(layer, of, part))?;
+    Ok(plain)
+}
+
+/// Inputs `x`, `act`, and the unit matrix; the first two some numbers times a size.
+fn probes(units: usize, fan_in: usize, x: f64, act: f64) -> Vec<Tensor> {
+    let wave = |shape: [usize; 2], size: f64, pace: f64| {
+        #[allow(clippy::cast_precision_loss)] // any numbers will do
+        let data = (0..shape[0] * shape[1]).map(|i| size * libm::sin(pace * (i as f64 + 1.0))).collect();
+        Tensor { shape: shape.to_vec(), data }
+    };
+    let mut diagonal = Tensor::full(&[units, units], 0.0);
+    (0..units).for_each(|i| diagonal.data[i * units + i] = 1.0);
+    vec![wave([units, fan_in], x, 1.7), wave([units, units], act, 2.3), diagonal]
+}
+
+fn values(graph: &Graph, layer: &Layer, tensors: &Tensors) -> Result<Vec<Tensor>, Diagnostic> {
+    let find = |state: &State| {
+        let tensor = tensors.get(&state.name).ok_or_else(|| complain::missing(&state.name, layer))?;
+        from_file(state, tensor).ok_or_else(|| complain::wrong_size(state, tensor, layer))
+    };
+    graph.states.iter().map(find).collect()
+}
+
+fn transpose(a: &Tensor) -> Tensor {
+    let data = super::transposed(&a.data, a.shape[0]);
+    Tensor { shape: vec![a.shape[1], a.shape[0]], data }
+}
+
+fn close(a: f64, b: f64, size: f64) -> bool {
+    (a - b).abs() <= TOLERANCE * (1.0 + size)
+}
+
+impl Plain {
+    /// Do these coefficients give the values found at another place? Otherwise, which part is not affine.
+    fn check(&self, found: &[Tensor], probes: &[Tensor]) -> Result<(), &'static str> {
+        let (units, fan_in) = (self.b.len(), self.w.shape[0]);
+        for place in 0..units * units {
+            let (row, unit) = (place / units, place % units);
+            let terms = (0..fan_in).map(|i| probes[0].data[row * fan_in + i] * self.w.data[i * units + unit]);
+            let (sum, size) = terms.fold((self.b[unit], self.b[unit].abs()), |(s, n), t| (s + t, n + t.abs()));
+            if !close(found[0].data[place], sum, size) {
+                return Err("inside");
+            }
+            let outside = self.scale[unit] * probes[1].data[place] + self.shift[unit];
+            if !close(found[2].data[place], outside, self.scale[unit].abs() + self.shift[unit].abs()) {
+                return Err("around");
+            }
+        }
+        if found[4].data.iter().all(|x| *x == 0.0) { Ok(()) } else { Err("around") }
+    }
+
+    /// Are these the same functions?
+    pub(super) fn is_close(&self, other: &Plain) -> bool {
+        let pairs = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(*a, *b, b.abs()));
+        pairs(&self.w.data, &other.w.data)
+            && pairs(&self.b, &other.b)
+            && pairs(&self.scale, &other.scale)
+            && pairs(&self.shift, &other.shift)
+    }
+
+    /// Takes an input that is still to be multiplied and shifted: w . (c x + d) + b = (c w) . x + (b + w . d).
+    pub(super) fn absorb_input(&mut self, scale: &[f64], shift: &[f64]) {
+        let units = self.b.len();
+        for (i, (c, d)) in scale.iter().zip(shift).enumerate() {
+            for unit in 0..units {
+                let w = &mut self.w.data[i * units + unit];
+                self.b[unit] += *w * d;
+                *w *= c;
+            }
+        }
+    }
+
+    /// Moves as much of the scale and the shift inside the activation as can be; returns what stays outside.
+    pub(super) fn absorb_output(&mut self, activation: Activation) -> (Vec<f64>, Vec<f64>) {
+        let units = self.b.len();
+        let (mut scale, mut shift) = (vec![1.0; units], self.shift.clone());
+        for unit in 0..units {
+            let factor = match activation {
+                Activation::Identity => self.scale[unit],
+                _ if is_homogeneous(activation) => self.scale[unit].abs(),
+                _ => 1.0,
+            };
+            for i in 0..self.w.shape[0] {
+                self.w.data[i * units + unit] *= factor;
+            }
+            self.b[unit] *= factor;
+            match activation {
+                Activation::Identity => self.b[unit] += std::mem::take(&mut shift[unit]),
+                _ if is_homogeneous(activation) && self.scale[unit] < 0.0 => scale[unit] = -1.0,
+                _ if is_homogeneous(activation) => {}
+                _ => scale[unit] = self.scale[unit],
+            }
+        }
+        (self.scale, self.shift) = (vec![1.0; units], vec![0.0; units]);
+        (scale, shift)
+    }
+}

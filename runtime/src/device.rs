@@ -164,3 +164,14 @@ impl Slice<'_> {
         }
     }
 }
+
+impl SliceMut<'_> {
+    /// A copy.
+    #[must_use]
+    pub fn to_numbers(&self) -> Numbers {
+        match self {
+            SliceMut::F32(data) => Numbers::F32(data.to_vec()),
+            SliceMut::F64(data) => Numbers::F64(data.to_vec()),
+        }
+    }
+}

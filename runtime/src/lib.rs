@@ -3,6 +3,7 @@
 pub mod data;
 pub mod device;
 pub mod diverge;
+pub mod event;
 pub mod exact;
 pub mod failure;
 pub mod metrics;
@@ -11,6 +12,7 @@ pub mod scalar;
 pub mod schedule;
 pub mod session;
 pub mod states;
+pub mod train;
 
 #[cfg(test)]
 mod testing;

@@ -5,7 +5,7 @@
 
 mod loaded;
 
-use crate::device::{Device, Executable, States};
+use crate::device::{Device, Executable, Numbers, States};
 use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::rows::{Pick, Rows};
@@ -218,6 +218,13 @@ impl Session {
         let loaded = &mut self.loaded[handle.0];
         loaded.fill(rows, pick);
         loaded.set_clock(clock);
+    }
+
+    /// What a program's inputs hold now.
+    pub fn inputs(&mut self, handle: Handle) -> Vec<Numbers> {
+        let loaded = &mut self.loaded[handle.0];
+        let count = loaded.program.graph.inputs.len();
+        (0..count).map(|index| loaded.executable.input(index).to_numbers()).collect()
     }
 
     /// The program's executable, for benchmarks that time it alone.

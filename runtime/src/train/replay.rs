@@ -41,7 +41,9 @@ impl Trainer<'_> {
         let last = self.progress.step;
         match self.replay(last) {
             Ok(Some(divergence)) => Failure::Diverged(Box::new(divergence)),
-            Ok(None) => Failure::Diverged(Box::new(self.divergence(Origin { what: "the loss".into(), ..Origin::default() }))),
+            Ok(None) => {
+                Failure::Diverged(Box::new(self.divergence(Origin { what: "the loss".into(), ..Origin::default() })))
+            }
             Err(failure) => failure,
         }
     }

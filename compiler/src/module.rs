@@ -6,13 +6,16 @@ use gmpc_grammar::source::{Sources, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Definitions by kind and full name (`uci.yacht`).
+pub type Definitions = BTreeMap<(Kind, String), Arc<Definition>>;
+
 /// A resolved file.
 #[derive(Debug, Clone)]
 pub struct Module {
     /// The user's file, the standard library, the overrides.
     pub sources: Sources,
     /// By kind and full name (`uci.yacht`): the standard library's and the user's.
-    pub definitions: BTreeMap<(Kind, String), Arc<Definition>>,
+    pub definitions: Definitions,
     /// The network to build.
     pub model: Arc<Definition>,
     /// `param = …` at the top of the file, overrides applied; `sp` where the file says nothing.

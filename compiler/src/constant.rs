@@ -13,7 +13,7 @@
 mod arithmetic;
 mod choose;
 
-pub(crate) use choose::{chosen_arm, truth};
+pub(crate) use choose::{branch, chosen_arm, truth};
 
 use crate::instance;
 use crate::module::{Definitions, ParamUse, Value};

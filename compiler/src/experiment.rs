@@ -70,6 +70,17 @@ pub struct DataSpec {
     pub span: Span,
 }
 
+impl DataSpec {
+    /// Number of target columns as far as the file says it: of a table, the columns named; else 1.
+    #[must_use]
+    pub fn declared_outputs(&self) -> usize {
+        match (&self.source, self.task) {
+            (DataSource::Table(table), Task::Regression) => table.target.len().max(1),
+            _ => 1,
+        }
+    }
+}
+
 /// What is known of a data set before a network is built for it: the runtime reads it off the file (or the declaration), and
 /// shape inference starts from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

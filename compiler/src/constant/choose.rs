@@ -20,6 +20,18 @@ pub(crate) fn truth(condition: &Expr, scope: &Scope<'_>) -> Result<bool, Diagnos
     }
 }
 
+/// The expression behind any `if` and `match param`, each of them decided.
+///
+/// # Errors
+/// Those of [`truth`] and [`chosen_arm`].
+pub(crate) fn branch<'e>(expr: &'e Expr, scope: &Scope<'_>) -> Result<&'e Expr, Diagnostic> {
+    match &expr.node {
+        ExprKind::If { condition, yes, no } => branch(if truth(condition, scope)? { yes } else { no }, scope),
+        ExprKind::Match { subject, arms } => branch(&chosen_arm(subject, arms, expr.span, scope)?.value, scope),
+        _ => Ok(expr),
+    }
+}
+
 /// The arm of a `match param` that fits the parameterization in force: the first that names exactly it, modifiers
 /// included, or its base alone, or is `_`.
 ///

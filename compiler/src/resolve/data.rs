@@ -1,0 +1,243 @@
+//! `data = …`: a declared data set with its arguments, or a file named directly.
+//!
+//! A data set's settings can be given as named arguments too: `uci.yacht(split = random(train = 0.9))`.
+//!
+//! | setting | default |
+//! | --- | --- |
+//! | `split` | `random(train = 0.8)`; `given` for a formula |
+//! | `validation` | 0.2 of the training rows |
+//! | `standardize` | `features`; `none` for a formula |
+//! | `task` | `classification` where `classes` is stated, else `regression` |
+//! | `sample` | every row |
+
+mod file;
+mod formula;
+mod split;
+
+/// Names of the kinds of sources and what each takes.
+pub(crate) use file::KINDS as FILE_KINDS;
+
+use super::context::Context;
+use super::reference::find;
+use super::settings::{Settings, add, unknown_setting};
+use crate::arguments::{Slot, bind};
+use crate::constant::evaluate;
+use crate::experiment::{DataSource, DataSpec, Split, Standardize, Task};
+use crate::module::Value;
+use gmpc_grammar::ast::{Argument, Binding, Definition, Expr, ExprKind, Ident, Kind, Path, Statement};
+use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::source::Span;
+use std::collections::BTreeMap;
+
+/// What a data set's body may set, and any use of it may replace.
+pub(crate) const SETTINGS: [&str; 12] = [
+    "url", "sha256", "file", "target", "columns", "features", "classes", "task", "split", "validation", "standardize",
+    "sample",
+];
+
+/// Part of the training rows held out where nothing is said; picked by hand.
+const DEFAULT_VALIDATION: f64 = 0.2;
+
+/// Everything said about one data set: declared, then replaced by arguments.
+pub(super) struct Said<'e> {
+    /// Its name.
+    pub name: String,
+    /// Documentation of the declaration.
+    pub docs: Vec<String>,
+    /// Settings of the declaration; they see its parameters.
+    pub declared: Settings<'e>,
+    /// Settings given where the data set is used; they see nothing.
+    pub given: BTreeMap<String, &'e Argument>,
+    /// The declaration's parameters.
+    pub parameters: BTreeMap<String, Value>,
+    /// Bindings that are no settings: the steps of a formula.
+    pub steps: Vec<&'e Binding>,
+    /// The call of `table`, `npy`, `npz` or `formula`, where it stands in the `data` line itself.
+    pub direct: Option<&'e Expr>,
+    /// The `data` line's value.
+    pub span: Span,
+}
+
+impl<'e> Said<'e> {
+    /// Reads a setting in the right scope: what was given beats what was declared.
+    pub(super) fn read<T>(
+        &self,
+        name: &str,
+        context: &mut Context<'_>,
+        reader: impl FnOnce(&'e Expr, &mut Context<'_>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let Some(expr) = self.expr(name) else { return Some(None) };
+        context.names = if self.given.contains_key(name) { BTreeMap::new() } else { self.parameters.clone() };
+        let read = reader(expr, context);
+        context.names.clear();
+        read.map(Some)
+    }
+
+    /// The expression of a setting.
+    pub(super) fn expr(&self, name: &str) -> Option<&'e Expr> {
+        let given = self.given.get(name).map(|a| &a.value);
+        given.or_else(|| self.declared.get(name).map(|(_, expr)| *expr))
+    }
+}
+
+/// Reads the `data` setting. `None` where something is wrong; the context has the errors then.
+pub(crate) fn data(expr: &Expr, context: &mut Context<'_>) -> Option<DataSpec> {
+    let expr = context.branch(expr)?;
+    let none: &[Argument] = &[];
+    let (path, arguments) = match &expr.node {
+        ExprKind::Path(path) => (path, none),
+        ExprKind::Call { callee, arguments } => (callee, arguments.as_slice()),
+        _ => return context.keep(Err(vec![no_data_set(expr.span)])),
+    };
+    let name = path.to_string();
+    if file::is_kind(&name) {
+        let said = direct(&name, expr, arguments, context);
+        return spec(&said, context);
+    }
+    let definition = find(Kind::Dataset, path, context.definitions).map_err(|e| vec![e]);
+    let definition = context.keep(definition)?;
+    let said = declared(definition, path, arguments, expr.span, context)?;
+    spec(&said, context)
+}
+
+fn no_data_set(span: Span) -> Diagnostic {
+    Diagnostic::error("E0701", "`data` names a data set or a file")
+        .label(span, "neither of them")
+        .help("write `data = uci.yacht` or `data = table(\"my.csv\", target = \"price\")`")
+}
+
+/// `table("my.csv", target = "price", split = …)`: arguments of `table`, and settings.
+fn direct<'e>(kind: &str, expr: &'e Expr, arguments: &'e [Argument], context: &mut Context<'_>) -> Said<'e> {
+    let mut given = BTreeMap::new();
+    for argument in arguments {
+        let Some(name) = &argument.name else { continue };
+        if SETTINGS.contains(&name.text.as_str()) && !file::takes(kind, &name.text) {
+            given.insert(name.text.clone(), argument);
+        }
+    }
+    let name = file::shown_name(arguments, context).unwrap_or_else(|| kind.to_string());
+    Said {
+        name,
+        docs: Vec::new(),
+        declared: Settings::new(),
+        given,
+        parameters: BTreeMap::new(),
+        steps: Vec::new(),
+        direct: Some(expr),
+        span: expr.span,
+    }
+}
+
+/// `uci.yacht(split = …)`: arguments for the declaration's parameters, and settings.
+fn declared<'e>(
+    definition: &'e Definition,
+    path: &Path,
+    arguments: &'e [Argument],
+    span: Span,
+    context: &mut Context<'_>,
+) -> Option<Said<'e>> {
+    let own = &definition.parameters;
+    let is_own = |name: &Ident| own.iter().any(|p| p.name.text == name.text);
+    let mut slots: Vec<Slot<'_>> =
+        own.iter().map(|p| Slot { name: &p.name.text, required: p.default.is_none() }).collect();
+    slots.extend(SETTINGS.iter().filter(|s| !own.iter().any(|p| p.name.text == **s)).map(|s| Slot::optional(s)));
+    let bound = bind(&path.to_string(), span, &slots, own.len(), arguments);
+    let bound = context.keep(bound)?;
+    let mut parameters = BTreeMap::new();
+    for parameter in own {
+        let value = match (bound.get(&parameter.name.text), &parameter.default) {
+            (Some(given), _) => context.value(given),
+            (None, Some(default)) => {
+                let value = evaluate(default, &crate::constant::Scope { names: &parameters, ..context.scope() });
+                context.keep(value.map_err(|e| vec![e]))
+            }
+            (None, None) => None,
+        };
+        parameters.insert(parameter.name.text.clone(), value?);
+    }
+    let given = arguments
+        .iter()
+        .filter_map(|a| a.name.as_ref().filter(|n| !is_own(n)).map(|n| (n.text.clone(), a)))
+        .collect();
+    let mut said = Said {
+        name: path.to_string(),
+        docs: definition.docs.clone(),
+        declared: Settings::new(),
+        given,
+        parameters,
+        steps: Vec::new(),
+        direct: None,
+        span,
+    };
+    read_body(definition, &mut said, context);
+    Some(said)
+}
+
+fn read_body<'e>(definition: &'e Definition, said: &mut Said<'e>, context: &mut Context<'_>) {
+    for statement in &definition.body.statements {
+        match statement {
+            Statement::Bind(b) if SETTINGS.contains(&b.name.text.as_str()) => {
+                add(&mut said.declared, b, &mut context.errors);
+            }
+            Statement::Bind(b) => said.steps.push(b),
+            Statement::Declare(d) => context.errors.push(unknown_setting(&d.name, "a data set", &SETTINGS)),
+            Statement::From(f) => context.errors.push(no_data_set(f.span)),
+        }
+    }
+    let is_formula = said.expr("file").is_some_and(file::is_formula);
+    if let Some(step) = said.steps.first().filter(|_| !is_formula) {
+        context.errors.push(unknown_setting(&step.name, "a data set", &SETTINGS));
+    }
+}
+
+fn spec(said: &Said<'_>, context: &mut Context<'_>) -> Option<DataSpec> {
+    let source = file::source(said, context);
+    let classes = said.read("classes", context, |e, c| c.count("classes", e, 2));
+    let features = said.read("features", context, |e, c| c.count("features", e, 1));
+    let task = task(said, context);
+    let split = said.read("split", context, split::split);
+    let validation = said.read("validation", context, |e, c| {
+        c.number("validation", e, ", 0 or more and below 1", |x| (0.0..1.0).contains(&x))
+    });
+    let standardize = said.read("standardize", context, |e, c| {
+        let choices =
+            [("none", Standardize::None), ("features", Standardize::Features), ("all", Standardize::All)];
+        c.word("standardize", e, &choices)
+    });
+    let sample = said.read("sample", context, |e, c| c.count("sample", e, 2));
+    let source = source?;
+    let is_formula = matches!(source, DataSource::Formula(_));
+    let split = split::fitting(split?, is_formula, said, context)?;
+    let unscaled = if is_formula { Standardize::None } else { Standardize::Features };
+    Some(DataSpec {
+        name: said.name.clone(),
+        docs: said.docs.clone(),
+        source,
+        task: task?,
+        features: if is_formula { Some(1) } else { features? },
+        classes: classes?,
+        split,
+        validation: validation?.unwrap_or(DEFAULT_VALIDATION),
+        standardize: standardize?.unwrap_or(unscaled),
+        sample: sample?,
+        span: said.span,
+    })
+}
+
+fn task(said: &Said<'_>, context: &mut Context<'_>) -> Option<Task> {
+    let choices = [("regression", Task::Regression), ("classification", Task::Classification)];
+    let task = said.read("task", context, |e, c| c.word("task", e, &choices))?;
+    match (task, said.expr("classes"), said.expr("task")) {
+        (Some(Task::Regression), Some(classes), Some(task)) => context.keep(Err(vec![
+            Diagnostic::error("E0702", "a regression has no classes")
+                .label(classes.span, "classes are counted here")
+                .label(task.span, "a regression here")
+                .help("write `task = classification`, or leave `classes` out"),
+        ])),
+        (None, Some(_), _) => Some(Task::Classification),
+        (task, ..) => Some(task.unwrap_or(Task::Regression)),
+    }
+}
+
+/// `Split::Random` where nothing is said.
+const DEFAULT_SPLIT: Split = Split::Random { train: 0.8 };

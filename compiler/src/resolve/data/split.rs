@@ -1,0 +1,74 @@
+//! `split = random(train = 0.8) | predefined(train = "…", test = "…", count = 20) | given`
+
+use super::{DEFAULT_SPLIT, Said};
+use crate::arguments::{Slot, bind};
+use crate::experiment::Split;
+use crate::resolve::context::Context;
+use crate::suggest::suggestion;
+use gmpc_grammar::ast::{Argument, Expr, ExprKind};
+use gmpc_grammar::diagnostic::Diagnostic;
+
+#[rustfmt::skip] // one line a split
+const SPLITS: [(&str, &[Slot<'static>]); 3] = [
+    ("random", &[Slot::required("train")]),
+    ("predefined", &[Slot::required("train"), Slot::required("test"), Slot::required("count")]),
+    ("given", &[]),
+];
+
+/// Reads the setting.
+pub(super) fn split(expr: &Expr, context: &mut Context<'_>) -> Option<Split> {
+    let none: &[Argument] = &[];
+    let (name, arguments) = match &expr.node {
+        ExprKind::Path(path) => (path.to_string(), none),
+        ExprKind::Call { callee, arguments } => (callee.to_string(), arguments.as_slice()),
+        _ => (String::new(), none),
+    };
+    let Some((name, slots)) = SPLITS.iter().find(|(known, _)| *known == name) else {
+        return context.keep(Err(vec![
+            Diagnostic::error("E0703", "rows are not split like this")
+                .label(expr.span, "unknown")
+                .help(suggestion(&name, "splits", SPLITS.iter().map(|(known, _)| *known))),
+        ]));
+    };
+    let bound = bind(name, expr.span, slots, slots.len(), arguments);
+    let bound = context.keep(bound)?;
+    let get = |key: &str| bound.get(key).copied();
+    match *name {
+        "random" => {
+            let train = context.number("train", get("train")?, " above 0 and below 1", |x| x > 0.0 && x < 1.0)?;
+            Some(Split::Random { train })
+        }
+        "predefined" => {
+            let train = pattern("train", get("train")?, context);
+            let test = pattern("test", get("test")?, context);
+            let count = context.whole("count", get("count")?, 1);
+            Some(Split::Predefined { train: train?, test: test?, count: count? })
+        }
+        _ => Some(Split::Given),
+    }
+}
+
+/// A path with `{split}` in it, unless there is only one split.
+fn pattern(what: &str, expr: &Expr, context: &mut Context<'_>) -> Option<String> {
+    context.text(what, expr)
+}
+
+/// The split that is used with this source: a formula gives its own test points, a file never does.
+pub(super) fn fitting(
+    split: Option<Split>,
+    is_formula: bool,
+    said: &Said<'_>,
+    context: &mut Context<'_>,
+) -> Option<Split> {
+    let clash = match (&split, is_formula) {
+        (Some(Split::Given), false) => "a file does not say which rows are test rows",
+        (Some(Split::Random { .. } | Split::Predefined { .. }), true) => "a formula has its own test points",
+        _ => return Some(split.unwrap_or(if is_formula { Split::Given } else { DEFAULT_SPLIT })),
+    };
+    let here = said.expr("split").map_or(said.span, |e| e.span);
+    let source = said.direct.or_else(|| said.expr("file")).map_or(said.span, |e| e.span);
+    let help = if is_formula { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
+    context.keep(Err(vec![
+        Diagnostic::error("E0704", clash).label(here, "asked for here").label(source, "the data come from here").help(help),
+    ]))
+}

@@ -1,0 +1,176 @@
+//! The `train` block: loss, optimizer, metrics, and how long and how to train.
+//!
+//! | setting | default |
+//! | --- | --- |
+//! | `loss` | none: it must be named |
+//! | `optimizer` | none: the file can be checked and measured, not trained |
+//! | `metrics` | `[]` |
+//! | `batch` | 32 |
+//! | `epochs` | 100 |
+//! | `schedule` | `constant` |
+//! | `stop` | never before the last epoch |
+//! | `select` | `valid` |
+//! | `shuffle` | `true` |
+//! | `last_batch` | `keep` |
+
+use super::context::Context;
+use super::monitor::{Judged, held_out};
+use super::reference::instance;
+use super::schedule::{early_stop, schedule};
+use super::settings::{Settings, settings};
+use crate::constant::number;
+use crate::experiment::{Batch, DataSpec, MetricSpec, Schedule, Select, TrainSpec};
+use crate::module::{Instance, Training};
+use gmpc_grammar::ast::{Definition, Expr, ExprKind, Kind, Path, Statement};
+use gmpc_grammar::diagnostic::Diagnostic;
+
+/// What can be set in a `train` block.
+pub(crate) const SETTINGS: [&str; 10] =
+    ["loss", "optimizer", "metrics", "batch", "epochs", "schedule", "stop", "select", "shuffle", "last_batch"];
+
+/// Rows in a step where the file says nothing; a common choice, picked by hand.
+const DEFAULT_BATCH: usize = 32;
+/// Passes over the data where the file says nothing; picked by hand.
+const DEFAULT_EPOCHS: u64 = 100;
+
+/// Reads the block. `None` where something in it is wrong; the context has the errors then.
+pub(crate) fn train(
+    block: &Definition,
+    data: Option<&DataSpec>,
+    context: &mut Context<'_>,
+) -> Option<(Training, TrainSpec)> {
+    let set = settings(&block.body, "`train`", &SETTINGS, &mut context.errors);
+    let get = |name: &str| set.get(name).map(|(_, expr)| *expr);
+    let loss = match get("loss") {
+        Some(expr) => named(Kind::Loss, expr, context),
+        None => context.keep(Err(vec![no_loss(block)])),
+    };
+    let optimizer = get("optimizer").map(|expr| named(Kind::Optimizer, expr, context));
+    let lr = optimizer.as_ref().and_then(Option::as_ref).map(|o| learning_rate(o, context));
+    let (metrics, specs): (Vec<Instance>, Vec<MetricSpec>) =
+        get("metrics").map_or(Vec::new(), |expr| metrics(expr, context)).into_iter().unzip();
+    let select = read(get("select"), Select::Valid, |e| {
+        context.word("select", e, &[("valid", Select::Valid), ("test", Select::Test)])
+    });
+    let judged = Judged { metrics: &specs };
+    let stop = get("stop").map(|e| early_stop(e, &judged, context));
+    let schedule = read(get("schedule"), Schedule::Constant, |e| schedule(e, &judged, context));
+    let batch = read(get("batch"), Batch::Size(DEFAULT_BATCH), |e| batch(e, context));
+    let epochs = read(get("epochs"), DEFAULT_EPOCHS, |e| context.whole("epochs", e, 1));
+    let shuffle = read(get("shuffle"), true, |e| context.truth("shuffle", e));
+    let keep = read(get("last_batch"), true, |e| context.word("last_batch", e, &[("keep", true), ("drop", false)]));
+    if let Some(select) = select {
+        held_out(&set, select, data, context);
+        warn_selection(&set, select, context);
+    }
+    let loss = loss?;
+    let optimizer = flat(optimizer)?;
+    let spec = TrainSpec {
+        loss: loss.name.clone(),
+        optimizer: optimizer.as_ref().map(|o| o.name.clone()).unwrap_or_default(),
+        lr: flat(lr)?.unwrap_or(0.0),
+        metrics: specs,
+        batch: batch?,
+        epochs: epochs?,
+        schedule: schedule?,
+        stop: flat(stop)?,
+        select: select?,
+        shuffle: shuffle?,
+        keep_last_batch: keep?,
+        span: block.span,
+    };
+    Some((Training { loss, optimizer, metrics }, spec))
+}
+
+/// The value of a setting, or its default where it is not set; `None` where it is wrong.
+fn read<T>(expr: Option<&Expr>, default: T, reader: impl FnOnce(&Expr) -> Option<T>) -> Option<T> {
+    expr.map_or(Some(default), reader)
+}
+
+/// Not set: `Some(None)`. Set and wrong: `None`.
+#[allow(clippy::option_option)]
+fn flat<T>(setting: Option<Option<T>>) -> Option<Option<T>> {
+    setting.map_or(Some(None), |read| read.map(Some))
+}
+
+fn named(kind: Kind, expr: &Expr, context: &mut Context<'_>) -> Option<Instance> {
+    let found = instance(kind, expr, &context.scope());
+    context.keep(found)
+}
+
+fn learning_rate(optimizer: &Instance, context: &mut Context<'_>) -> Option<f64> {
+    match optimizer.arguments.get("lr").map(number) {
+        Some(Some(lr)) if lr > 0.0 => Some(lr),
+        Some(_) => context.keep(Err(vec![
+            Diagnostic::error("E0606", "a learning rate is a number above 0")
+                .label(optimizer.span, "its `lr` is not")
+                .help(format!("write `{}(lr = 0.01)`", optimizer.name)),
+        ])),
+        None => {
+            let defined = optimizer.definition.name.as_ref().map_or(optimizer.definition.span, Path::span);
+            context.keep(Err(vec![
+                Diagnostic::error("E0607", format!("the optimizer `{}` has no learning rate", optimizer.name))
+                    .label(defined, "no parameter `lr`")
+                    .label(optimizer.span, "used here")
+                    .help(format!("write `optimizer {}(lr, …)`; schedules change it", optimizer.name)),
+            ]))
+        }
+    }
+}
+
+/// `[rmse, mae]`, or a single one without brackets.
+fn metrics(expr: &Expr, context: &mut Context<'_>) -> Vec<(Instance, MetricSpec)> {
+    let items = match &expr.node {
+        ExprKind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(expr),
+    };
+    let mut found: Vec<(Instance, MetricSpec)> = Vec::new();
+    for item in items {
+        let Some(metric) = named(Kind::Metric, item, context) else { continue };
+        if let Some((first, _)) = found.iter().find(|(m, _)| m.name == metric.name) {
+            context.errors.push(
+                Diagnostic::error("E0608", format!("the metric `{}` is listed twice", metric.name))
+                    .label(metric.span, "again here")
+                    .label(first.span, "first here")
+                    .help("leave one of them out"),
+            );
+            continue;
+        }
+        let spec = MetricSpec { name: metric.name.clone(), higher_is_better: higher_is_better(&metric.definition) };
+        found.push((metric, spec));
+    }
+    found
+}
+
+/// Does the definition say `better = higher`?
+fn higher_is_better(metric: &Definition) -> bool {
+    metric.body.statements.iter().any(|statement| match statement {
+        Statement::Bind(binding) if binding.name.text == "better" => {
+            matches!(&binding.value.node, ExprKind::Path(path) if path.to_string() == "higher")
+        }
+        _ => false,
+    })
+}
+
+fn batch(expr: &Expr, context: &mut Context<'_>) -> Option<Batch> {
+    match &expr.node {
+        ExprKind::Path(path) if path.to_string() == "all" => Some(Batch::All),
+        _ => context.count("batch", expr, 1).map(Batch::Size),
+    }
+}
+
+fn no_loss(block: &Definition) -> Diagnostic {
+    Diagnostic::error("E0609", "`train` names no loss")
+        .label(block.span, "nothing to make smaller")
+        .help("add a line such as `loss = mse`")
+}
+
+fn warn_selection(set: &Settings<'_>, select: Select, context: &mut Context<'_>) {
+    if let (Select::Test, Some((name, expr))) = (select, set.get("select")) {
+        context.warnings.push(
+            Diagnostic::warning("W0903", "the test rows are chosen on, so the reported figure is too good")
+                .label(name.span.to(expr.span), "asked for here")
+                .help("leave it out to choose on held-out rows; keep it to repeat a protocol that does this"),
+        );
+    }
+}

@@ -3,20 +3,27 @@
 #![forbid(unsafe_code)]
 
 mod activate;
+mod arguments;
 pub mod backend;
 mod define;
 pub mod convert;
+pub mod constant;
 pub mod experiment;
 mod differentiate;
 pub mod gradcheck;
 pub mod graph;
 mod initialize;
+pub mod infer;
+mod instance;
 pub mod math;
 pub mod module;
 pub mod net;
 mod parameterize;
 pub mod program;
+pub mod resolve;
+mod stdlib;
 mod step;
+mod suggest;
 
 pub use convert::convert;
 pub use initialize::initialization;

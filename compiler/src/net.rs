@@ -1,5 +1,7 @@
 //! A network with blocks expanded, names given and shapes known: a list of layers, operands before users.
 
+mod print;
+
 use crate::module::ParamUse;
 use gmpc_grammar::source::Span;
 

@@ -51,11 +51,10 @@ fn visit<'a>(
     definitions: &Definitions,
     errors: &mut Vec<Diagnostic>,
 ) {
-    let none = Vec::new();
     let mut stack: Vec<(&str, usize)> = vec![(start, 0)];
     marks.insert(start, Mark::Open);
     while let Some((name, next)) = stack.last_mut() {
-        let Some((used, span)) = uses.get(*name).unwrap_or(&none).get(*next) else {
+        let Some((used, span)) = uses.get(*name).and_then(|used| used.get(*next)) else {
             marks.insert(*name, Mark::Done);
             stack.pop();
             continue;

@@ -34,8 +34,8 @@ const FUNCTIONS: [(&str, Op); 7] = [
 pub(super) fn formula(bound: &Bound<'_>, said: &Said<'_>, context: &mut Context<'_>) -> Option<Formula> {
     let get = |key: &str| bound.get(key).copied();
     let range = range(get("x")?, context);
-    let points = get("points").map_or(Some(DEFAULT_POINTS), |e| points("points", e, 1, context));
-    let test_points = get("test").map_or(Some(DEFAULT_TEST_POINTS), |e| points("test", e, 2, context));
+    let points = get("points").map_or(Some(DEFAULT_POINTS), |e| number_of_points("points", e, 1, context));
+    let test_points = get("test").map_or(Some(DEFAULT_TEST_POINTS), |e| number_of_points("test", e, 2, context));
     let noise = get("noise").map_or(Some(0.0), |e| context.number("noise", e, ", 0 or more", |x| x >= 0.0));
     let draw = get("draw").map_or(Some(0), |e| context.whole("draw", e, 0));
     let graph = graph(get("y")?, said).map_err(|error| vec![error]);
@@ -44,7 +44,7 @@ pub(super) fn formula(bound: &Bound<'_>, said: &Said<'_>, context: &mut Context<
     Some(Formula { graph: graph?, low, high, points: points?, noise: noise?, test_points: test_points?, draw: draw? })
 }
 
-fn points(what: &str, expr: &Expr, least: u64, context: &mut Context<'_>) -> Option<usize> {
+fn number_of_points(what: &str, expr: &Expr, least: u64, context: &mut Context<'_>) -> Option<usize> {
     let count = context.count(what, expr, least)?;
     if count <= MOST_POINTS {
         return Some(count);

@@ -1,0 +1,52 @@
+//! A block at one place of use: its arguments, its own names, its layers under its own prefix.
+
+use super::expand::Step;
+use super::{Builder, DEEPEST_BLOCK, Frame, Maybe, complain};
+use crate::arguments::{Slot, bind};
+use crate::resolve::param_use;
+use gmpc_grammar::ast::Definition;
+
+impl<'m> Builder<'m> {
+    /// Builds the block's layers on `input`; the layer it ends in.
+    pub(super) fn block(
+        &mut self,
+        block: &'m Definition,
+        input: usize,
+        step: &Step<'m>,
+        caller: &mut Frame,
+    ) -> Maybe<usize> {
+        if caller.nesting >= DEEPEST_BLOCK {
+            return self.stop(complain::too_deep(step.span));
+        }
+        let name = block.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut slots: Vec<Slot<'_>> =
+            block.parameters.iter().map(|p| Slot { name: &p.name.text, required: p.default.is_none() }).collect();
+        let positional = slots.len();
+        slots.push(Slot::optional("param"));
+        let bound = bind(&name, step.span, &slots, positional, step.arguments);
+        let bound = self.keep(bound)?;
+        let param = match bound.get("param") {
+            Some(expr) => {
+                let param = param_use(expr, &self.scope(caller));
+                self.keep(param)?
+            }
+            None => caller.param.clone(),
+        };
+        let prefix = caller.name(&name.replace('.', "_"), step.label);
+        if let Some(first) = self.taken.insert(prefix.clone(), step.span) {
+            return self.fail(complain::same_name(&prefix, step.label.map_or(step.span, |l| l.span), first));
+        }
+        let mut frame = self.frame(input, format!("{prefix}."), param, caller.nesting + 1);
+        for parameter in &block.parameters {
+            // Arguments are the caller's words; defaults may ask about the block's own input and earlier parameters.
+            let value = match (bound.get(&parameter.name.text), &parameter.default) {
+                (Some(given), _) => self.known(given, caller),
+                (None, Some(default)) => self.known(default, &frame),
+                (None, None) => None,
+            };
+            frame.bound.insert(parameter.name.text.clone(), parameter.name.span);
+            frame.names.insert(parameter.name.text.clone(), value?);
+        }
+        self.body(&block.body, &mut frame)
+    }
+}

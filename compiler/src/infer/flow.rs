@@ -1,0 +1,50 @@
+//! A flow: a tensor sent through stages, each parameterized layer joined with the activation right after it.
+
+use super::expand::{Step, What};
+use super::{Builder, Frame, Maybe, complain};
+use gmpc_grammar::ast::{Expr, Stage};
+
+impl<'m> Builder<'m> {
+    /// The layer a flow ends in.
+    pub(super) fn flow(&mut self, source: &'m Expr, stages: &'m [Stage], frame: &mut Frame) -> Maybe<usize> {
+        let current = self.operand(source, frame);
+        let mut steps = Vec::new();
+        let mut whole = true;
+        // All stages are looked up even if one is unknown: each deserves its own error.
+        for stage in stages {
+            whole &= self.expand(&stage.expr, stage.label.as_ref(), frame, &mut steps).is_some();
+        }
+        if !whole {
+            return None;
+        }
+        self.run(current?, &steps, frame)
+    }
+
+    fn run(&mut self, mut current: usize, steps: &[Step<'m>], frame: &mut Frame) -> Maybe<usize> {
+        let mut rest = steps;
+        while let [step, after @ ..] = rest {
+            if !self.step(step.span) {
+                return None;
+            }
+            rest = after;
+            current = match step.what {
+                What::Block(block) => self.block(block, current, step, frame)?,
+                What::BuiltIn(name @ ("dense" | "linear")) => {
+                    let activation = match after.first() {
+                        Some(next) => self.activation_of(next, frame),
+                        None => None,
+                    };
+                    if let Some((_, next)) = &activation {
+                        rest = after.get(1..).unwrap_or(&[]);
+                        if let (Some(first), Some(second)) = (step.label, next.label) {
+                            return self.fail(complain::two_labels(first, second));
+                        }
+                    }
+                    self.unit(name, current, step, activation, frame)?
+                }
+                What::BuiltIn(name) => self.layer(name, current, step, frame)?,
+            };
+        }
+        Some(current)
+    }
+}

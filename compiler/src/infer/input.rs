@@ -1,0 +1,112 @@
+//! What comes in: the shape of an example, and the values that a body may ask about it.
+
+use super::{Builder, Frame, MOST_AXES, MOST_ELEMENTS, Maybe, complain};
+use crate::constant::{Scope, evaluate};
+use crate::module::{ParamUse, Value};
+use gmpc_grammar::ast::Expr;
+use gmpc_grammar::source::Span;
+use std::collections::BTreeMap;
+
+impl<'m> Builder<'m> {
+    /// The shape of one example and where it is stated: `model tiny(input: [13])`, or the data.
+    pub(super) fn input_shape(&mut self) -> Maybe<(Vec<usize>, Span)> {
+        let model = &self.module.model;
+        let stated = model.parameters.iter().find(|p| p.name.text == "input");
+        let data = self.module.experiment.data.as_ref();
+        let from_data = self.facts.map(|facts| vec![facts.features]);
+        let Some(parameter) = stated else {
+            return match (from_data, data) {
+                (Some(shape), Some(data)) => Some((shape, data.span)),
+                (Some(shape), None) => Some((shape, model.body.span)),
+                (None, _) => self.fail(complain::no_input_shape(model, data)),
+            };
+        };
+        let Some(annotation) = &parameter.annotation else {
+            return self.fail(complain::input_without_shape(parameter));
+        };
+        let shape = self.stated_shape(annotation)?;
+        let span = parameter.name.span.to(annotation.span);
+        match (from_data, data) {
+            (Some(given), Some(data)) if given != shape => {
+                self.fail(complain::input_differs(&shape, span, &given, data))
+            }
+            _ => Some((shape, span)),
+        }
+    }
+
+    fn stated_shape(&mut self, annotation: &Expr) -> Maybe<Vec<usize>> {
+        let names = self.data_names();
+        let value = evaluate(annotation, &Scope::new(&names, &self.module.definitions)).map_err(|e| vec![e]);
+        let Value::List(items) = self.keep(value)? else {
+            return self.fail(complain::not_a_shape(annotation.span));
+        };
+        let sizes: Option<Vec<usize>> = items
+            .iter()
+            .map(|item| match item {
+                Value::Integer(n) => usize::try_from(*n).ok().filter(|n| *n > 0),
+                _ => None,
+            })
+            .collect();
+        let Some(sizes) = sizes.filter(|s| !s.is_empty()) else {
+            return self.fail(complain::not_a_shape(annotation.span));
+        };
+        if sizes.len() > MOST_AXES {
+            return self.fail(complain::too_many_axes(annotation.span, sizes.len()));
+        }
+        match sizes.iter().try_fold(1_usize, |n, &size| n.checked_mul(size)) {
+            Some(n) if n <= MOST_ELEMENTS => Some(sizes),
+            _ => self.fail(complain::too_large(annotation.span, &sizes)),
+        }
+    }
+
+    /// `data.classes`, `data.features`, `data.outputs`, as far as they are known.
+    pub(super) fn data_names(&self) -> BTreeMap<String, Value> {
+        let Some(facts) = self.facts else { return BTreeMap::new() };
+        let known = [("features", Some(facts.features)), ("outputs", Some(facts.outputs)), ("classes", facts.classes)];
+        known.into_iter().filter_map(|(name, size)| Some((format!("data.{name}"), whole(size?)))).collect()
+    }
+
+    /// A body's frame, which knows its input.
+    pub(super) fn frame(&self, input: usize, prefix: String, param: ParamUse, nesting: usize) -> Frame {
+        let mut names = self.data_names();
+        let shape = self.shape(input);
+        names.insert("input.shape".to_string(), Value::List(shape.iter().map(|&n| whole(n)).collect()));
+        match shape {
+            [features] => {
+                names.insert("input.features".to_string(), whole(*features));
+                names.insert("input.channels".to_string(), whole(*features));
+            }
+            [channels, ..] => {
+                names.insert("input.channels".to_string(), whole(*channels));
+            }
+            [] => {}
+        }
+        Frame {
+            names,
+            tensors: BTreeMap::from([("input".to_string(), Some(input))]),
+            bound: BTreeMap::new(),
+            param,
+            prefix,
+            counts: BTreeMap::new(),
+            nesting,
+        }
+    }
+
+    /// Parameters of the model besides `input`: each has a default, which `--set` can replace.
+    pub(super) fn model_parameters(&mut self, frame: &mut Frame) {
+        for parameter in self.module.model.parameters.iter().filter(|p| p.name.text != "input") {
+            let value = match &parameter.default {
+                Some(default) => self.known(default, frame),
+                None => self.fail(complain::no_default(parameter, &self.module.experiment.model)),
+            };
+            let name = parameter.name.text.clone();
+            frame.bound.insert(name.clone(), parameter.name.span);
+            frame.names.insert(name, value.unwrap_or(Value::Integer(1)));
+        }
+    }
+}
+
+/// A size as a value.
+fn whole(size: usize) -> Value {
+    Value::Integer(i64::try_from(size).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,74 @@
+//! A network as text: one line a layer, as `gmpc emit --stage net` shows it.
+
+use super::{Activation, Arithmetic, LayerKind, Net, Product, Unit};
+use std::fmt::{Display, Formatter, Result};
+
+impl Display for Net {
+    /// `dense1 : [100] = dense(100, gmp + mn, relu) of input`
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        writeln!(f, "net {}", self.name)?;
+        for layer in &self.layers {
+            write!(f, "{:<16} : {:?} = {}", layer.name, layer.shape, layer.kind)?;
+            for (i, input) in layer.inputs.iter().enumerate() {
+                let name = self.layers.get(*input).map_or("?", |l| &l.name);
+                write!(f, "{}{name}", if i == 0 { " of " } else { ", " })?;
+            }
+            writeln!(f)?;
+        }
+        let output = self.layers.get(self.output).map_or("?", |l| &l.name);
+        writeln!(f, "output {output}, target {:?}", self.target_shape)
+    }
+}
+
+impl Display for LayerKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            LayerKind::Input => f.write_str("input"),
+            LayerKind::Unit(unit) => unit.fmt(f),
+            LayerKind::Activation(activation) => activation.fmt(f),
+            LayerKind::Arithmetic(operation) => f.write_str(operation.name()),
+            LayerKind::Scaled { operation, number, number_first: true } => write!(f, "{number} {}", operation.name()),
+            LayerKind::Scaled { operation, number, number_first: false } => write!(f, "{} {number}", operation.name()),
+            LayerKind::Concat => f.write_str("concat"),
+            LayerKind::Flatten => f.write_str("flatten"),
+            LayerKind::Dropout { probability } => write!(f, "dropout({probability})"),
+            LayerKind::MeanNorm { momentum } => write!(f, "mean_norm({momentum})"),
+        }
+    }
+}
+
+impl Display for Unit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match &self.product {
+            Product::Dense { units } => write!(f, "dense({units}, ")?,
+        }
+        write!(f, "{}, {}{})", self.param, self.activation, if self.bias { "" } else { ", no bias" })
+    }
+}
+
+impl Display for Activation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Activation::Identity => f.write_str("identity"),
+            Activation::Relu => f.write_str("relu"),
+            Activation::LeakyRelu(slope) => write!(f, "leaky_relu({slope})"),
+            Activation::Tanh => f.write_str("tanh"),
+            Activation::Sigmoid => f.write_str("sigmoid"),
+            Activation::Gelu => f.write_str("gelu"),
+            Activation::Softplus => f.write_str("softplus"),
+        }
+    }
+}
+
+impl Arithmetic {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Arithmetic::Add => "add",
+            Arithmetic::Subtract => "subtract",
+            Arithmetic::Multiply => "multiply",
+            Arithmetic::Divide => "divide",
+        }
+    }
+}

@@ -10,8 +10,12 @@
 
 pub mod ast;
 pub mod diagnostic;
+pub mod dump;
+pub mod print;
 pub mod read;
 pub mod similar;
 pub mod source;
 
+pub use dump::dump;
+pub use print::{print, print_expr};
 pub use read::{read, read_expr, read_path};

@@ -1,0 +1,142 @@
+//! Documents that fit themselves to a width: where a line may break, and what breaks with it.
+//!
+//! # Source
+//! Wadler, "A prettier printer", 1998; the loop over a stack is Oppen's, as in Lindig, "Strictly Pretty", 2000.
+
+/// Columns that a line should keep to. Chosen by hand: as wide as the examples of the language.
+pub const WIDTH: usize = 100;
+
+/// Text with the places where it may break.
+#[derive(Debug, Clone)]
+pub enum Layout {
+    /// Characters without a line end.
+    Text(String),
+    /// One after the other.
+    Row(Vec<Layout>),
+    /// A blank, or a line end where its group is broken.
+    Line,
+    /// Nothing, or a line end where its group is broken.
+    Soft,
+    /// A line end, which breaks every group around it.
+    Hard,
+    /// Text that appears only where its group is broken.
+    IfBroken(&'static str),
+    /// A comment up to the end of the line; breaks every group around it.
+    Trailing(String),
+    /// On one line if it fits, otherwise broken at each of its own lines.
+    Group(Box<Layout>),
+    /// Broken at as few of its gaps as possible; each gap is a blank or a line end.
+    Fill(Vec<Layout>),
+    /// Lines inside begin further right.
+    Indent(Box<Layout>),
+    /// Lines inside begin where it begins.
+    Align(Box<Layout>),
+}
+
+impl Layout {
+    /// Plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Layout::Text(text.into())
+    }
+
+    /// `a` and then `b` as one group.
+    pub fn group(parts: Vec<Layout>) -> Self {
+        Layout::Group(Box::new(Layout::Row(parts)))
+    }
+
+    /// Everything in `parts` indented by four columns.
+    pub fn indent(parts: Vec<Layout>) -> Self {
+        Layout::Indent(Box::new(Layout::Row(parts)))
+    }
+
+    /// Columns on one line; `None` where a line end inside is certain.
+    pub fn flat_width(&self) -> Option<usize> {
+        match self {
+            Layout::Text(text) => Some(text.chars().count()),
+            Layout::Row(parts) => parts.iter().map(Layout::flat_width).sum(),
+            Layout::Line => Some(1),
+            Layout::Soft | Layout::IfBroken(_) => Some(0),
+            Layout::Hard | Layout::Trailing(_) => None,
+            Layout::Group(inner) | Layout::Indent(inner) | Layout::Align(inner) => inner.flat_width(),
+            Layout::Fill(parts) => {
+                let gaps = parts.len().saturating_sub(1);
+                parts.iter().map(Layout::flat_width).sum::<Option<usize>>().map(|width| width + gaps)
+            }
+        }
+    }
+}
+
+/// A page that is written from top to bottom; blanks at the ends of lines are not written.
+#[derive(Default)]
+pub struct Page {
+    text: String,
+    column: usize,
+}
+
+impl Page {
+    /// Writes a layout whose lines begin at `indent`; `broken` says whether its own lines are line ends.
+    pub fn write(&mut self, layout: &Layout, indent: usize, broken: bool) {
+        match layout {
+            Layout::Text(text) => self.put(text),
+            Layout::Row(parts) => parts.iter().for_each(|part| self.write(part, indent, broken)),
+            Layout::Line if !broken => self.put(" "),
+            Layout::Soft if !broken => {}
+            Layout::Line | Layout::Soft | Layout::Hard => self.line(indent),
+            Layout::IfBroken(text) if broken => self.put(text),
+            Layout::IfBroken(_) => {}
+            Layout::Trailing(text) => self.put(text),
+            Layout::Group(inner) => self.write(inner, indent, !self.fits(inner)),
+            Layout::Fill(parts) => self.fill(parts, indent),
+            Layout::Indent(inner) => self.write(inner, indent + 4, broken),
+            Layout::Align(inner) => self.write(inner, self.column, broken),
+        }
+    }
+
+    /// Begins a new line at a column.
+    pub fn line(&mut self, indent: usize) {
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
+        self.text.extend(std::iter::repeat_n(' ', indent));
+        self.column = indent;
+    }
+
+    /// Columns of the last line so far.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Does the last line end in an opening brace, below which no blank line should stand?
+    pub fn opened(&self) -> bool {
+        self.text.trim_end_matches(' ').ends_with('{')
+    }
+
+    /// What was written, with one line end at its end.
+    pub fn finish(self) -> String {
+        let text = self.text.trim();
+        if text.is_empty() { String::new() } else { format!("{text}\n") }
+    }
+
+    fn put(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.column += text.chars().count();
+    }
+
+    fn fits(&self, layout: &Layout) -> bool {
+        layout.flat_width().is_some_and(|width| self.column + width <= WIDTH)
+    }
+
+    fn fill(&mut self, parts: &[Layout], indent: usize) {
+        for (i, part) in parts.iter().enumerate() {
+            if i > 0 {
+                let room = part.flat_width().is_some_and(|width| self.column + 1 + width <= WIDTH);
+                if room {
+                    self.put(" ");
+                } else {
+                    self.line(indent);
+                }
+            }
+            let broken = !self.fits(part);
+            self.write(part, indent, broken);
+        }
+    }
+}

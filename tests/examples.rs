@@ -1,0 +1,88 @@
+//! Every example checks, is laid out canonically, summarizes, differentiates correctly and trains.
+
+use crate::support::{data_dir, gmpc, root};
+use tempfile::tempdir;
+
+fn examples() -> Vec<String> {
+    let folder = std::fs::read_dir(root().join("examples")).unwrap();
+    let mut found: Vec<String> = folder
+        .flatten()
+        .map(|entry| format!("examples/{}", entry.file_name().to_string_lossy()))
+        .filter(|name| name.ends_with(".gmpnet"))
+        .collect();
+    found.sort();
+    assert!(found.len() >= 6);
+    found
+}
+
+#[test]
+fn every_example_checks_for_every_parameterization() {
+    for file in examples() {
+        for param in ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"] {
+            let ran = gmpc(&["check", &file, "--param", param]).expect(0);
+            assert!(!ran.stderr.contains("error"), "{file} {param}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn every_example_has_a_summary_with_its_parameters_counted() {
+    for file in examples() {
+        let ran = gmpc(&["summary", &file, "--json"]).expect(0);
+        let summary = &ran.json()[0];
+        let layers = summary["layers"].as_array().unwrap();
+        let total: u64 = layers.iter().map(|layer| layer["parameters"].as_u64().unwrap()).sum();
+        assert_eq!(summary["parameters"].as_u64(), Some(total), "{file}: {summary}");
+        assert!(total > 0);
+        gmpc(&["summary", &file]).expect(0);
+    }
+}
+
+#[test]
+fn every_example_has_right_gradients() {
+    for file in examples() {
+        gmpc(&["gradcheck", &file]).expect(0);
+    }
+}
+
+#[test]
+fn every_stage_of_an_example_can_be_printed() {
+    for stage in ["ast", "module", "net", "graph", "step", "kernels", "clif", "asm"] {
+        let ran = gmpc(&["emit", "examples/first.gmpnet", "--stage", stage]).expect(0);
+        assert!(ran.stdout.lines().count() > 3, "{stage}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn every_example_trains_a_few_epochs_and_keeps_a_run_folder() {
+    let data = data_dir();
+    for file in examples() {
+        let needs_data = file.contains("banana") || file.contains("uci");
+        let data_dir = match (&data, needs_data) {
+            (None, true) => {
+                eprintln!("skipped {file}: no data folder");
+                continue;
+            }
+            (Some(folder), true) => folder.to_string_lossy().into_owned(),
+            (_, false) => String::from("nowhere"),
+        };
+        let folder = tempdir().unwrap();
+        let run = folder.path().join("run").to_string_lossy().into_owned();
+        let arguments =
+            ["train", &file, "--run", &run, "--set", "train.epochs=3", "--data-dir", &data_dir, "--json", "--quiet"];
+        let ran = gmpc(&arguments).expect(0);
+        let done = ran.event("done");
+        assert_eq!(done["epochs"], 3, "{file}: {done}");
+        assert!(ran.json().iter().any(|line| line["event"] == "start"));
+        for kept in ["metrics.jsonl", "best.safetensors", "last.safetensors"] {
+            assert!(folder.path().join("run").join(kept).is_file(), "{file} keeps {kept}");
+        }
+    }
+}
+
+#[test]
+fn the_examples_are_laid_out_canonically() {
+    for file in examples() {
+        gmpc(&["fmt", "--check", &file]).expect(0);
+    }
+}

@@ -1,0 +1,106 @@
+//! Every exit code means what the table in the README says.
+
+use crate::support::{TINY, command, gmpc, gmpc_in, run, write};
+use tempfile::tempdir;
+
+#[test]
+fn zero_for_work_done() {
+    gmpc(&["check", "examples/first.gmpnet"]).expect(0);
+    gmpc(&["--version"]).expect(0);
+    gmpc(&["help"]).expect(0);
+}
+
+#[test]
+fn one_for_a_file_that_is_wrong() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "wrong.gmpnet", "param = gpm\nmodel m(input: [3]) { input -> linear(1) }\n");
+    let ran = gmpc(&["check", &file]).expect(1);
+    assert!(ran.stderr.contains("gmp"), "the nearest name is offered:\n{}", ran.stderr);
+    assert!(ran.stderr.contains("wrong.gmpnet:1:9"), "the place is shown:\n{}", ran.stderr);
+}
+
+#[test]
+fn two_for_bad_usage() {
+    gmpc(&["chekc", "examples/first.gmpnet"]).expect(2);
+    gmpc(&["train"]).expect(2);
+    gmpc(&["compare", "examples/first.gmpnet", "--repeats", "0"]).expect(2);
+    gmpc(&["train", "examples/first.gmpnet", "--set", "no equals sign"]).expect(2);
+}
+
+#[test]
+fn three_for_data_that_are_missing_or_damaged() {
+    let folder = tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_string_lossy();
+    let ran = gmpc(&["train", "examples/uci.gmpnet", "--data-dir", &data]).expect(3);
+    assert!(ran.stderr.contains("gmpc data fetch uci.boston"), "the next step is told:\n{}", ran.stderr);
+
+    write(folder.path(), "bad.csv", "a,b\n1,2\n3,x\n4,5\n6,7\n8,9\n");
+    let text = "data = table(\"bad.csv\", target = \"b\")\nmodel m { input -> linear(1) }\n\
+                train { loss = mse  optimizer = sgd(lr = 0.1) }\n";
+    let file = write(folder.path(), "bad.gmpnet", text);
+    let ran = gmpc_in(folder.path(), &["train", &file]).expect(3);
+    assert!(ran.stderr.contains("line 3"), "the place in the table is told:\n{}", ran.stderr);
+}
+
+#[test]
+fn four_for_training_that_diverges() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let run = folder.path().join("run");
+    let options = ["--set", "train.optimizer=sgd(lr = 1e30)", "--set", "train.epochs=50"];
+    let arguments = ["train", &file, "--run", &run.to_string_lossy(), options[0], options[1], options[2], options[3]];
+    let ran = gmpc(&arguments).expect(4);
+    assert!(ran.stderr.contains("epoch"), "when it happened is told:\n{}", ran.stderr);
+}
+
+#[test]
+fn six_for_a_folder_that_cannot_be_written() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let blocked = write(folder.path(), "blocked", "a file where a folder should be");
+    gmpc(&["train", &file, "--run", &format!("{blocked}/run")]).expect(6);
+    gmpc(&["check", "there/is/no/such.gmpnet"]).expect(6);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hundred_and_thirty_and_more_for_a_signal_and_the_run_goes_on_afterwards() {
+    for (signal, expected) in [("INT", 130), ("TERM", 143)] {
+        let folder = tempdir().unwrap();
+        let file = write(folder.path(), "tiny.gmpnet", TINY);
+        let run_folder = folder.path().join("run");
+        let run_folder = run_folder.to_string_lossy();
+        let arguments = ["train", &file, "--run", &run_folder, "--set", "train.epochs=100000000", "--quiet"];
+        let mut child = command(folder.path(), &arguments).spawn().unwrap();
+        wait_for(&folder.path().join("run/metrics.jsonl"));
+        let mut kill = std::process::Command::new("kill");
+        kill.args([format!("-{signal}"), child.id().to_string()]);
+        run(kill).expect(0);
+        assert_eq!(crate::support::code(child.wait().unwrap()), expected);
+        assert!(folder.path().join("run/last.safetensors").is_file(), "the state was saved");
+    }
+}
+
+/// Waits until a file has something in it.
+#[cfg(unix)]
+fn wait_for(path: &std::path::Path) {
+    for _ in 0..600 {
+        if std::fs::metadata(path).is_ok_and(|m| m.len() > 0) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{} did not appear within 30 s", path.display());
+}
+
+#[test]
+fn errors_are_json_lines_where_json_was_asked_for() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "wrong.gmpnet", "param = gpm\nmodel m(input: [3]) { input -> linear(1) }\n");
+    let error = gmpc(&["check", &file, "--json"]).expect(1).event("error");
+    assert_eq!((&error["line"], &error["column"]), (&1.into(), &9.into()));
+    assert!(error["code"].as_str().unwrap().starts_with("E02"), "{error}");
+    let usage = gmpc(&["chekc", "--json"]).expect(2).event("error");
+    assert_eq!(usage["code"], "usage");
+}

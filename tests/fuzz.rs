@@ -1,0 +1,78 @@
+//! No text makes the compiler panic or hang: mutations of the examples go through everything `gmpc check` does.
+
+use crate::support::root;
+use gmpc_compiler::resolve::Overrides;
+use gmpc_grammar::source::Source;
+use proptest::prelude::*;
+
+/// Every text of the examples and of the standard library.
+fn seeds() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["examples", "stdlib"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap().flatten() {
+            if entry.path().extension().is_some_and(|e| e == "gmpnet") {
+                found.push(std::fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// One change of a text: where (as a share of its length), how much is taken away, and what is put there.
+type Change = (f64, usize, String);
+
+fn mutated(text: &str, changes: &[Change]) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    for (place, removed, added) in changes {
+        let at = ((letters.len() as f64) * place) as usize;
+        let end = (at + removed).min(letters.len());
+        letters.splice(at..end, added.chars());
+    }
+    letters.into_iter().collect()
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let word = prop_oneof![
+        Just(String::new()),
+        Just("gmp + ".to_string()),
+        Just("-> repeat(3, ".to_string()),
+        Just("99999999999".to_string()),
+        Just("-1".to_string()),
+        Just("1e308".to_string()),
+        Just("0".to_string()),
+        Just("{".to_string()),
+        Just(")".to_string()),
+        Just("match param { gmp => 1 }".to_string()),
+        Just("input".to_string()),
+        Just("\"".to_string()),
+        Just("concat(input, input) * ".to_string()),
+        "[a-z0-9_.,(){}=+*/^ ~>-]{0,12}",
+    ];
+    (0.0..1.0, 0_usize..12, word)
+}
+
+/// What `gmpc check` does with a text, without the files it would need.
+fn check(text: &str) {
+    let source = Source { name: "mutated.gmpnet".into(), text: text.into() };
+    let Ok((module, _)) = gmpc_compiler::resolve::read(source, &Overrides::default()) else { return };
+    let facts = module.declared_facts();
+    let _ = gmpc_compiler::check(&module, facts.as_ref());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_examples_never_make_check_panic(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(change(), 1..4),
+    ) {
+        let seeds = seeds();
+        check(&mutated(which.get(&seeds), &changes));
+    }
+
+    #[test]
+    fn arbitrary_text_never_makes_check_panic(text in "\\PC{0,200}") {
+        check(&text);
+    }
+}

@@ -1,0 +1,114 @@
+//! What the README and the documentation show works: every whole file passes `check`, every command does what it says.
+
+use crate::support::{gmpc, gmpc_in, root, write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tempfile::tempdir;
+
+/// The texts between ```` ```KIND ```` and ```` ``` ```` of a page.
+fn blocks(page: &str, kind: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(page)).expect("a page of the documentation");
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == format!("```{kind}") {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| line.trim() != "```").collect();
+            found.push(block.join("\n") + "\n");
+        }
+    }
+    found
+}
+
+/// Commands of a page, one a line: `gmpc …`, or `cargo run --release -- …`, which is the same.
+fn commands(page: &str) -> Vec<Vec<String>> {
+    let lines: Vec<String> = blocks(page, "sh").iter().flat_map(|b| b.lines().map(str::to_string).collect::<Vec<_>>()).collect();
+    let ours = lines.iter().filter_map(|line| {
+        let line = line.strip_prefix("cargo run --release --").or_else(|| line.strip_prefix("gmpc"))?;
+        Some(line.split_whitespace().map(str::to_string).collect())
+    });
+    ours.collect()
+}
+
+/// A folder with a copy of the examples, to run commands in.
+fn playground() -> tempfile::TempDir {
+    let folder = tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("examples")).unwrap();
+    for entry in std::fs::read_dir(root().join("examples")).unwrap().flatten() {
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), folder.path().join("examples").join(entry.file_name())).unwrap();
+        }
+    }
+    folder
+}
+
+#[track_caller]
+fn run_all(folder: &Path, commands: Vec<Vec<String>>) {
+    for command in commands {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        println!("gmpc {}", command.join(" "));
+        gmpc_in(folder, &arguments).expect(0);
+    }
+}
+
+#[test]
+fn every_file_shown_passes_check() {
+    let folder = tempdir().unwrap();
+    for page in ["README.md", "docs/language.md"] {
+        let files = blocks(page, "gmpnet");
+        assert!(!files.is_empty(), "{page} shows a file");
+        for (i, text) in files.iter().enumerate() {
+            let file = write(folder.path(), &format!("shown{i}.gmpnet"), text);
+            println!("{page}, snippet {i}:\n{text}");
+            gmpc(&["check", &file]).expect(0);
+        }
+    }
+}
+
+#[test]
+fn the_first_command_of_the_readme_takes_less_than_thirty_seconds() {
+    let folder = playground();
+    let first = commands("README.md").swap_remove(0);
+    assert_eq!(first[..2], ["compare", "examples/levy.gmpnet"]);
+    let start = Instant::now();
+    run_all(folder.path(), vec![first]);
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}: twice what the README promises", start.elapsed());
+}
+
+#[test]
+fn every_other_command_of_the_readme_works() {
+    let folder = playground();
+    let mut all = commands("README.md");
+    all.remove(0);
+    assert!(all.len() >= 5);
+    run_all(folder.path(), all);
+    let predictions = std::fs::read_to_string(folder.path().join("predictions.csv")).unwrap();
+    assert_eq!(predictions.lines().count(), 241, "a head and one line a cup");
+}
+
+#[test]
+fn every_command_of_the_documentation_works() {
+    let folder = playground();
+    run_all(folder.path(), commands("docs/architecture.md"));
+}
+
+#[test]
+fn every_page_named_exists() {
+    for page in ["README.md", "docs/architecture.md", "examples/README.md"] {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        let here = root().join(page);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !link.starts_with("http") {
+                let target = here.parent().unwrap().join(link.split('#').next().unwrap());
+                assert!(target.exists(), "{page} links to {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_test_file_the_readme_promises_exists() {
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for word in text.split('`').filter(|word| word.starts_with("tests/")) {
+        assert!(root().join(word).is_file(), "{word}");
+    }
+}

@@ -23,7 +23,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read a file and compile it; report what is wrong. Nothing runs
-    Check(FileArgs),
+    Check(CheckArgs),
     /// Train the network; writes a run folder
     Train(TrainArgs),
     /// Loss and metrics of a finished run on its test rows
@@ -108,6 +108,15 @@ pub struct DataDirArgs {
     /// The data folder instead of `GMPNET_DATA` or the user's data folder
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// `gmpc check`
+#[derive(Debug, Clone, ClapArgs)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub file: FileArgs,
+    #[command(flatten)]
+    pub data: DataDirArgs,
 }
 
 /// `gmpc train`

@@ -59,7 +59,8 @@ pub fn draw(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String 
 /// A problem without a place, in the same manner.
 pub fn sentence(problem: &Problem, style: Style) -> String {
     let word = if matches!(problem.kind, crate::failure::Kind::Stopped(_)) { "stopped" } else { "error" };
-    let mut text = format!("{}: {}", paint(style, Severity::Error, word), problem.message);
+    let head = problem.code.map_or(word.to_string(), |code| format!("{word}[{code}]"));
+    let mut text = format!("{}: {}", paint(style, Severity::Error, &head), problem.message);
     if let Some(help) = &problem.help {
         text.push_str(&format!("\n  help: {}", indented(help)));
     }

@@ -1,0 +1,51 @@
+//! `gmpc gradcheck FILE`: compiled gradients against finite differences, in double precision.
+
+use crate::args::GradcheckArgs;
+use crate::failure::{Failure, Kind};
+use crate::output::table::{Field, draw};
+use crate::output::{Output, stdout_is_colourful};
+use crate::project::{compiler, wrong};
+use gmpc_compiler::gradcheck::{Report, gradcheck};
+use serde_json::json;
+
+/// Checks every parameter's gradient and the input's.
+///
+/// # Errors
+/// The file is wrong, or a gradient is.
+pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
+    let compiler = compiler(&args.file, &args.data, output)?;
+    let seed = compiler.module.experiment.seed;
+    let report = gradcheck(&compiler.module, &compiler.net, args.batch, seed)
+        .map_err(|errors| wrong(errors, compiler.module.sources.clone()))?;
+    tell(&report, output);
+    if report.passed() {
+        output.note(format_args!("all gradients agree with finite differences"));
+        return Ok(());
+    }
+    Err(Failure::with_help(
+        Kind::Diverged,
+        "a gradient does not agree with its finite differences",
+        "a definition with a jump or a corner at the values drawn has none there; try another `--seed`",
+    ))
+}
+
+/// One line a tensor.
+fn tell(report: &Report, output: &Output) {
+    for tensor in &report.tensors {
+        output.line(&json!({
+            "event": "gradient", "name": tensor.name, "elements": tensor.elements, "kinks": tensor.kinks,
+            "worst": tensor.worst, "gradient": tensor.at_worst.0, "difference": tensor.at_worst.1,
+        }));
+    }
+    let row = |t: &gmpc_compiler::gradcheck::Checked| {
+        vec![
+            Field::text(&t.name),
+            Field::number(t.elements.to_string()),
+            Field::number(t.kinks.to_string()),
+            Field::number(format!("{:.1e}", t.worst)),
+            Field::text(if t.worst <= 1.0 { "ok" } else { "WRONG" }),
+        ]
+    };
+    let rows: Vec<_> = report.tensors.iter().map(row).collect();
+    output.say(draw(&["gradient of", "checked", "at kinks", "error / tolerance", ""], &rows, stdout_is_colourful()));
+}

@@ -1,5 +1,3 @@
 //! The whole of gmpc seen from outside, as one test binary: `cargo test --release` builds and links it once.
 
-mod exit_codes;
-mod support;
 mod tidy;

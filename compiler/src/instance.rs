@@ -68,6 +68,6 @@ fn default_value(
 }
 
 /// Parameters that the stage using a definition fills in itself.
-fn is_supplied(kind: Kind, parameter: &Parameter) -> bool {
+pub(crate) fn is_supplied(kind: Kind, parameter: &Parameter) -> bool {
     matches!(kind, Kind::Loss | Kind::Metric) && matches!(parameter.name.text.as_str(), "prediction" | "target")
 }

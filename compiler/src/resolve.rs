@@ -10,6 +10,7 @@
 mod context;
 mod cycle;
 mod data;
+mod defaults;
 mod definitions;
 mod monitor;
 mod overrides;
@@ -68,9 +69,12 @@ pub fn read(file: Source, overrides: &Overrides) -> Result<(Module, Vec<Diagnost
 /// E02xx and E04xx to E07xx: everything found wrong.
 pub fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagnostic>), Failure> {
     let mut errors = Vec::new();
-    let found = definitions::gather(ast, &mut errors);
-    cycle::check(&found.definitions, &mut errors);
+    let mut found = definitions::gather(ast, &mut errors);
     let set = file_settings(ast, &mut errors);
+    if let Some(setting) = set.get("defaults") {
+        defaults::apply(&setting.value, &mut found.definitions, &mut errors);
+    }
+    cycle::check(&found.definitions, &mut errors);
     let mut context = Context::new(&found.definitions, None);
     let param = match set.get("param") {
         Some(binding) => {

@@ -36,7 +36,7 @@ pub struct Overrides {
 }
 
 /// What a file can set at its top level.
-pub(crate) const FILE_SETTINGS: [&str; 4] = ["param", "data", "precision", "seed"];
+pub(crate) const FILE_SETTINGS: [&str; 5] = ["param", "data", "defaults", "precision", "seed"];
 
 /// Edits the tree.
 ///

@@ -14,7 +14,6 @@ mod error;
 mod formula;
 mod labels;
 mod mersenne;
-mod nearest;
 mod numpy;
 mod permutation;
 mod prepare;

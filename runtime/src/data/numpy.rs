@@ -117,7 +117,7 @@ fn no_member<R: Read + std::io::Seek>(archive: &zip::ZipArchive<R>, key: &str, n
     let names = archive.file_names().filter_map(Result::ok).take(1000);
     let names: Vec<String> = names.map(|n| n.strip_suffix(".npy").unwrap_or(&n).to_string()).collect();
     let error = DataError::data("E0754", name, format!("there is no array `{key}` in the archive"));
-    match super::nearest::nearest(key, names.iter().map(String::as_str)) {
+    match gmpc_grammar::similar::nearest(key, names.iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help(format!("it holds {}", names.into_iter().take(8).collect::<Vec<_>>().join(", "))),
     }

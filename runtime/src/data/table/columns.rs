@@ -1,7 +1,7 @@
 //! Which columns of a table are features and which are targets.
 
 use crate::data::DataError;
-use crate::data::nearest::nearest;
+use gmpc_grammar::similar::nearest;
 use gmpc_compiler::experiment::{Column, Table};
 
 /// Names of all columns, in order; empty where the file has no header.

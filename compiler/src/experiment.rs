@@ -125,7 +125,7 @@ pub struct Table {
     pub file: FileSpec,
     /// Between columns.
     pub separator: Separator,
-    /// Does the first row hold names? `None`: yes if it holds something that is no number.
+    /// Does the first row hold names? `None`: yes if it holds a word where the second row holds a number.
     pub header: Option<bool>,
     /// Lines that begin with one of these characters are skipped (KEEL: `@`).
     pub skip: String,

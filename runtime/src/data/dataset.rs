@@ -55,7 +55,8 @@ pub fn load(spec: &DataSpec, directories: &Directories) -> Result<Dataset, DataE
         }
         DataSource::Arrays(arrays) => {
             let inputs = directories.find(&arrays.inputs, &spec.name)?;
-            let targets = directories.find(&arrays.targets, &spec.name)?;
+            let same = arrays.targets.path == arrays.inputs.path; // an archive holds both
+            let targets = if same { inputs.clone() } else { directories.find(&arrays.targets, &spec.name)? };
             numpy::read(&inputs, &targets, arrays, spec.task, spec.classes)?
         }
         DataSource::Formula(formula) => formula::compute(formula, &spec.name)?,

@@ -93,16 +93,30 @@ pub(super) fn open(path: &Path, key: Option<&str>) -> Result<Array, DataError> {
     }
 }
 
+/// Names of the arrays in a `.npz` archive.
+pub(super) fn members(path: &Path) -> Result<Vec<String>, DataError> {
+    let file = File::open(path).map_err(|e| DataError::io(path, "open it", &e))?;
+    let archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|e| broken(&path.display().to_string(), &e))?;
+    Ok(names(&archive))
+}
+
+fn names<R: Read + std::io::Seek>(archive: &zip::ZipArchive<R>) -> Vec<String> {
+    let names = archive.file_names().filter_map(Result::ok).take(1000); // only shown, and searched for a near one
+    names.map(|name| name.strip_suffix(".npy").unwrap_or(&name).to_string()).collect()
+}
+
+fn broken(name: &str, error: &zip::result::ZipError) -> DataError {
+    let error = DataError::data("E0753", name, format!("this is no sound NPZ archive: {error}"));
+    error.help("write it with `numpy.savez`")
+}
+
 fn member(input: impl Read + std::io::Seek, key: &str, name: &str) -> Result<Array, DataError> {
-    let broken = |e: zip::result::ZipError| {
-        DataError::data("E0753", name, format!("this is no sound NPZ archive: {e}")).help("write it with `numpy.savez`")
-    };
-    let mut archive = zip::ZipArchive::new(input).map_err(broken)?;
+    let mut archive = zip::ZipArchive::new(input).map_err(|e| broken(name, &e))?;
     let full = format!("{key}.npy");
     let Some(index) = archive.index_for_name(&full).or_else(|| archive.index_for_name(key)) else {
         return Err(no_member(&archive, key, name));
     };
-    let member = archive.by_index(index).map_err(broken)?;
+    let member = archive.by_index(index).map_err(|e| broken(name, &e))?;
     let (size, packed) = (member.size(), member.compressed_size());
     if size > MAX_MEMBER_BYTES || size / MAX_RATIO > packed {
         let reason = format!("`{key}` claims to be {size} bytes packed into {packed}");
@@ -114,8 +128,7 @@ fn member(input: impl Read + std::io::Seek, key: &str, name: &str) -> Result<Arr
 }
 
 fn no_member<R: Read + std::io::Seek>(archive: &zip::ZipArchive<R>, key: &str, name: &str) -> DataError {
-    let names = archive.file_names().filter_map(Result::ok).take(1000);
-    let names: Vec<String> = names.map(|n| n.strip_suffix(".npy").unwrap_or(&n).to_string()).collect();
+    let names = names(archive);
     let error = DataError::data("E0754", name, format!("there is no array `{key}` in the archive"));
     match gmpc_grammar::similar::nearest(key, names.iter().map(String::as_str)) {
         Some(near) => error.help(format!("did you mean `{near}`?")),

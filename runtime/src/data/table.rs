@@ -32,10 +32,35 @@ pub(super) fn read(path: &Path, table: &Table, task: Task, classes: Option<usize
     }
 }
 
+/// Reads rows to predict for: the feature columns alone, whether the targets stand beside them or not.
+///
+/// # Errors
+/// As [`read`]; `E0754` if the file has neither `features` columns nor those and the targets.
+pub(super) fn read_inputs(path: &Path, table: &Table, features: usize) -> Result<Vec<f64>, DataError> {
+    let mut records = Records::open(path, table)?;
+    let (header, mut record) = header_and_first(&mut records, table)?;
+    let chosen = columns::inputs(table, &header, record.len(), features, records.file())?;
+    let columns = Columns { features: chosen, targets: vec![] };
+    let mut reader = Reader::new(&records, columns, Task::Regression);
+    loop {
+        reader.add(&records, &record)?;
+        if !records.next(&mut record)? {
+            return Ok(reader.inputs);
+        }
+    }
+}
+
 /// How many columns of features and of targets a table has, from its first lines only.
 pub(super) fn widths(path: &Path, table: &Table) -> Result<(usize, usize), DataError> {
     let (_, first) = open(path, table)?;
     Ok((first.columns.features.len(), first.columns.targets.len()))
+}
+
+/// Names of all columns (empty without a header) and the cells of the first row of data.
+pub(super) fn head(path: &Path, table: &Table) -> Result<(Vec<String>, Vec<String>), DataError> {
+    let mut records = Records::open(path, table)?;
+    let (header, record) = header_and_first(&mut records, table)?;
+    Ok((header, record.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()))
 }
 
 struct First {
@@ -55,7 +80,10 @@ fn open(path: &Path, table: &Table) -> Result<(Records, First), DataError> {
 fn header_and_first(records: &mut Records, table: &Table) -> Result<(Header, ByteRecord), DataError> {
     let mut record = ByteRecord::new();
     let mut any = records.next(&mut record)?;
-    let is_header = any && table.header.unwrap_or_else(|| record.iter().any(cell::is_word));
+    let is_header = match table.header {
+        Some(stated) => any && stated,
+        None => any && names_columns(&record, records.peek()?),
+    };
     let mut header = Header::new();
     if is_header {
         for (index, name) in record.iter().enumerate() {
@@ -69,6 +97,13 @@ fn header_and_first(records: &mut Records, table: &Table) -> Result<(Header, Byt
     }
     let reason = if is_header { "there is a header and no row of data" } else { "the file holds no row of data" };
     Err(DataError::data("E0753", records.file(), reason).help("is this the right file?"))
+}
+
+/// Is the first row a header? It is if a word stands there where the second row has something else: a row of data may hold
+/// words too, such as class labels, but in the same columns as the others.
+fn names_columns(first: &ByteRecord, second: Option<&ByteRecord>) -> bool {
+    let second = |column: usize| second.and_then(|row| row.get(column)).is_some_and(cell::is_word);
+    first.iter().enumerate().any(|(column, cell)| cell::is_word(cell) && !second(column))
 }
 
 struct Reader {

@@ -1,8 +1,8 @@
 //! Which columns of a table are features and which are targets.
 
 use crate::data::DataError;
-use gmpc_grammar::similar::nearest;
 use gmpc_compiler::experiment::{Column, Table};
+use gmpc_grammar::similar::nearest;
 
 /// Names of all columns, in order; empty where the file has no header.
 pub(super) type Header = Vec<String>;
@@ -37,6 +37,36 @@ pub(super) fn choose(table: &Table, header: &Header, width: usize, file: &str) -
         return Err(DataError::data("E0754", file, reason).help("is the separator right? `separator = \";\"`"));
     }
     Ok(Columns { features, targets })
+}
+
+/// Finds the features in a file that may hold them alone, or the targets too.
+pub(super) fn inputs(
+    table: &Table,
+    header: &Header,
+    width: usize,
+    features: usize,
+    file: &str,
+) -> Result<Vec<usize>, DataError> {
+    if !header.is_empty() && table.columns.iter().any(|column| matches!(column, Column::Name(_))) {
+        return table.columns.iter().map(|wanted| position(wanted, header, width, file)).collect();
+    }
+    if width == features {
+        return Ok((0..width).collect()); // nothing but the features, in the order of training
+    }
+    // As the training file was: targets beside the features. A target called by name may be missing, one called by
+    // position would shift the columns after it.
+    let found: Vec<usize> = table.target.iter().filter_map(|t| position(t, header, width, file).ok()).collect();
+    let rest: Vec<usize> = if table.columns.is_empty() {
+        (0..width).filter(|index| !found.contains(index)).collect()
+    } else {
+        table.columns.iter().map(|wanted| position(wanted, header, width, file)).collect::<Result<_, _>>()?
+    };
+    if rest.len() == features {
+        return Ok(rest);
+    }
+    let reason = format!("the network takes {features} features, the file has {width} columns");
+    let help = format!("give the {features} columns it was trained on, in the same order, with or without the targets");
+    Err(DataError::data("E0754", file, reason).help(help))
 }
 
 fn position(wanted: &Column, header: &Header, width: usize, file: &str) -> Result<usize, DataError> {

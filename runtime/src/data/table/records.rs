@@ -25,6 +25,8 @@ pub(super) struct Records {
     /// The line the last row began on.
     line: u64,
     width: Option<usize>,
+    /// A row that was looked at before its turn, and its line.
+    peeked: Option<(ByteRecord, u64)>,
 }
 
 impl Records {
@@ -54,7 +56,7 @@ impl Records {
             input.consume(3);
         }
         let skip = table.skip.as_bytes().to_vec();
-        Ok(Records { input, file, separator, skip, buffer: vec![], lines: 0, line: 0, width: None })
+        Ok(Records { input, file, separator, skip, buffer: vec![], lines: 0, line: 0, width: None, peeked: None })
     }
 
     /// The file's name, for messages.
@@ -64,6 +66,10 @@ impl Records {
 
     /// Reads the next row; `false` at the end. Blank lines and lines to be skipped do not count.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<bool, DataError> {
+        if let Some((peeked, line)) = self.peeked.take() {
+            (*record, self.line) = (peeked, line);
+            return Ok(true);
+        }
         loop {
             self.buffer.clear();
             if !self.read_line()? {
@@ -82,6 +88,16 @@ impl Records {
         }
         self.check_width(record.len())?;
         Ok(true)
+    }
+
+    /// The row that [`Self::next`] will give; `None` at the end.
+    pub(super) fn peek(&mut self) -> Result<Option<&ByteRecord>, DataError> {
+        let (mut record, line) = (ByteRecord::new(), self.line);
+        if self.next(&mut record)? {
+            self.peeked = Some((record, self.line));
+        }
+        self.line = line;
+        Ok(self.peeked.as_ref().map(|(record, _)| record))
     }
 
     /// A fault in a cell of the row read last.

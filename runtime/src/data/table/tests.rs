@@ -46,6 +46,14 @@ fn a_header_is_recognized_by_its_words() {
 }
 
 #[test]
+fn a_first_row_with_a_label_is_no_header() {
+    let dataset = read_as(b"1,2,rose\n3,4,iris\n", &comma(Column::Index(2)), Task::Classification).unwrap();
+    assert_eq!((dataset.examples.inputs, dataset.examples.targets), (vec![1.0, 2.0, 3.0, 4.0], vec![1.0, 0.0]));
+    let dataset = read_as(b"a,kind\n1,rose\n3,iris\n", &comma(name("kind")), Task::Classification).unwrap();
+    assert_eq!(dataset.examples.inputs, [1.0, 3.0]);
+}
+
+#[test]
 fn a_header_of_numbers_can_be_declared() {
     let table = Table { header: Some(true), ..comma(name("2020")) };
     assert_eq!(numbers("2019,2020\n1,2\n", &table), (vec![1.0], vec![2.0]));
@@ -164,6 +172,24 @@ fn the_widths_of_a_table_are_in_its_first_lines() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "a,b,c\n1,2,3\n\"never closed").unwrap();
     assert_eq!(widths(file.path(), &comma(name("b"))).unwrap(), (2, 1));
+}
+
+#[test]
+fn rows_to_predict_for_may_come_with_or_without_targets() {
+    let inputs = |text: &str, table: &Table| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        read_inputs(file.path(), table, 2).map_err(|e| e.reason)
+    };
+    let table = comma(name("y"));
+    for text in ["a,y,b\n1,9,2\n", "a,b\n1,2\n", "1,2\n", "a,y,b\n1,unknown,2\n"] {
+        assert_eq!(inputs(text, &table), Ok(vec![1.0, 2.0]), "{text}");
+    }
+    assert_eq!(inputs("1,9,2\n", &comma(Column::Index(1))), Ok(vec![1.0, 2.0]));
+    let chosen = Table { columns: vec![name("b"), name("a")], ..comma(name("y")) };
+    assert_eq!(inputs("a,b,c\n1,2,3\n", &chosen), Ok(vec![2.0, 1.0]));
+    let expected = "the network takes 2 features, the file has 4 columns".to_string();
+    assert_eq!(inputs("1,2,3,4\n", &table), Err(expected));
 }
 
 fn texts() -> impl Strategy<Value = Vec<u8>> {

@@ -1,0 +1,89 @@
+//! `gmpc data fetch`: the files of a data set, from where the declaration says, checked before they get their name.
+//!
+//! ```text
+//! url -> target.part (goes on where an interrupted download stopped) -> SHA-256 -> fsync -> rename to target
+//! ```
+//!
+//! So a file under its own name is always whole, and one with a declared checksum always the declared one.
+
+mod checksum;
+mod download;
+
+use super::{DataError, Directories};
+pub use checksum::{Verdict, Verified, verify};
+use gmpc_compiler::experiment::{DataSource, DataSpec, FileSpec};
+use std::path::PathBuf;
+
+/// Larger files are refused: no data set declared as one table or array is meant to be larger.
+const MAX_BYTES: u64 = 1 << 36;
+
+/// How far a download has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes in all, where the server says so.
+    pub total: Option<u64>,
+}
+
+/// One file after [`fetch`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Its checksum: the declared one, if one is declared.
+    pub sha256: String,
+    /// It was there before.
+    pub already: bool,
+}
+
+/// The different files of a data set: none for a formula, one for an archive of both arrays.
+#[must_use]
+pub fn files(spec: &DataSpec) -> Vec<&FileSpec> {
+    match &spec.source {
+        DataSource::Table(table) => vec![&table.file],
+        DataSource::Arrays(arrays) if arrays.inputs.path == arrays.targets.path => vec![&arrays.inputs],
+        DataSource::Arrays(arrays) => vec![&arrays.inputs, &arrays.targets],
+        DataSource::Formula(_) => vec![],
+    }
+}
+
+/// Gets every file of a data set that is not there yet, or is there with another checksum than the declared one.
+///
+/// `progress` is told after every few kilobytes.
+///
+/// # Errors
+/// `E0752` for a path that leaves the data directory, `E0760` without an address, `E0761` (exit code 6) for what the
+/// network or the server does, `E0762` for a wrong checksum, with both checksums, `E0751` for the disk.
+pub fn fetch(
+    spec: &DataSpec,
+    directories: &Directories,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<Fetched>, DataError> {
+    let agent = download::agent(true);
+    files(spec).into_iter().map(|file| fetch_file(file, directories, &agent, progress)).collect()
+}
+
+fn fetch_file(
+    file: &FileSpec,
+    directories: &Directories,
+    agent: &ureq::Agent,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fetched, DataError> {
+    let target = directories.below_data(&file.path)?;
+    if target.is_file() {
+        let (sha256, bytes) = checksum::of_file(&target)?;
+        if file.sha256.as_ref().is_none_or(|declared| declared.eq_ignore_ascii_case(&sha256)) {
+            return Ok(Fetched { path: target, bytes, sha256, already: true });
+        }
+    }
+    let Some(url) = &file.url else {
+        let help = format!("put the file at `{}`, or add `url = \"https://...\"` to the declaration", target.display());
+        return Err(DataError::data("E0760", &file.path, "nothing says where it can be fetched from").help(help));
+    };
+    let request = download::Request { url, sha256: file.sha256.as_deref(), target: &target, max_bytes: MAX_BYTES };
+    let (sha256, bytes) = download::download(agent, &request, progress)?;
+    Ok(Fetched { path: target, bytes, sha256, already: false })
+}

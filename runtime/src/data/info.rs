@@ -1,0 +1,250 @@
+//! What `gmpc data list` and `gmpc data info` tell about a data set, as data.
+
+use super::fetch::files;
+use super::standardize::moments;
+use super::{DataError, Dataset, Directories, load};
+use gmpc_compiler::experiment::{DataSource, DataSpec, FileSpec, Split, Standardize, Task};
+use serde::Serialize;
+
+/// A data set as its declaration and its files describe it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Info {
+    /// `uci.yacht`
+    pub name: String,
+    /// The declaration's documentation: what it is, then licence and citation.
+    pub docs: Vec<String>,
+    /// `regression` or `classification`
+    pub task: &'static str,
+    /// Its files; none for a formula.
+    pub files: Vec<FileInfo>,
+    /// Nothing is missing: a run can start.
+    pub present: bool,
+    /// As declared.
+    pub features: Option<usize>,
+    /// As declared.
+    pub classes: Option<usize>,
+    /// Rows drawn first.
+    pub sample: Option<usize>,
+    /// As one would write it: `random(train = 0.8)`.
+    pub split: String,
+    /// `none`, `features` or `all`
+    pub standardize: &'static str,
+    /// What is in the files; `None` if they were not read.
+    pub contents: Option<Contents>,
+}
+
+/// One file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileInfo {
+    /// Where it is, or would be put.
+    pub path: String,
+    /// Its size, if it is there.
+    pub bytes: Option<u64>,
+    /// Where it can be fetched.
+    pub url: Option<String>,
+    /// As declared.
+    pub sha256: Option<String>,
+}
+
+/// What is in the files.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Contents {
+    /// All rows; for a formula the training and the test rows.
+    pub rows: usize,
+    /// Input columns.
+    pub features: usize,
+    /// Their names; empty where the file has none.
+    pub feature_names: Vec<String>,
+    /// Positions of input columns that hold one value only; they become 0 when standardized.
+    pub constant_features: Vec<usize>,
+    /// Regression: one a target column.
+    pub targets: Vec<TargetInfo>,
+    /// Classification: one a class, in the order of the class numbers.
+    pub classes: Vec<ClassInfo>,
+}
+
+/// A target column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetInfo {
+    /// Empty where the file has no header.
+    pub name: String,
+    /// Smallest value.
+    pub low: f64,
+    /// Largest value.
+    pub high: f64,
+    /// Mean over all rows.
+    pub mean: f64,
+    /// Population deviation over all rows.
+    pub deviation: f64,
+}
+
+/// A class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassInfo {
+    /// What the file calls it.
+    pub label: String,
+    /// How many rows are of it.
+    pub rows: usize,
+}
+
+/// What is known without reading a file: for `gmpc data list`.
+///
+/// # Errors
+/// `E0752` for a path that leaves the data directory.
+pub fn outline(spec: &DataSpec, directories: &Directories) -> Result<Info, DataError> {
+    let files = files(spec).into_iter().map(|file| file_info(file, directories)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Info {
+        name: spec.name.clone(),
+        docs: spec.docs.iter().map(|line| line.trim().to_string()).collect(),
+        task: match spec.task {
+            Task::Regression => "regression",
+            Task::Classification => "classification",
+        },
+        present: files.iter().all(|file| file.bytes.is_some()),
+        files,
+        features: spec.features,
+        classes: spec.classes,
+        sample: spec.sample,
+        split: split_text(&spec.split),
+        standardize: match spec.standardize {
+            Standardize::None => "none",
+            Standardize::Features => "features",
+            Standardize::All => "all",
+        },
+        contents: None,
+    })
+}
+
+/// Everything, for `gmpc data info`: reads the files if they are there.
+///
+/// # Errors
+/// Those of [`load`] if the files are there and something is wrong with them.
+pub fn info(spec: &DataSpec, directories: &Directories) -> Result<Info, DataError> {
+    let outline = outline(spec, directories)?;
+    let contents = if outline.present { Some(contents(spec, &load(spec, directories)?)) } else { None };
+    Ok(Info { contents, ..outline })
+}
+
+fn file_info(file: &FileSpec, directories: &Directories) -> Result<FileInfo, DataError> {
+    let places = directories.places(file)?;
+    let size =
+        |path: &std::path::PathBuf| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+    let found = places.iter().find_map(|path| size(path).map(|bytes| (path, Some(bytes))));
+    let (path, bytes) = match (found, places.last()) {
+        (Some(found), _) => found,
+        (None, Some(last)) => (last, None),
+        (None, None) => return Err(DataError::data("E0750", &file.path, "there is no place to look for it")),
+    };
+    let path = path.display().to_string();
+    Ok(FileInfo { path, bytes, url: file.url.clone(), sha256: file.sha256.clone() })
+}
+
+fn split_text(split: &Split) -> String {
+    match split {
+        Split::Random { train } => format!("random(train = {train})"),
+        Split::Predefined { train, test, count } => {
+            format!("predefined(train = \"{train}\", test = \"{test}\", count = {count})")
+        }
+        Split::Given => "given".to_string(),
+    }
+}
+
+fn contents(spec: &DataSpec, dataset: &Dataset) -> Contents {
+    let examples = &dataset.examples;
+    let own_test =
+        if matches!(spec.source, DataSource::Formula(_)) { dataset.test.as_ref().map_or(0, |t| t.rows) } else { 0 };
+    let constant = |column: &usize| moments(|| column_of(&examples.inputs, dataset.features, *column)).1 == 0.0;
+    let mut classes: Vec<ClassInfo> =
+        dataset.labels.iter().map(|label| ClassInfo { label: label.clone(), rows: 0 }).collect();
+    let targets = match spec.task {
+        Task::Regression => (0..dataset.outputs).map(|column| target_info(dataset, column)).collect(),
+        Task::Classification => {
+            for class in &examples.targets {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                // class numbers, 0 to classes - 1
+                let number = *class as usize;
+                classes[number].rows += 1;
+            }
+            vec![]
+        }
+    };
+    Contents {
+        rows: examples.rows + own_test,
+        features: dataset.features,
+        feature_names: dataset.feature_names.clone(),
+        constant_features: (0..dataset.features).filter(constant).collect(),
+        targets,
+        classes,
+    }
+}
+
+fn target_info(dataset: &Dataset, column: usize) -> TargetInfo {
+    let values = || column_of(&dataset.examples.targets, dataset.outputs, column);
+    let (mean, deviation) = moments(values);
+    let name = dataset.target_names.get(column).cloned().unwrap_or_default();
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    TargetInfo { name, low, high, mean, deviation }
+}
+
+fn column_of(values: &[f64], width: usize, column: usize) -> impl Iterator<Item = f64> {
+    values.iter().skip(column).step_by(width.max(1)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gmpc_compiler::experiment::{Column, Separator, Table};
+    use gmpc_grammar::source::{SourceId, Span};
+
+    fn spec(task: Task, text: &str) -> (tempfile::TempDir, Directories, DataSpec) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.csv"), text).unwrap();
+        let directories = Directories { data: folder.path().to_path_buf(), beside: None };
+        let file = FileSpec { path: "a.csv".to_string(), url: None, sha256: None };
+        let separator = Separator::Character(',');
+        let target = vec![Column::Name("y".to_string())];
+        let table = Table { file, separator, header: None, skip: String::new(), target, columns: vec![] };
+        let spec = DataSpec {
+            name: "a".to_string(),
+            docs: vec![" Title.".to_string()],
+            source: DataSource::Table(table),
+            task,
+            features: None,
+            classes: None,
+            split: Split::Random { train: 0.8 },
+            validation: 0.2,
+            standardize: Standardize::Features,
+            sample: None,
+            span: Span { source: SourceId(0), start: 0, end: 0 },
+        };
+        (folder, directories, spec)
+    }
+
+    #[test]
+    fn tells_the_range_of_a_target_and_constant_columns() {
+        let (_folder, directories, spec) = spec(Task::Regression, "a,b,y\n1,7,2\n2,7,6\n");
+        let info = info(&spec, &directories).unwrap();
+        assert_eq!((info.docs, info.split.as_str()), (vec!["Title.".to_string()], "random(train = 0.8)"));
+        let contents = info.contents.unwrap();
+        assert_eq!((contents.rows, contents.features, contents.constant_features), (2, 2, vec![1]));
+        let y = TargetInfo { name: "y".to_string(), low: 2.0, high: 6.0, mean: 4.0, deviation: 2.0 };
+        assert_eq!(contents.targets, [y]);
+    }
+
+    #[test]
+    fn counts_the_rows_of_each_class() {
+        let (_folder, directories, spec) = spec(Task::Classification, "a,y\n1,no\n2,yes\n3,no\n");
+        let classes = info(&spec, &directories).unwrap().contents.unwrap().classes;
+        let class = |label: &str, rows| ClassInfo { label: label.to_string(), rows };
+        assert_eq!(classes, [class("no", 2), class("yes", 1)]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_no_error() {
+        let (folder, directories, spec) = spec(Task::Regression, "");
+        std::fs::remove_file(folder.path().join("a.csv")).unwrap();
+        let info = info(&spec, &directories).unwrap();
+        assert!(!info.present && info.contents.is_none());
+        assert_eq!(info.files[0].path, folder.path().join("a.csv").display().to_string());
+    }
+}

@@ -17,13 +17,16 @@ macro_rules! library {
 }
 
 /// Known to every file.
-const PRELUDE: [(&str, &str); 6] = library!(
+const PRELUDE: [(&str, &str); 9] = library!(
     "parameterization.gmpnet",
     "modifier.gmpnet",
     "initializer.gmpnet",
     "loss.gmpnet",
     "metric.gmpnet",
     "optimizer.gmpnet",
+    "data/levy.gmpnet",
+    "data/banana.gmpnet",
+    "data/uci.gmpnet",
 );
 
 /// Known after `use std.residual`: the name is the file's, without its ending.

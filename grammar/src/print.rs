@@ -27,7 +27,7 @@ pub fn print(ast: &Ast) -> String {
 pub fn print_expr(expr: &Expr) -> String {
     let mut page = Page::default();
     let layout = expression::expression(expr, &mut Notes::new(&[], &[]));
-    page.write(&Layout::Group(Box::new(layout)), 0, false);
+    page.write(&Layout::grouped(layout), 0, false);
     page.finish().trim_end().to_owned()
 }
 
@@ -178,7 +178,7 @@ impl Printer<'_> {
             }
             Entry::Result(value) => {
                 let layout = expression::result(value, follows, &mut self.notes);
-                self.page.write(&Layout::Group(Box::new(layout)), indent, false);
+                self.page.write(&Layout::grouped(layout), indent, false);
             }
         }
     }
@@ -186,7 +186,7 @@ impl Printer<'_> {
     /// A value behind `=` or `~`; what it continues with on further lines stands further right.
     fn value(&mut self, value: &Expr, indent: usize) {
         let layout = expression::bound(value, &mut self.notes);
-        self.page.write(&Layout::Group(Box::new(layout)), indent, false);
+        self.page.write(&Layout::grouped(layout), indent, false);
     }
 
     fn definition(&mut self, definition: &Definition, indent: usize) {

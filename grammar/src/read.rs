@@ -29,9 +29,12 @@ use reader::Reader;
 
 pub use scene::KEYWORDS;
 
-/// How many brackets may be open at once, and how tall the tree of an expression may be. Chosen by hand: far above what a
-/// person writes, low enough that every walk of the tree can be recursive in a thread with a stack of 256 KiB.
+/// How tall the tree of an expression may be. Chosen by hand: far above what a person writes, low enough that every walk of
+/// the tree can be recursive.
 pub const MAX_DEPTH: usize = 128;
+
+/// How many brackets may be open at once. Chosen by measuring: reading this many takes less than a stack of 256 KiB.
+pub const MAX_BRACKETS: usize = 64;
 
 /// Bytes of the largest text that is read, 4 MiB. Chosen by hand: a thousand times the largest example.
 pub const MAX_BYTES: usize = 4 << 20;

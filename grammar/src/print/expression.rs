@@ -130,8 +130,8 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr, notes: &mut Notes<'_>) -> Lay
     // Only a chain of the same level breaks together: the terms of a sum, not the factors in them.
     let chained = matches!(&left.node, ExprKind::Binary(inner, ..) if level(*inner) == level(op));
     let left = written(left, left_level(op), notes);
-    let left = if chained { left } else { Layout::Group(Box::new(left)) };
-    let right = Layout::Group(Box::new(written(right, right_level(op), notes)));
+    let left = if chained { left } else { Layout::grouped(left) };
+    let right = Layout::grouped(written(right, right_level(op), notes));
     if op == BinaryOp::Power {
         return Layout::Row(vec![left, Layout::text("^"), right]);
     }
@@ -150,7 +150,7 @@ fn listed(open: String, close: &'static str, parts: Vec<Layout>) -> Layout {
 
 /// One of several things in brackets, with its comma and the comments around it.
 fn listed_part(part: Layout, own: Span, next: Option<u32>, outer: Span, notes: &mut Notes<'_>) -> Vec<Layout> {
-    let mut row = vec![Layout::Group(Box::new(part))];
+    let mut row = vec![Layout::grouped(part)];
     row.push(if next.is_some() { Layout::text(",") } else { Layout::IfBroken(",") });
     row.extend(notes.trailing(own.end, next.unwrap_or(outer.end)));
     if next.is_some() {
@@ -205,13 +205,13 @@ fn conditional(condition: &Expr, yes: &Expr, no: &Expr, notes: &mut Notes<'_>) -
 
 /// A condition, a subject or a pattern: an operation, on one line if it fits.
 fn asked(expr: &Expr, notes: &mut Notes<'_>) -> Layout {
-    Layout::Group(Box::new(written(expr, 2, notes)))
+    Layout::grouped(written(expr, 2, notes))
 }
 
 fn branch(value: &Expr, notes: &mut Notes<'_>) -> Layout {
     let mut inside = vec![Layout::Line];
     inside.extend(notes.own_lines(value.span.start));
-    inside.push(Layout::Group(Box::new(expression(value, notes))));
+    inside.push(Layout::grouped(expression(value, notes)));
     inside.extend(notes.trailing(value.span.end, value.span.end));
     Layout::group(vec![Layout::text("{"), Layout::indent(inside), Layout::Line, Layout::text("}")])
 }

@@ -24,7 +24,7 @@ pub enum Layout {
     /// A comment up to the end of the line; breaks every group around it.
     Trailing(String),
     /// On one line if it fits, otherwise broken at each of its own lines.
-    Group(Box<Layout>),
+    Group(Group),
     /// Broken at as few of its gaps as possible; each gap is a blank or a line end.
     Fill(Vec<Layout>),
     /// Lines inside begin further right.
@@ -33,7 +33,20 @@ pub enum Layout {
     Align(Box<Layout>),
 }
 
+/// See [`Layout::Group`]. Its width is kept, so that asking for it does not walk the tree again.
+#[derive(Debug, Clone)]
+pub struct Group {
+    inner: Box<Layout>,
+    width: Option<usize>,
+}
+
 impl Layout {
+    /// A group of its own.
+    pub fn grouped(inner: Layout) -> Self {
+        let width = inner.flat_width();
+        Layout::Group(Group { inner: Box::new(inner), width })
+    }
+
     /// Plain text.
     pub fn text(text: impl Into<String>) -> Self {
         Layout::Text(text.into())
@@ -41,7 +54,7 @@ impl Layout {
 
     /// `a` and then `b` as one group.
     pub fn group(parts: Vec<Layout>) -> Self {
-        Layout::Group(Box::new(Layout::Row(parts)))
+        Layout::grouped(Layout::Row(parts))
     }
 
     /// Everything in `parts` indented by four columns.
@@ -57,7 +70,8 @@ impl Layout {
             Layout::Line => Some(1),
             Layout::Soft | Layout::IfBroken(_) => Some(0),
             Layout::Hard | Layout::Trailing(_) => None,
-            Layout::Group(inner) | Layout::Indent(inner) | Layout::Align(inner) => inner.flat_width(),
+            Layout::Group(group) => group.width,
+            Layout::Indent(inner) | Layout::Align(inner) => inner.flat_width(),
             Layout::Fill(parts) => {
                 let gaps = parts.len().saturating_sub(1);
                 parts.iter().map(Layout::flat_width).sum::<Option<usize>>().map(|width| width + gaps)
@@ -85,7 +99,7 @@ impl Page {
             Layout::IfBroken(text) if broken => self.put(text),
             Layout::IfBroken(_) => {}
             Layout::Trailing(text) => self.put(text),
-            Layout::Group(inner) => self.write(inner, indent, !self.fits(inner)),
+            Layout::Group(group) => self.write(&group.inner, indent, !self.fits(layout)),
             Layout::Fill(parts) => self.fill(parts, indent),
             Layout::Indent(inner) => self.write(inner, indent + 4, broken),
             Layout::Align(inner) => self.write(inner, self.column, broken),

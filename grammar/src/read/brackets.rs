@@ -1,9 +1,9 @@
 //! Do the brackets match, and are there not too many of them? Asked of the tokens before pest runs.
 //!
 //! After [`match_brackets`] and the removal of the holes it names, the tokens are balanced and nest at most
-//! [`MAX_DEPTH`] deep, so that the parser's recursion is bounded and the rest of the text can still be read.
+//! [`MAX_BRACKETS`] deep, so that the parser's recursion is bounded and the rest of the text can still be read.
 
-use super::MAX_DEPTH;
+use super::MAX_BRACKETS;
 use super::scene::Scene;
 use super::tokens::TokenKind;
 use crate::diagnostic::Diagnostic;
@@ -31,7 +31,7 @@ pub fn match_brackets(scene: &Scene<'_>) -> Option<Fault> {
             return Some(fault);
         }
         match scene.word(i) {
-            "(" | "[" | "{" if open.len() == MAX_DEPTH => return Some(too_deep(scene, &open, i)),
+            "(" | "[" | "{" if open.len() == MAX_BRACKETS => return Some(too_deep(scene, &open, i)),
             "(" | "[" | "{" => open.push(i),
             closer @ (")" | "]" | "}") => match open.pop() {
                 None => return Some(stray(scene, i)),
@@ -134,16 +134,21 @@ fn stray(scene: &Scene<'_>, i: usize) -> Fault {
     Fault { error, broken: None, hole: bytes(span, span) }
 }
 
-/// E0102: more open brackets than [`MAX_DEPTH`].
+/// E0102: more open brackets than [`MAX_BRACKETS`].
 fn too_deep(scene: &Scene<'_>, open: &[usize], i: usize) -> Fault {
-    let error = Diagnostic::error("E0102", format!("more than {MAX_DEPTH} brackets are open at once"))
+    let error = Diagnostic::error("E0102", format!("more than {MAX_BRACKETS} brackets are open at once"))
         .label(scene.span(i), "one too many")
         .help("give an inner part a name of its own, `part = …`, and use the name here");
     let first = open.first().copied().unwrap_or(i);
-    let start = scene.span(scene.start_of(first)).start as usize;
-    // Where it ends cannot be known cheaply, so it goes to its end at the outermost level, or that of the text.
-    let end = closes(scene, first).map_or(scene.span(scene.tokens.len()).end, |c| scene.span(c).end);
-    Fault { error, broken: None, hole: start..end as usize }
+    let opened = scene.span(first);
+    let (broken, hole) = match closes(scene, first) {
+        Some(closer) => (Some(opened.start as usize), opened.end as usize..scene.span(closer).start as usize),
+        None => {
+            let start = scene.span(scene.start_of(first)).start as usize;
+            (None, start..scene.span(scene.tokens.len()).end as usize)
+        }
+    };
+    Fault { error, broken, hole }
 }
 
 /// The token that closes the bracket at `first`, counting all kinds of brackets alike.

@@ -65,8 +65,9 @@ impl Reader {
     }
 
     fn take(&mut self, faults: Vec<Fault>, broken: &mut Vec<usize>) {
+        let holes: Vec<Range<usize>> = faults.iter().map(|fault| fault.hole.clone()).collect();
+        self.blank(&holes);
         for fault in faults.into_iter().take(MAX_ERRORS) {
-            self.blank(fault.hole);
             self.errors.push(fault.error);
             broken.extend(fault.broken);
         }
@@ -115,14 +116,18 @@ impl Reader {
 
     fn leave_out(&mut self, range: Range<usize>) -> bool {
         let before = self.tokens.len();
-        self.blank(range.clone());
+        self.blank(std::slice::from_ref(&range));
         self.gone.push(range);
         self.tokens.len() < before
     }
 
-    /// Replaces what tokens say by blanks, and widens the range to whole tokens. Line ends stay, and so do comments.
-    fn blank(&mut self, range: Range<usize>) {
-        let goes = |t: &Token| t.start >= range.start && t.start < range.end && t.kind != TokenKind::Comment;
+    /// Replaces what tokens say by blanks, where they begin in one of the ranges, which are in order. Line ends stay, and
+    /// so do comments.
+    fn blank(&mut self, ranges: &[Range<usize>]) {
+        let goes = |t: &Token| {
+            let next = ranges.partition_point(|range| range.end <= t.start);
+            t.kind != TokenKind::Comment && ranges.get(next).is_some_and(|range| range.contains(&t.start))
+        };
         let mut bytes = std::mem::take(&mut self.text).into_bytes();
         for token in self.tokens.iter().filter(|t| goes(t)) {
             if let Some(covered) = bytes.get_mut(token.start..token.end) {

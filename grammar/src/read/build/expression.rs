@@ -24,6 +24,7 @@ enum Pending {
     Infix(BinaryOp),
 }
 
+// Each step is kept out of the others' frames, so that one level of nesting takes little stack: see `MAX_BRACKETS`.
 impl Builder<'_> {
     /// The expression of a pair of the rule `expr`; `None` after an error.
     pub fn expr(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
@@ -35,6 +36,7 @@ impl Builder<'_> {
         self.expr(pair.into_inner().find(|p| p.as_rule() == Rule::expr)?)
     }
 
+    #[inline(never)]
     fn flow(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (mut source, mut stages, mut height) = (None, Vec::new(), 0);
         for part in pair.into_inner() {
@@ -58,6 +60,7 @@ impl Builder<'_> {
         self.tall(ExprKind::Flow { source: Box::new(source.expr), stages }, span, height)
     }
 
+    #[inline(never)]
     fn stage(&mut self, pair: Pair<'_, Rule>) -> Option<(Stage, usize)> {
         let (mut layer, mut label) = (None, None);
         for part in pair.into_inner() {
@@ -72,6 +75,7 @@ impl Builder<'_> {
     }
 
     /// Operands and operators in a row to a tree, with two stacks (Dijkstra's shunting yard).
+    #[inline(never)]
     fn operation(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (mut operands, mut pending): (Vec<Tall>, Vec<Pending>) = (Vec::new(), Vec::new());
         for part in pair.into_inner() {
@@ -96,6 +100,7 @@ impl Builder<'_> {
     }
 
     /// E0149 and E0150: an operator that would not be read the way it was meant.
+    #[inline(never)]
     fn check_infix(&mut self, op: BinaryOp, span: Span, left: Option<&Tall>, pending: &[Pending]) {
         let Some(left) = left else { return };
         let above = self.text.get(left.expr.span.end as usize..span.start as usize).unwrap_or("");
@@ -114,6 +119,7 @@ impl Builder<'_> {
     }
 
     /// Applies what binds its operands before `op` does.
+    #[inline(never)]
     fn reduce(&mut self, operands: &mut Vec<Tall>, pending: &mut Vec<Pending>, op: BinaryOp) -> Option<()> {
         while let Some(&top) = pending.last() {
             let first = match top {
@@ -130,6 +136,7 @@ impl Builder<'_> {
         Some(())
     }
 
+    #[inline(never)]
     fn apply(&mut self, operator: Pending, operands: &mut Vec<Tall>) -> Option<()> {
         let right = operands.pop()?;
         let made = match operator {
@@ -148,26 +155,34 @@ impl Builder<'_> {
         Some(())
     }
 
+    #[inline(never)]
     fn primary(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         match pair.as_rule() {
             Rule::conditional => self.conditional(pair),
             Rule::selection => self.selection(pair),
-            Rule::group => {
-                let span = self.span(&pair);
-                let mut inside = self.flow(pair.into_inner().find(|p| p.as_rule() == Rule::expr)?)?;
-                inside.expr.span = span;
-                Some(inside)
-            }
+            Rule::group => self.group(pair),
             Rule::list => self.list(pair),
             Rule::reference => self.reference(pair),
-            _ => {
-                let span = self.span(&pair);
-                let node = self.literal(&pair, span)?;
-                Some(Tall { expr: Expr { node, span }, height: 1 })
-            }
+            _ => self.leaf(&pair),
         }
     }
 
+    #[inline(never)]
+    fn leaf(&mut self, pair: &Pair<'_, Rule>) -> Option<Tall> {
+        let span = self.span(pair);
+        let node = self.literal(pair, span)?;
+        Some(Tall { expr: Expr { node, span }, height: 1 })
+    }
+
+    #[inline(never)]
+    fn group(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
+        let span = self.span(&pair);
+        let mut inside = self.flow(pair.into_inner().find(|p| p.as_rule() == Rule::expr)?)?;
+        inside.expr.span = span;
+        Some(inside)
+    }
+
+    #[inline(never)]
     fn list(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (span, mut items, mut height) = (self.span(&pair), Vec::new(), 0);
         for part in pair.into_inner().filter(|p| p.as_rule() == Rule::expr) {
@@ -178,6 +193,7 @@ impl Builder<'_> {
         self.tall(ExprKind::List(items), span, height)
     }
 
+    #[inline(never)]
     fn reference(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let span = self.span(&pair);
         let mut parts = pair.into_inner();
@@ -195,6 +211,7 @@ impl Builder<'_> {
         self.tall(ExprKind::Call { callee, arguments }, span, height)
     }
 
+    #[inline(never)]
     fn argument(&mut self, pair: Pair<'_, Rule>) -> Option<(Argument, usize)> {
         let (mut name, mut value) = (None, None);
         for part in pair.into_inner() {
@@ -209,6 +226,7 @@ impl Builder<'_> {
     }
 
     /// `if a { x } else if b { y } else { z }`, built from its end.
+    #[inline(never)]
     fn conditional(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (end, mut opened, mut halves) = (self.span(&pair), Vec::new(), Vec::new());
         for part in pair.into_inner() {
@@ -229,6 +247,7 @@ impl Builder<'_> {
         Some(no)
     }
 
+    #[inline(never)]
     fn selection(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (span, mut subject, mut arms, mut height) = (self.span(&pair), None, Vec::new(), 0);
         for part in pair.into_inner() {
@@ -247,6 +266,7 @@ impl Builder<'_> {
         self.tall(ExprKind::Match { subject: Box::new(subject.expr), arms }, span, height)
     }
 
+    #[inline(never)]
     fn arm(&mut self, pair: Pair<'_, Rule>) -> Option<(Arm, usize)> {
         let (mut pattern, mut value, mut height) = (None, None, 0);
         for part in pair.into_inner() {
@@ -267,6 +287,7 @@ impl Builder<'_> {
     }
 
     /// A node over children of at most `height`; an error, told once, where that makes the tree too tall.
+    #[inline(never)]
     fn tall(&mut self, node: ExprKind, span: Span, height: usize) -> Option<Tall> {
         if height >= MAX_DEPTH {
             self.errors.push(too_tall(span));

@@ -1,5 +1,6 @@
 //! Runs gmpc programs: devices, data, training, checkpoints, comparison.
 
+pub mod checkpoint;
 pub mod data;
 pub mod device;
 pub mod diverge;

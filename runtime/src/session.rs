@@ -128,6 +128,11 @@ impl Session {
         &self.loaded[handle.0].program
     }
 
+    /// Every program loaded so far.
+    pub fn loaded_programs(&self) -> impl Iterator<Item = &Arc<Program>> {
+        self.loaded.iter().map(|loaded| &loaded.program)
+    }
+
     /// Nothing gathered yet, for [`Session::step`] with this program.
     #[must_use]
     pub fn empty_sums(&self, handle: Handle) -> Sums {

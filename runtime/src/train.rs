@@ -135,8 +135,22 @@ impl<'a> Trainer<'a> {
     /// Trains until the run has ended or `stop` is set, which is looked at before every step.
     ///
     /// # Errors
-    /// [`Failure::Diverged`] in the step in which the loss is not finite; a fault of the device or of `keep`.
+    /// [`Failure::Diverged`] in the step in which the loss is not finite, with the last finite state saved; a fault of the
+    /// device or of `keep`.
     pub fn run(
+        &mut self,
+        keep: &mut dyn Keep,
+        listener: &mut dyn Listener,
+        stop: &AtomicBool,
+    ) -> Result<StoppedBy, Failure> {
+        let ended = self.epochs(keep, listener, stop);
+        if matches!(ended, Err(Failure::Diverged(_))) && self.session.states.first_not_finite().is_none() {
+            self.save(keep, listener)?;
+        }
+        ended
+    }
+
+    fn epochs(
         &mut self,
         keep: &mut dyn Keep,
         listener: &mut dyn Listener,

@@ -36,7 +36,7 @@ impl Snapshot {
 }
 
 impl Trainer<'_> {
-    /// Says where the run broke. The run is of no use afterwards.
+    /// Says where the run broke, and goes back to the step before.
     pub(super) fn diagnose(&mut self) -> Failure {
         let last = self.progress.step;
         match self.replay(last) {
@@ -58,10 +58,15 @@ impl Trainer<'_> {
         }
         self.begin_epoch();
         while self.progress.step < last {
-            let before = self.session.states.clone();
+            let before = (self.session.states.clone(), self.sums.clone());
             let finite = self.step()?;
             if !finite || self.session.states.first_not_finite().is_some() {
-                return self.look_through(&before);
+                let divergence = self.look_through(&before.0)?;
+                // Back to the last step after which everything was finite, to be saved.
+                (self.session.states, self.sums) = before;
+                self.progress.step -= 1;
+                self.progress.batch -= 1;
+                return Ok(Some(divergence));
             }
             if self.progress.batch == self.plan.batches {
                 self.pass_epoch()?;
@@ -82,7 +87,7 @@ impl Trainer<'_> {
     }
 
     /// Lets the witness repeat the step just done.
-    fn look_through(&mut self, before: &States) -> Result<Option<Divergence>, Failure> {
+    fn look_through(&mut self, before: &States) -> Result<Divergence, Failure> {
         let (handle, _) = self.plan.batch(self.progress.batch - 1);
         let inputs = self.session.inputs(handle);
         let program = self.session.program(handle).clone();
@@ -97,7 +102,7 @@ impl Trainer<'_> {
             }
             None => Origin { what: "the loss".into(), ..Origin::default() },
         });
-        Ok(Some(self.divergence(origin)))
+        Ok(self.divergence(origin))
     }
 
     fn divergence(&self, origin: Origin) -> Divergence {

@@ -1,0 +1,253 @@
+//! Training as a command does it: from a request to a run folder with a result, and on from a folder that is there.
+
+use crate::checkpoint;
+use crate::data::Directories;
+use crate::device::Device;
+use crate::event::{Done, Event, Listener, Start, StoppedBy};
+use crate::failure::{Failure, Told};
+use crate::request::{Prepared, Request, Warnings, prepare};
+use crate::run_folder::{About, Keeper, RunFolder, restore};
+use crate::session::{Programs, Session};
+use crate::train::{Forget, Keep, Progress, Trainer};
+use gmpc_compiler::experiment::{Precision, Select};
+use gmpc_compiler::program::Goal;
+use gmpc_compiler::resolve::Overrides;
+use gmpc_grammar::source::Source;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Where a run is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Out<'a> {
+    /// In a folder of its own below `runs`.
+    Runs,
+    /// In this folder (`--out DIR`), which holds no run yet.
+    Folder(&'a Path),
+    /// Nowhere.
+    Nowhere,
+}
+
+/// Trains from the beginning.
+///
+/// `stop` may be set at any time: the step that runs is finished, the run is saved, and the result says
+/// [`StoppedBy::Signal`]. `listener` hears `Start`, `Warning`s, an `Epoch` each, `Checkpoint`s and `Done`.
+///
+/// # Errors
+/// Everything a [`Failure`] can be.
+pub fn train(
+    request: &Request,
+    out: Out<'_>,
+    listener: &mut dyn Listener,
+    stop: &AtomicBool,
+) -> Result<(Done, Warnings), Failure> {
+    let prepared = prepare(request)?;
+    let warnings = prepared.warnings.clone();
+    let mut session = prepared.session();
+    session.initialize(prepared.seed())?;
+    let trainer = Trainer::new(session, prepared.spec()?, &prepared.tables, prepared.seed())?;
+    let about = about(&prepared, request);
+    let source = &prepared.network.module.effective_source;
+    let folder = match out {
+        Out::Runs => Some(RunFolder::create(None, &about, source)?),
+        Out::Folder(path) => Some(RunFolder::create(Some(path), &about, source)?),
+        Out::Nowhere => None,
+    };
+    let keeper = folder.as_ref().map(|folder| Keeper::new(folder, 0)).transpose()?;
+    let done = Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
+    Ok((done, warnings))
+}
+
+/// Goes on with a run that was stopped, bit for bit as if it had not been; one that has ended is only evaluated again.
+///
+/// # Errors
+/// As [`train`]; no checkpoint that is whole; data that have changed.
+pub fn resume(
+    path: &Path,
+    directories: &Directories,
+    device: &Arc<dyn Device>,
+    listener: &mut dyn Listener,
+    stop: &AtomicBool,
+) -> Result<(Done, Warnings), Failure> {
+    let (folder, about, prepared) = reopen(path, directories, device)?;
+    if about.device != device.name() {
+        let told = Told::new(format!("the run was started on `{}`, not on `{}`", about.device, device.name()));
+        return Err(Failure::Usage(told.help(format!("resume it with `--device {}`", about.device))));
+    }
+    let warnings = prepared.warnings.clone();
+    let (checkpoint, skipped) = folder.last()?;
+    for reason in skipped {
+        let help = Some("going on from the generation before".to_string());
+        listener.hear(&Event::Warning { code: "checkpoint".into(), message: reason, help });
+    }
+    let progress = checkpoint.progress.ok_or_else(|| unusable(&folder, "it has no counters"))?;
+    let mut session = prepared.session();
+    let best = restore(&mut session.states, &checkpoint.tensors).map_err(|reason| unusable(&folder, &reason))?;
+    let keeper = Keeper::new(&folder, progress.epoch)?;
+    let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
+    let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
+    Ok((run.go(Some(keeper), listener, stop)?, warnings))
+}
+
+/// A run folder's file, network and data.
+///
+/// # Errors
+/// No run folder; a file that no longer compiles; data that are missing or have changed.
+pub fn reopen(
+    path: &Path,
+    directories: &Directories,
+    device: &Arc<dyn Device>,
+) -> Result<(RunFolder, About, Prepared), Failure> {
+    let (folder, about) = RunFolder::open(path)?;
+    let request = reopened_request(&folder, &about, directories, device)?;
+    let prepared = prepare(&request)?;
+    if prepared.data_sha256 != about.data_sha256 {
+        let told = Told::new(format!("the rows of {} are not those the run was started with", about.data));
+        return Err(Failure::Data(told.help("bring the data files back as they were, or start a new run")));
+    }
+    Ok((folder, about, prepared))
+}
+
+/// What to ask for to get a run folder's network again.
+///
+/// # Errors
+/// The source cannot be read.
+pub fn reopened_request(
+    folder: &RunFolder,
+    about: &About,
+    directories: &Directories,
+    device: &Arc<dyn Device>,
+) -> Result<Request, Failure> {
+    let name = folder.file("source.gmpnet").display().to_string();
+    let file = Source { name, text: folder.source()? };
+    let directories = Directories { data: directories.data.clone(), beside: about.beside.clone() };
+    Ok(Request { file, overrides: Overrides::default(), directories, device: Arc::clone(device) })
+}
+
+fn unusable(folder: &RunFolder, reason: &str) -> Failure {
+    let path = folder.file("last.safetensors");
+    Failure::Io(Told::new(format!("{} does not fit the run: {reason}", path.display())))
+}
+
+/// A run that is about to go on.
+struct Run<'a> {
+    prepared: &'a Prepared,
+    about: &'a About,
+    folder: Option<&'a RunFolder>,
+    trainer: Trainer<'a>,
+}
+
+impl Run<'_> {
+    fn go(
+        mut self,
+        keeper: Option<Keeper>,
+        listener: &mut dyn Listener,
+        stop: &AtomicBool,
+    ) -> Result<Done, Failure> {
+        let start = self.start()?;
+        listener.hear(&Event::Start(start));
+        if self.prepared.spec()?.select == Select::Test {
+            listener.hear(&chosen_on_test());
+        }
+        let mut keep: Box<dyn Keep> = match keeper {
+            Some(keeper) => Box::new(keeper),
+            None => Box::new(Forget),
+        };
+        let ended_before = self.trainer.progress().ended.is_some();
+        let stopped_by = self.trainer.run(keep.as_mut(), listener, stop)?;
+        if stopped_by != StoppedBy::Signal && !ended_before {
+            let path = keep.save(self.trainer.standing())?;
+            if self.folder.is_some() {
+                listener.hear(&Event::Checkpoint { path, step: self.trainer.progress().step });
+            }
+        }
+        let done = self.done(stopped_by)?;
+        if let Some(folder) = self.folder.filter(|_| stopped_by != StoppedBy::Signal) {
+            folder.write("result.json", format!("{}\n", Event::Done(done.clone()).to_json()).as_bytes())?;
+        }
+        listener.hear(&Event::Done(done.clone()));
+        Ok(done)
+    }
+
+    fn start(&mut self) -> Result<Start, Failure> {
+        let spec = self.prepared.spec()?;
+        Ok(Start {
+            model: self.about.model.clone(),
+            seed: self.about.seed,
+            param: self.about.param.clone(),
+            data: self.about.data.clone(),
+            device: self.about.device.clone(),
+            parameters: self.prepared.network.parameters(),
+            planned_bytes: planned_bytes(&self.trainer.session),
+            source_sha256: self.about.source_sha256.clone(),
+            rows: self.about.rows,
+            epochs: spec.epochs,
+            resumed_from: self.trainer.progress().epoch,
+        })
+    }
+
+    fn done(&mut self, stopped_by: StoppedBy) -> Result<Done, Failure> {
+        let mut figures = vec![];
+        if stopped_by != StoppedBy::Signal {
+            self.trainer.restore_best();
+            let tables = &self.prepared.tables;
+            if let Some(valid) = &tables.valid {
+                figures.extend(self.trainer.evaluate("valid", valid)?);
+            }
+            figures.extend(self.trainer.evaluate("test", &tables.test)?);
+        }
+        let progress: &Progress = self.trainer.progress();
+        let best_epoch = progress.best.value.map_or(0, |_| progress.best.epoch + 1);
+        let run = self.folder.map(|folder| folder.path.clone());
+        Ok(Done { epochs: progress.epoch, best_epoch, stopped_by, figures, run, seconds: self.trainer.seconds() })
+    }
+}
+
+fn chosen_on_test() -> Event {
+    Event::Warning {
+        code: "select_test".into(),
+        message: "the schedule, the stop rule and the best weights are chosen on the test rows (`select = test`), so the \
+                  figures on them are better than on new data"
+            .into(),
+        help: Some("leave `select` out to hold validation rows out of the training rows instead".into()),
+    }
+}
+
+/// States and the training programs' own memory.
+#[must_use]
+pub fn planned_bytes(session: &Session) -> usize {
+    let states = session.states.data.len() * session.precision().bytes();
+    let training = session.loaded_programs().filter(|program| program.goal == Goal::Train);
+    states + training.map(|program| program.code.scratch_bytes).sum::<usize>()
+}
+
+fn about(prepared: &Prepared, request: &Request) -> About {
+    let module = &prepared.network.module;
+    let experiment = &module.experiment;
+    let stop = experiment.train.as_ref().and_then(|train| train.stop.as_ref());
+    let tables = &prepared.tables;
+    About {
+        model: experiment.model.clone(),
+        param: experiment.param.clone(),
+        data: experiment.data.as_ref().map(|data| data.name.clone()).unwrap_or_default(),
+        seed: experiment.seed,
+        device: prepared.device().into(),
+        precision: precision_word(prepared.network.precision()).into(),
+        rows: [tables.train.count(), tables.valid.as_ref().map_or(0, crate::rows::Rows::count), tables.test.count()],
+        data_sha256: prepared.data_sha256.clone(),
+        source_sha256: checkpoint::sha256(module.effective_source.as_bytes()),
+        file: request.file.name.clone(),
+        beside: request.directories.beside.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        ends_with_best: stop.is_some_and(|stop| stop.restore_best),
+        ..About::new()
+    }
+}
+
+/// `f32`, `f64`
+#[must_use]
+pub fn precision_word(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::F64 => "f64",
+    }
+}

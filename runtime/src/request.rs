@@ -1,0 +1,166 @@
+//! From what a person asked for to a network with its data: reading, resolving, loading, shaping.
+
+use crate::data::{self, Directories, Parts};
+use crate::device::Device;
+use crate::failure::{Failure, Told};
+use crate::network::{Network, wrong};
+use crate::rows::Rows;
+use crate::session::{Programs, Session};
+use crate::train::Tables;
+use gmpc_compiler::experiment::{Select, TrainSpec};
+use gmpc_compiler::infer::infer;
+use gmpc_compiler::module::Module;
+use gmpc_compiler::resolve::{self, Overrides};
+use gmpc_compiler::{Options, TargetScale};
+use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::source::{Source, Sources};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// What is asked for.
+#[derive(Clone)]
+pub struct Request {
+    /// The `.gmpnet` file: the name it is known by, and its text.
+    pub file: Source,
+    /// `--param`, `--set`, `--seed`.
+    pub overrides: Overrides,
+    /// Where data are looked for.
+    pub directories: Directories,
+    /// Where programs run.
+    pub device: Arc<dyn Device>,
+}
+
+/// Something worth telling that does not stop the work, with the texts its places lie in.
+#[derive(Debug, Clone, Default)]
+pub struct Warnings {
+    /// Warnings only.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What their spans refer to.
+    pub sources: Sources,
+}
+
+/// A network with its data.
+pub struct Prepared {
+    /// The resolved file and its network.
+    pub network: Arc<Network>,
+    /// As the file has them, in f64.
+    pub parts: Parts,
+    /// In the program's precision.
+    pub tables: Tables,
+    /// SHA-256 of all parts, so that a resumed run notices other data.
+    pub data_sha256: String,
+    /// Told once.
+    pub warnings: Warnings,
+    device: Arc<dyn Device>,
+}
+
+/// Reads and resolves the file.
+///
+/// # Errors
+/// [`Failure::File`] with everything found wrong.
+pub fn read(request: &Request) -> Result<(Arc<Module>, Warnings), Failure> {
+    match resolve::read(request.file.clone(), &request.overrides) {
+        Ok((module, diagnostics)) => {
+            let sources = module.sources.clone();
+            Ok((Arc::new(module), Warnings { diagnostics, sources }))
+        }
+        Err(resolve::Failure { sources, diagnostics }) => {
+            Err(Failure::File { diagnostics, sources: Box::new(sources) })
+        }
+    }
+}
+
+/// The network without its rows: shapes come from the model, from what the data set declares, or from a look into its file.
+///
+/// # Errors
+/// [`Failure::File`]: shapes that do not fit, or none at all; [`Failure::Data`] where the file had to be looked into.
+pub fn network(request: &Request) -> Result<(Arc<Network>, Warnings), Failure> {
+    let (module, warnings) = read(request)?;
+    let facts = module.experiment.data.as_ref().map(|spec| data::probe(spec, &request.directories)).transpose();
+    let net = match (infer(&module, facts.as_ref().ok().and_then(Option::as_ref)), facts) {
+        (Ok(net), _) => net,
+        (Err(_), Err(missing)) => return Err(missing.into()), // the shapes would have come from there
+        (Err(diagnostics), Ok(_)) => return Err(wrong(&module, diagnostics)),
+    };
+    Ok((Arc::new(Network::new(module, net, Options::default())?), warnings))
+}
+
+/// The network with its rows loaded, cut and scaled.
+///
+/// # Errors
+/// As [`network`]; and data that are missing or damaged.
+pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
+    let (module, warnings) = read(request)?;
+    let Some(spec) = &module.experiment.data else {
+        let told = Told::new(format!("{} names no data", request.file.name));
+        return Err(Failure::Usage(told.help("add a line such as `data = uci.yacht`, or use `--set data=uci.yacht`")));
+    };
+    let select = module.experiment.train.as_ref().map_or(Select::Valid, |train| train.select);
+    let parts = data::prepare(spec, select, module.experiment.seed, &request.directories)?;
+    let net = infer(&module, Some(&parts.facts)).map_err(|diagnostics| wrong(&module, diagnostics))?;
+    let target_scale = parts.target_scale.as_ref();
+    let target_scale = target_scale.map(|s| TargetScale { scale: s.deviation.clone(), shift: s.mean.clone() });
+    let network = Arc::new(Network::new(module, net, Options { target_scale })?);
+    let tables = tables(&network, &parts);
+    let data_sha256 = hash(&parts);
+    Ok(Prepared { network, parts, tables, data_sha256, warnings, device: Arc::clone(&request.device) })
+}
+
+impl Prepared {
+    /// The `train` block.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`]: the file has none.
+    pub fn spec(&self) -> Result<&TrainSpec, Failure> {
+        let spec = self.network.module.experiment.train.as_ref();
+        spec.ok_or_else(|| {
+            let told = Told::new("the file has no `train` block, so there is nothing to train");
+            Failure::Usage(told.help("add `train { loss = mse optimizer = adam(lr = 0.001) epochs = 100 }`"))
+        })
+    }
+
+    /// A session on the requested device, all states zero.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        Session::new(Arc::clone(&self.device), Arc::clone(&self.network) as Arc<dyn Programs>)
+    }
+
+    /// The run's seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.network.module.experiment.seed
+    }
+
+    /// The device's name.
+    #[must_use]
+    pub fn device(&self) -> &'static str {
+        self.device.name()
+    }
+}
+
+fn tables(network: &Network, parts: &Parts) -> Tables {
+    let rows = |e: &data::Examples| Rows::new(network.precision(), e.rows, &e.inputs, &e.targets);
+    Tables { train: rows(&parts.train), valid: parts.valid.as_ref().map(rows), test: rows(&parts.test) }
+}
+
+fn hash(parts: &Parts) -> String {
+    let mut hash = Sha256::new();
+    for part in [Some(&parts.train), parts.valid.as_ref(), Some(&parts.test)].into_iter().flatten() {
+        hash.update((part.rows as u64).to_le_bytes());
+        for numbers in [&part.inputs, &part.targets] {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            hash.update(bytes);
+        }
+    }
+    crate::checkpoint::hexadecimal(&hash.finalize())
+}
+
+impl From<data::DataError> for Failure {
+    fn from(error: data::DataError) -> Self {
+        let told = Told { message: error.to_string(), help: error.help.clone() };
+        match error.fault {
+            data::Fault::Data => Failure::Data(told),
+            data::Fault::InputOutput => Failure::Io(told),
+        }
+    }
+}

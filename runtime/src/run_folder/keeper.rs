@@ -1,0 +1,115 @@
+//! What a training run writes into its folder, and when.
+
+use super::{CADENCE, RunFolder};
+use crate::checkpoint::{Checkpoint, Disk, encode, previous, write_atomically};
+use crate::device::States;
+use crate::event::Epoch;
+use crate::failure::Failure;
+use crate::states::{Named, Stored};
+use crate::train::{Keep, Standing};
+use gmpc_compiler::graph::Role;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Before the names of the best epoch's tensors in `last`.
+const BEST: &str = "best/";
+
+/// Keeps a run in its folder; holds the folder's lock.
+#[derive(Debug)]
+pub struct Keeper {
+    folder: RunFolder,
+    metrics: BufWriter<File>,
+    cadence: Duration,
+    saved: Instant,
+    /// The best epoch that `best.safetensors` is from, as far as this process knows.
+    best_epoch: Option<u64>,
+    _lock: File,
+}
+
+impl Keeper {
+    /// For a run that has `epochs` lines in `metrics.jsonl`; later lines are of epochs that will be done again.
+    ///
+    /// # Errors
+    /// Another process trains here; the folder cannot be written.
+    pub fn new(folder: &RunFolder, epochs: u64) -> Result<Self, Failure> {
+        let lock = folder.lock()?;
+        let path = folder.file("metrics.jsonl");
+        let failed = |error: std::io::Error| Failure::io("write", &path, &error);
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        let kept: String = kept.lines().take(usize::try_from(epochs).unwrap_or(usize::MAX)).flat_map(|l| [l, "\n"]).collect();
+        folder.write("metrics.jsonl", kept.as_bytes())?;
+        let metrics = BufWriter::new(File::options().append(true).open(&path).map_err(failed)?);
+        let (folder, saved) = (folder.clone(), Instant::now());
+        Ok(Keeper { folder, metrics, cadence: CADENCE, saved, best_epoch: None, _lock: lock })
+    }
+
+    /// Another time between checkpoints.
+    #[must_use]
+    pub fn every(mut self, cadence: Duration) -> Self {
+        self.cadence = cadence;
+        self
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        let written = self.metrics.flush().and_then(|()| self.metrics.get_ref().sync_data());
+        written.map_err(|error| Failure::io("write", &self.folder.file("metrics.jsonl"), &error))
+    }
+
+    /// Writes the best epoch's weights unless they are there.
+    fn save_best(&mut self, standing: &Standing<'_>) -> Result<(), Failure> {
+        let Some(best) = standing.best.filter(|_| self.best_epoch != Some(standing.progress.best.epoch)) else {
+            return Ok(());
+        };
+        let checkpoint = Checkpoint { progress: None, tensors: best.named(|role| role != Role::Optimizer) };
+        write_atomically(&mut Disk, &self.folder.file("best.safetensors"), &encode(&checkpoint)?, None)?;
+        self.best_epoch = Some(standing.progress.best.epoch);
+        Ok(())
+    }
+}
+
+impl Keep for Keeper {
+    fn is_due(&mut self) -> bool {
+        self.saved.elapsed() >= self.cadence
+    }
+
+    fn save(&mut self, standing: Standing<'_>) -> Result<PathBuf, Failure> {
+        self.flush()?;
+        self.save_best(&standing)?;
+        let mut tensors = standing.states.named(|_| true);
+        if let Some(best) = standing.best {
+            let best = best.named(|role| role != Role::Optimizer);
+            tensors.extend(best.into_iter().map(|(name, stored)| (format!("{BEST}{name}"), stored)));
+        }
+        let path = self.folder.file("last.safetensors");
+        let checkpoint = Checkpoint { progress: Some(standing.progress.clone()), tensors };
+        write_atomically(&mut Disk, &path, &encode(&checkpoint)?, Some(&previous(&path)))?;
+        self.saved = Instant::now();
+        Ok(path)
+    }
+
+    fn note(&mut self, epoch: &Epoch) -> Result<(), Failure> {
+        let written = writeln!(self.metrics, "{}", epoch.to_json());
+        written.map_err(|error| Failure::io("write", &self.folder.file("metrics.jsonl"), &error))
+    }
+}
+
+/// Puts a checkpoint's tensors into states; returns those of the best epoch, where it has them.
+///
+/// # Errors
+/// A sentence: the tensors do not fit the network.
+pub fn restore(states: &mut States, tensors: &Named) -> Result<Option<States>, String> {
+    states.set_named(tensors, |_| true)?;
+    let best: Named = tensors.iter().filter_map(best_tensor).collect();
+    if best.is_empty() {
+        return Ok(None);
+    }
+    let mut kept = states.clone();
+    kept.set_named(&best, |role| role != Role::Optimizer)?;
+    Ok(Some(kept))
+}
+
+fn best_tensor((name, stored): (&String, &Stored)) -> Option<(String, Stored)> {
+    name.strip_prefix(BEST).map(|name| (name.to_string(), stored.clone()))
+}

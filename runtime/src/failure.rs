@@ -7,7 +7,6 @@ use gmpc_grammar::source::Sources;
 use std::path::Path;
 
 /// Why something was not done.
-#[derive(Debug)]
 pub enum Failure {
     /// The file is wrong: every diagnostic, and the texts they point into. Exit code 1.
     File {
@@ -98,6 +97,14 @@ impl std::fmt::Display for Failure {
             Failure::Device(error) => error.fmt(f),
             Failure::Bug(what) => write!(f, "a bug in gmpc: {what}"),
         }
+    }
+}
+
+impl std::fmt::Debug for Failure {
+    /// The sentence, for `unwrap` in tests: the texts that spans point into are long.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit code {}: {self}", self.exit_code())?;
+        self.help().map_or(Ok(()), |help| write!(f, " ({help})"))
     }
 }
 

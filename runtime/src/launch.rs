@@ -54,7 +54,8 @@ pub fn train(
         Out::Nowhere => None,
     };
     let keeper = folder.as_ref().map(|folder| Keeper::new(folder, 0)).transpose()?;
-    let done = Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
+    let done =
+        Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
     Ok((done, warnings))
 }
 
@@ -138,12 +139,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn go(
-        mut self,
-        keeper: Option<Keeper>,
-        listener: &mut dyn Listener,
-        stop: &AtomicBool,
-    ) -> Result<Done, Failure> {
+    fn go(mut self, keeper: Option<Keeper>, listener: &mut dyn Listener, stop: &AtomicBool) -> Result<Done, Failure> {
         let start = self.start()?;
         listener.hear(&Event::Start(start));
         if self.prepared.spec()?.select == Select::Test {
@@ -206,9 +202,10 @@ impl Run<'_> {
 fn chosen_on_test() -> Event {
     Event::Warning {
         code: "select_test".into(),
-        message: "the schedule, the stop rule and the best weights are chosen on the test rows (`select = test`), so the \
+        message:
+            "the schedule, the stop rule and the best weights are chosen on the test rows (`select = test`), so the \
                   figures on them are better than on new data"
-            .into(),
+                .into(),
         help: Some("leave `select` out to hold validation rows out of the training rows instead".into()),
     }
 }
@@ -237,7 +234,11 @@ fn about(prepared: &Prepared, request: &Request) -> About {
         data_sha256: prepared.data_sha256.clone(),
         source_sha256: checkpoint::sha256(module.effective_source.as_bytes()),
         file: request.file.name.clone(),
-        beside: request.directories.beside.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        beside: request
+            .directories
+            .beside
+            .as_ref()
+            .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
         ends_with_best: stop.is_some_and(|stop| stop.restore_best),
         ..About::new()
     }

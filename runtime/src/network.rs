@@ -2,12 +2,13 @@
 
 use crate::failure::Failure;
 use crate::session::Programs;
+use gmpc_compiler::backend::cpu::Code;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Graph, Role};
 use gmpc_compiler::module::Module;
 use gmpc_compiler::net::{Layer, Net};
-use gmpc_compiler::program::{Goal, Program, StateLayout};
-use gmpc_compiler::{Options, initialization, lower, states, step_graph};
+use gmpc_compiler::program::{Goal, Measure, Program, StateLayout};
+use gmpc_compiler::{Options, initialization, states, step_graph};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::sync::Arc;
 
@@ -71,4 +72,16 @@ impl Programs for Network {
 #[must_use]
 pub fn wrong(module: &Module, diagnostics: Vec<Diagnostic>) -> Failure {
     Failure::File { diagnostics, sources: Box::new(module.sources.clone()) }
+}
+
+fn lower(goal: Goal, precision: Precision, batch: usize, graph: Graph, measures: Vec<Measure>) -> Program {
+    let mut prologue = Graph::default();
+    if goal == Goal::Train {
+        for name in ["lr", "step"] {
+            let id = prologue.input(name, vec![]);
+            prologue.output(name, id);
+        }
+    }
+    let code = Code { functions: vec![], scratch_bytes: 0, inputs: vec![], outputs: vec![], random: None };
+    Program { goal, precision, batch, graph, prologue, measures, code }
 }

@@ -121,7 +121,8 @@ impl RunFolder {
         let path = match wanted {
             Some(path) if path.join("run.json").exists() => {
                 let told = Told::new(format!("{} already holds a run", path.display()));
-                let help = format!("go on with it by `gmpc train --resume {}`, or choose another folder", path.display());
+                let help =
+                    format!("go on with it by `gmpc train --resume {}`, or choose another folder", path.display());
                 return Err(Failure::Usage(told.help(help)));
             }
             Some(path) => {
@@ -155,7 +156,8 @@ impl RunFolder {
         }
         let source = folder.source()?;
         if checkpoint::sha256(source.as_bytes()) != about.source_sha256 {
-            let told = Told::new(format!("{} is not what the run was started with", folder.file("source.gmpnet").display()));
+            let told =
+                Told::new(format!("{} is not what the run was started with", folder.file("source.gmpnet").display()));
             return Err(Failure::Io(told.help("put the file back, or start a new run from it")));
         }
         Ok((folder, about))

@@ -38,7 +38,8 @@ impl Keeper {
         let path = folder.file("metrics.jsonl");
         let failed = |error: std::io::Error| Failure::io("write", &path, &error);
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        let kept: String = kept.lines().take(usize::try_from(epochs).unwrap_or(usize::MAX)).flat_map(|l| [l, "\n"]).collect();
+        let kept: String =
+            kept.lines().take(usize::try_from(epochs).unwrap_or(usize::MAX)).flat_map(|l| [l, "\n"]).collect();
         folder.write("metrics.jsonl", kept.as_bytes())?;
         let metrics = BufWriter::new(File::options().append(true).open(&path).map_err(failed)?);
         let (folder, saved) = (folder.clone(), Instant::now());

@@ -36,3 +36,6 @@ pub use prepare::{Parts, prepare};
 pub use probe::probe;
 pub use shuffle::{order, order_into};
 pub use standardize::Scale;
+
+#[cfg(test)]
+mod declared;

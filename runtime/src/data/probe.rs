@@ -31,7 +31,7 @@ fn declared(spec: &DataSpec) -> Option<DataFacts> {
     };
     let (rows, features, outputs) = match &spec.source {
         DataSource::Formula(formula) => (Some(formula.points + formula.test_points), 1, 1),
-        DataSource::Table(table) => (None, spec.features?, table.target.len()),
+        DataSource::Table(_) => (None, spec.features?, spec.declared_outputs()),
         DataSource::Arrays(_) if classes.is_some() => (None, spec.features?, 1),
         DataSource::Arrays(_) => return None, // how many outputs there are, only the file knows
     };

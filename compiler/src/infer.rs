@@ -20,8 +20,8 @@ mod expand;
 mod flow;
 mod input;
 mod layer;
-mod tensor;
 mod target;
+mod tensor;
 
 use crate::experiment::DataFacts;
 use crate::module::{Module, ParamUse, Value};
@@ -33,8 +33,20 @@ use std::collections::BTreeMap;
 
 /// Stages and functions of tensors that every model knows; a block cannot take their names.
 pub(crate) const STAGES: [&str; 14] = [
-    "dense", "linear", "relu", "leaky_relu", "tanh", "sigmoid", "gelu", "softplus", "identity", "dropout", "flatten",
-    "mean_norm", "repeat", "concat",
+    "dense",
+    "linear",
+    "relu",
+    "leaky_relu",
+    "tanh",
+    "sigmoid",
+    "gelu",
+    "softplus",
+    "identity",
+    "dropout",
+    "flatten",
+    "mean_norm",
+    "repeat",
+    "concat",
 ];
 
 /// Layers of a network. The caps of this stage are far above what can be trained and keep hostile files from filling memory.

@@ -26,8 +26,7 @@ pub(crate) fn instantiate(
 ) -> Result<Instance, Vec<Diagnostic>> {
     let name = definition.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let own: Vec<&Parameter> = definition.parameters.iter().filter(|p| !is_supplied(definition.kind, p)).collect();
-    let slots: Vec<Slot<'_>> =
-        own.iter().map(|p| Slot { name: &p.name.text, required: p.default.is_none() }).collect();
+    let slots: Vec<Slot<'_>> = own.iter().map(|p| Slot { name: &p.name.text, required: p.default.is_none() }).collect();
     let bound = bind(&name, span, &slots, slots.len(), arguments)?;
     let mut values = BTreeMap::new();
     let mut errors = Vec::new();

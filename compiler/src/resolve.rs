@@ -22,6 +22,7 @@ mod signature;
 mod train;
 mod unused;
 pub(crate) mod walk;
+mod wellformed;
 
 pub use overrides::Overrides;
 pub(crate) use param::param_use;
@@ -70,6 +71,7 @@ pub fn read(file: Source, overrides: &Overrides) -> Result<(Module, Vec<Diagnost
 pub fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagnostic>), Failure> {
     let mut errors = Vec::new();
     let mut found = definitions::gather(ast, &mut errors);
+    wellformed::check(ast, &mut errors);
     let set = file_settings(ast, &mut errors);
     if let Some(setting) = set.get("defaults") {
         defaults::apply(&setting.value, &mut found.definitions, &mut errors);
@@ -89,7 +91,8 @@ pub fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagnostic>),
     let data = set.get("data").map(|binding| data::data(&binding.value, &mut context));
     let known_data = data.as_ref().and_then(Option::as_ref);
     let train = found.train.as_ref().map(|block| train::train(block, known_data, &mut context));
-    errors.append(&mut context.errors);
+    // Where `param` itself is wrong, a `match param` has nothing to look at; that has been told.
+    errors.extend(context.errors.into_iter().filter(|e| param.is_some() || e.code != "E0408"));
     let mut warnings = context.warnings;
     unused::check(ast, &mut warnings);
     if found.model.is_none() && !errors.iter().any(|e| e.code == "E0208") {
@@ -125,13 +128,17 @@ impl Module {
     #[must_use]
     pub fn declared_facts(&self) -> Option<DataFacts> {
         let data = self.experiment.data.as_ref()?;
-        Some(DataFacts { rows: None, features: data.features?, outputs: data.declared_outputs(), classes: data.classes })
+        Some(DataFacts {
+            rows: None,
+            features: data.features?,
+            outputs: data.declared_outputs(),
+            classes: data.classes,
+        })
     }
 }
 
 /// The settings at the top level of a file, by name.
 fn file_settings<'a>(ast: &'a Ast, errors: &mut Vec<Diagnostic>) -> BTreeMap<&'a str, &'a Binding> {
-    let mut found = settings::Settings::new();
     let mut set = BTreeMap::new();
     for item in &ast.items {
         let Item::Setting(binding) = item else { continue };
@@ -139,7 +146,6 @@ fn file_settings<'a>(ast: &'a Ast, errors: &mut Vec<Diagnostic>) -> BTreeMap<&'a
             errors.push(settings::unknown_setting(&binding.name, "a file", &overrides::FILE_SETTINGS));
             continue;
         }
-        settings::add(&mut found, binding, errors);
         set.entry(binding.name.text.as_str()).or_insert(binding);
     }
     set

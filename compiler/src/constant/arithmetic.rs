@@ -157,8 +157,7 @@ fn equal(a: &Value, b: &Value) -> bool {
         (Value::String(a), Value::String(b)) | (Value::Word(a), Value::Word(b)) => a == b,
         (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
         (Value::Instance(a), Value::Instance(b)) => {
-            a.name == b.name
-                && a.arguments.iter().zip(&b.arguments).all(|((k, x), (l, y))| k == l && equal(x, y))
+            a.name == b.name && a.arguments.iter().zip(&b.arguments).all(|((k, x), (l, y))| k == l && equal(x, y))
         }
         (Value::Integer(a), Value::Integer(b)) => a == b,
         _ => matches!((number(a), number(b)), (Some(x), Some(y)) if x == y),

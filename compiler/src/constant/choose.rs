@@ -75,7 +75,11 @@ pub(crate) fn chosen_arm<'e>(
 fn no_subject(subject: &Expr, is_param: bool) -> Diagnostic {
     let message = if is_param { "there is no `param` to look at here" } else { "`match` looks at `param` only" };
     let error = Diagnostic::error("E0408", message).label(subject.span, "this");
-    error.help(if is_param { "name the parameterization itself" } else { "use `if … { … } else { … }` for other choices" })
+    error.help(if is_param {
+        "name the parameterization itself"
+    } else {
+        "use `if … { … } else { … }` for other choices"
+    })
 }
 
 /// `gmp + mn` as its names.

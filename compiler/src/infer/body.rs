@@ -3,8 +3,9 @@
 use super::{Builder, DEEPEST, Frame, Maybe, STAGES, Thing, complain};
 use crate::constant::{Scope, branch, evaluate};
 use crate::module::Value;
-use crate::resolve::param_use;
+use crate::resolve::{param_use, walk};
 use gmpc_grammar::ast::{BinaryOp, Binding, Body, Expr, ExprKind, Path, Statement, UnaryOp};
+use gmpc_grammar::source::Span;
 
 /// Activations can be handed to a block by name: `residual(64, act = tanh)`.
 const ACTIVATIONS: [&str; 7] = ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "softplus", "identity"];
@@ -62,6 +63,16 @@ impl<'m> Builder<'m> {
 
     /// A compile-time value.
     pub(super) fn known(&mut self, expr: &Expr, frame: &Frame) -> Maybe<Value> {
+        let mut missing = None;
+        walk::in_expr(expr, &mut |path| {
+            let name = path.to_string();
+            if name.starts_with("data.") && !frame.names.contains_key(&name) {
+                missing = Some((name, path.span()));
+            }
+        });
+        if let Some((name, span)) = missing {
+            return self.no_data_value(&name, span, frame);
+        }
         let value = evaluate(expr, &self.scope(frame)).map_err(|e| vec![e]);
         self.keep(value)
     }
@@ -118,13 +129,19 @@ impl<'m> Builder<'m> {
         if frame.names.contains_key(&name) {
             return self.known(expr, frame).map(Thing::Known);
         }
-        if let Some(what) = name.strip_prefix("data.") {
-            let known = frame.names.keys().map(String::as_str);
-            let error = complain::no_data_value(path.span(), what, self.module.experiment.data.as_ref(), known);
-            return self.fail(error);
+        if name.starts_with("data.") {
+            return self.no_data_value(&name, path.span(), frame);
         }
         let known = frame.tensors.keys().chain(frame.names.keys()).map(String::as_str);
         let error = complain::unknown_name(&name, path.span(), known);
+        self.fail(error)
+    }
+
+    /// `data.classes` where the data set states no classes.
+    fn no_data_value<T>(&mut self, name: &str, span: Span, frame: &Frame) -> Maybe<T> {
+        let what = name.strip_prefix("data.").unwrap_or(name);
+        let known = frame.names.keys().map(String::as_str);
+        let error = complain::no_data_value(span, what, self.module.experiment.data.as_ref(), known);
         self.fail(error)
     }
 

@@ -29,7 +29,7 @@ pub(super) fn unknown_name<'a>(name: &str, span: Span, known: impl Iterator<Item
 pub(super) fn stage_alone(name: &str, span: Span) -> Diagnostic {
     Diagnostic::error("E0302", format!("`{name}` needs something that flows into it"))
         .label(span, "a stage without an input")
-        .help(format!("write `input -> {name}` followed by its arguments, if it takes any"))
+        .help(format!("let something flow into it: `input -> {name}`, with its arguments"))
 }
 
 pub(super) fn unknown_stage<'a>(name: &str, span: Span, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
@@ -51,7 +51,8 @@ pub(super) fn not_a_stage(span: Span) -> Diagnostic {
 }
 
 pub(super) fn bound_twice(name: &Ident, first: Option<Span>) -> Diagnostic {
-    let error = Diagnostic::error("E0305", format!("`{}` is bound twice", name.text)).label(name.span, "bound again here");
+    let error =
+        Diagnostic::error("E0305", format!("`{}` is bound twice", name.text)).label(name.span, "bound again here");
     match first {
         Some(first) => error.label(first, "first bound here").help("choose another name for one of them"),
         None => error.help("`input` is what comes in; choose another name"),
@@ -165,7 +166,9 @@ pub(super) fn concat_named(name: &Ident) -> Diagnostic {
 }
 
 pub(super) fn concat_empty(span: Span) -> Diagnostic {
-    Diagnostic::error("E0317", "`concat` joins at least one tensor").label(span, "nothing to join").help("write `concat(a, b)`")
+    Diagnostic::error("E0317", "`concat` joins at least one tensor")
+        .label(span, "nothing to join")
+        .help("write `concat(a, b)`")
 }
 
 pub(super) fn division_by_zero(span: Span) -> Diagnostic {
@@ -177,7 +180,8 @@ pub(super) fn division_by_zero(span: Span) -> Diagnostic {
 pub(super) fn no_input_shape(model: &Definition, data: Option<&DataSpec>) -> Diagnostic {
     let name = model.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let place = model.name.as_ref().map_or(model.span, gmpc_grammar::ast::Path::span);
-    let error = Diagnostic::error("E0318", "the shape of the input is not known").label(place, "takes its input from the data");
+    let error =
+        Diagnostic::error("E0318", "the shape of the input is not known").label(place, "takes its input from the data");
     match data {
         Some(data) => error
             .label(data.span, "does not say how many features it has")
@@ -278,9 +282,9 @@ pub(super) fn outputs_differ(layer: &Layer, data: &DataSpec, wanted: usize, what
     let last = if what == "classes" { "data.classes" } else { "data.outputs" };
     Diagnostic::error(
         "E0332",
-        format!("the network has {} outputs, but the data have {wanted} {what}", sizes(&layer.shape)),
+        format!("the network ends in {}, but the data have {wanted} {what}", sizes(&layer.shape)),
     )
-    .label(layer.span, format!("the network ends in {} here", sizes(&layer.shape)))
+    .label(layer.span, format!("{} here", sizes(&layer.shape)))
     .label(data.span, format!("{wanted} {what}"))
     .help(format!("end the network in `linear({last})`"))
 }

@@ -120,9 +120,15 @@ impl Seen<'_> {
     fn metric(&self, metric: &Instance, loss: Form) -> Option<Diagnostic> {
         let classes = self.facts.map(|f| f.classes.is_some());
         match (form(metric), loss) {
-            (Form::Number, Form::Label) => Some(complain::metric_differs(metric, self.loss, "numbers", "class numbers")),
-            (Form::Label, Form::Number) => Some(complain::metric_differs(metric, self.loss, "class numbers", "numbers")),
-            (Form::Label, Form::Binary) => Some(complain::metric_differs(metric, self.loss, "class numbers", "0 and 1")),
+            (Form::Number, Form::Label) => {
+                Some(complain::metric_differs(metric, self.loss, "numbers", "class numbers"))
+            }
+            (Form::Label, Form::Number) => {
+                Some(complain::metric_differs(metric, self.loss, "class numbers", "numbers"))
+            }
+            (Form::Label, Form::Binary) => {
+                Some(complain::metric_differs(metric, self.loss, "class numbers", "0 and 1"))
+            }
             (Form::Class | Form::Binary, Form::Number) if classes == Some(false) => {
                 Some(complain::metric_differs(metric, self.loss, "classes", "numbers"))
             }

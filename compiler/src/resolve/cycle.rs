@@ -73,7 +73,8 @@ fn visit<'a>(
 
 fn circle(kind: Kind, name: &str, span: Span, definitions: &Definitions) -> Diagnostic {
     let word = kind.keyword();
-    let error = Diagnostic::error("E0210", format!("the {word} `{name}` contains itself")).label(span, "used inside itself here");
+    let error = Diagnostic::error("E0210", format!("the {word} `{name}` contains itself"))
+        .label(span, "used inside itself here");
     let defined = definitions.get(&(kind, name.to_string())).and_then(|d| d.name.as_ref().map(Path::span));
     let error = match defined {
         Some(defined) => error.label(defined, "defined here"),

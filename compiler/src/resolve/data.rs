@@ -31,7 +31,17 @@ use std::collections::BTreeMap;
 
 /// What a data set's body may set, and any use of it may replace.
 pub(crate) const SETTINGS: [&str; 12] = [
-    "url", "sha256", "file", "target", "columns", "features", "classes", "task", "split", "validation", "standardize",
+    "url",
+    "sha256",
+    "file",
+    "target",
+    "columns",
+    "features",
+    "classes",
+    "task",
+    "split",
+    "validation",
+    "standardize",
     "sample",
 ];
 
@@ -155,10 +165,8 @@ fn declared<'e>(
         };
         parameters.insert(parameter.name.text.clone(), value?);
     }
-    let given = arguments
-        .iter()
-        .filter_map(|a| a.name.as_ref().filter(|n| !is_own(n)).map(|n| (n.text.clone(), a)))
-        .collect();
+    let given =
+        arguments.iter().filter_map(|a| a.name.as_ref().filter(|n| !is_own(n)).map(|n| (n.text.clone(), a))).collect();
     let mut said = Said {
         name: path.to_string(),
         docs: definition.docs.clone(),
@@ -177,11 +185,11 @@ fn read_body<'e>(definition: &'e Definition, said: &mut Said<'e>, context: &mut 
     for statement in &definition.body.statements {
         match statement {
             Statement::Bind(b) if SETTINGS.contains(&b.name.text.as_str()) => {
-                add(&mut said.declared, b, &mut context.errors);
+                add(&mut said.declared, b);
             }
             Statement::Bind(b) => said.steps.push(b),
-            Statement::Declare(d) => context.errors.push(unknown_setting(&d.name, "a data set", &SETTINGS)),
-            Statement::From(f) => context.errors.push(no_data_set(f.span)),
+            // The reader lets nothing else into a data set.
+            Statement::Declare(_) | Statement::From(_) => {}
         }
     }
     let is_formula = said.expr("file").is_some_and(file::is_formula);
@@ -200,8 +208,7 @@ fn spec(said: &Said<'_>, context: &mut Context<'_>) -> Option<DataSpec> {
         c.number("validation", e, ", 0 or more and below 1", |x| (0.0..1.0).contains(&x))
     });
     let standardize = said.read("standardize", context, |e, c| {
-        let choices =
-            [("none", Standardize::None), ("features", Standardize::Features), ("all", Standardize::All)];
+        let choices = [("none", Standardize::None), ("features", Standardize::Features), ("all", Standardize::All)];
         c.word("standardize", e, &choices)
     });
     let sample = said.read("sample", context, |e, c| c.count("sample", e, 2));

@@ -45,11 +45,13 @@ fn use_module(path: &Path, span: Span, definitions: &mut Definitions, errors: &m
     let name = path.to_string();
     match library().modules.iter().find(|(known, _)| *known == name) {
         Some((_, module)) => definitions.extend(module.iter().map(|(k, d)| (k.clone(), Arc::clone(d)))),
-        None => errors.push(
-            Diagnostic::error("E0203", format!("there is no module `{name}`"))
-                .label(span, "unknown")
-                .help(suggestion(&name, "modules", library().modules.iter().map(|(known, _)| known.as_str()))),
-        ),
+        None => {
+            errors.push(
+                Diagnostic::error("E0203", format!("there is no module `{name}`"))
+                    .label(span, "unknown")
+                    .help(suggestion(&name, "modules", library().modules.iter().map(|(known, _)| known.as_str()))),
+            )
+        }
     }
 }
 
@@ -93,10 +95,13 @@ fn taken(definition: &Definition, path: &Path, first: &Definition) -> Diagnostic
     let first_span = first.name.as_ref().map_or(first.span, Path::span);
     let what = noun(definition.kind);
     if is_standard(first) {
-        return Diagnostic::error("E0204", format!("`{path}` is the name of {} of the standard library", with_article(what)))
-            .label(path.span(), "defined again here")
-            .label(first_span, "the standard one")
-            .help(format!("choose another name, such as `my_{}`", path.to_string().replace('.', "_")));
+        return Diagnostic::error(
+            "E0204",
+            format!("`{path}` is the name of {} of the standard library", with_article(what)),
+        )
+        .label(path.span(), "defined again here")
+        .label(first_span, "the standard one")
+        .help(format!("choose another name, such as `my_{}`", path.to_string().replace('.', "_")));
     }
     Diagnostic::error("E0205", format!("the {what} `{path}` is defined twice"))
         .label(path.span(), "again here")

@@ -106,7 +106,9 @@ fn parts(ast: &Ast) -> Vec<String> {
     let mut parts: Vec<String> = FILE_SETTINGS.iter().map(ToString::to_string).collect();
     parts.push("train".to_string());
     parts.extend(ast.items.iter().filter_map(|item| match item {
-        Item::Definition(Definition { kind: Kind::Model | Kind::Block, name: Some(name), .. }) => Some(name.to_string()),
+        Item::Definition(Definition { kind: Kind::Model | Kind::Block, name: Some(name), .. }) => {
+            Some(name.to_string())
+        }
         _ => None,
     }));
     parts
@@ -128,7 +130,8 @@ fn train_block<'a>(ast: &'a mut Ast, source: SourceId, path: &Path) -> Result<&'
 fn part<'a>(ast: &'a mut Ast, name: &str) -> Option<&'a mut Definition> {
     ast.items.iter_mut().find_map(|item| match item {
         Item::Definition(d)
-            if matches!(d.kind, Kind::Model | Kind::Block) && d.name.as_ref().is_some_and(|n| n.to_string() == name) =>
+            if matches!(d.kind, Kind::Model | Kind::Block)
+                && d.name.as_ref().is_some_and(|n| n.to_string() == name) =>
         {
             Some(d)
         }
@@ -185,9 +188,12 @@ fn fresh(name: &Ident) -> Binding {
 }
 
 fn not_set(name: &Ident) -> Diagnostic {
-    Diagnostic::error("E0221", format!("the file does not set `{}`, so there is nothing inside it to change", name.text))
-        .label(name.span, "not set in the file")
-        .help(format!("set all of `{}` first", name.text))
+    Diagnostic::error(
+        "E0221",
+        format!("the file does not set `{}`, so there is nothing inside it to change", name.text),
+    )
+    .label(name.span, "not set in the file")
+    .help(format!("set all of `{}` first", name.text))
 }
 
 fn nothing_there(path: &Path, parts: &[String]) -> Diagnostic {

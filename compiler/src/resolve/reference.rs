@@ -13,7 +13,11 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// E0201 where there is none, E0202 where the name belongs to another kind only.
-pub(crate) fn find<'a>(kind: Kind, path: &Path, definitions: &'a Definitions) -> Result<&'a Arc<Definition>, Diagnostic> {
+pub(crate) fn find<'a>(
+    kind: Kind,
+    path: &Path,
+    definitions: &'a Definitions,
+) -> Result<&'a Arc<Definition>, Diagnostic> {
     let name = path.to_string();
     if let Some(found) = definitions.get(&(kind, name.clone())) {
         return Ok(found);
@@ -37,11 +41,14 @@ fn unknown(name: &str, span: Span, kind: Kind, definitions: &Definitions) -> Dia
 
 fn wrong_kind(name: &str, span: Span, found: &Definition, wanted: Kind, definitions: &Definitions) -> Diagnostic {
     let (is, wants) = (with_article(noun(found.kind)), with_article(noun(wanted)));
-    let error = Diagnostic::error("E0202", format!("`{name}` is {is}, not {wants}")).label(span, format!("{wants} is needed here"));
+    let error = Diagnostic::error("E0202", format!("`{name}` is {is}, not {wants}"))
+        .label(span, format!("{wants} is needed here"));
     let defined = found.name.as_ref().map_or(found.span, Path::span);
     let help = match (found.kind, wanted) {
         (Kind::Modifier, Kind::Parameterization) => format!("join it to a parameterization: `gmp + {name}`"),
-        (Kind::Parameterization, Kind::Modifier) => "a layer has one parameterization; only modifiers follow it".to_string(),
+        (Kind::Parameterization, Kind::Modifier) => {
+            "a layer has one parameterization; only modifiers follow it".to_string()
+        }
         _ => suggestion(name, &plural(wanted), names(wanted, definitions)),
     };
     error.label(defined, format!("`{name}` is defined here")).help(help)

@@ -54,13 +54,13 @@ pub(crate) fn schedule(expr: &Expr, judged: &Judged<'_>, context: &mut Context<'
         }
         "step" => {
             let every = context.whole("every", get("every")?, 1);
-            let factor = or(get("factor"), DEFAULT_STEP_FACTOR, |e| context.number("factor", e, " above 0", |x| x > 0.0));
+            let factor =
+                or(get("factor"), DEFAULT_STEP_FACTOR, |e| context.number("factor", e, " above 0", |x| x > 0.0));
             Some(Schedule::Step { every: every?, factor: factor? })
         }
         "cosine" => {
-            let last = or(get("final"), 0.0, |e| {
-                context.number("final", e, " from 0 to 1", |x| (0.0..=1.0).contains(&x))
-            });
+            let last =
+                or(get("final"), 0.0, |e| context.number("final", e, " from 0 to 1", |x| (0.0..=1.0).contains(&x)));
             Some(Schedule::Cosine { last: last? })
         }
         "warm_up" => {

@@ -9,41 +9,24 @@ use std::collections::BTreeMap;
 pub(crate) type Settings<'a> = BTreeMap<&'a str, (&'a Ident, &'a Expr)>;
 
 /// The bindings of a body whose names are `known`; others are errors worded for `place` ("`train`").
-pub(crate) fn settings<'a>(
-    body: &'a Body,
-    place: &str,
-    known: &[&str],
-    errors: &mut Vec<Diagnostic>,
-) -> Settings<'a> {
+pub(crate) fn settings<'a>(body: &'a Body, place: &str, known: &[&str], errors: &mut Vec<Diagnostic>) -> Settings<'a> {
     let mut found = Settings::new();
     for statement in &body.statements {
         match statement {
             Statement::Bind(binding) if !known.contains(&binding.name.text.as_str()) => {
                 errors.push(unknown_setting(&binding.name, place, known));
             }
-            Statement::Bind(binding) => add(&mut found, binding, errors),
-            Statement::Declare(declaration) => errors.push(not_a_setting(declaration.name.span, place)),
-            Statement::From(from) => errors.push(not_a_setting(from.span, place)),
+            Statement::Bind(binding) => add(&mut found, binding),
+            // The reader lets nothing else into a body of settings.
+            Statement::Declare(_) | Statement::From(_) => {}
         }
-    }
-    if let Some(result) = &body.result {
-        errors.push(not_a_setting(result.span, place));
     }
     found
 }
 
-/// Adds a setting, unless it was made before.
-pub(crate) fn add<'a>(found: &mut Settings<'a>, binding: &'a Binding, errors: &mut Vec<Diagnostic>) {
-    if let Some((first, _)) = found.get(binding.name.text.as_str()) {
-        errors.push(
-            Diagnostic::error("E0602", format!("`{}` is set twice", binding.name.text))
-                .label(binding.name.span, "set again here")
-                .label(first.span, "first set here")
-                .help("leave one of them out"),
-        );
-        return;
-    }
-    found.insert(&binding.name.text, (&binding.name, &binding.value));
+/// Adds a setting; the reader has complained about a second one of the same name.
+pub(crate) fn add<'a>(found: &mut Settings<'a>, binding: &'a Binding) {
+    found.entry(&binding.name.text).or_insert((&binding.name, &binding.value));
 }
 
 /// A setting nobody knows.
@@ -51,10 +34,4 @@ pub(crate) fn unknown_setting(name: &Ident, place: &str, known: &[&str]) -> Diag
     Diagnostic::error("E0601", format!("{place} has no setting `{}`", name.text))
         .label(name.span, "unknown")
         .help(suggestion(&name.text, &format!("settings of {place}"), known.iter().copied()))
-}
-
-fn not_a_setting(span: gmpc_grammar::source::Span, place: &str) -> Diagnostic {
-    Diagnostic::error("E0605", format!("{place} holds settings only"))
-        .label(span, "this is not a setting")
-        .help("write `name = value`")
 }

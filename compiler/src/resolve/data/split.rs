@@ -25,9 +25,11 @@ pub(super) fn split(expr: &Expr, context: &mut Context<'_>) -> Option<Split> {
     };
     let Some((name, slots)) = SPLITS.iter().find(|(known, _)| *known == name) else {
         return context.keep(Err(vec![
-            Diagnostic::error("E0703", "rows are not split like this")
-                .label(expr.span, "unknown")
-                .help(suggestion(&name, "splits", SPLITS.iter().map(|(known, _)| *known))),
+            Diagnostic::error("E0703", "rows are not split like this").label(expr.span, "unknown").help(suggestion(
+                &name,
+                "splits",
+                SPLITS.iter().map(|(known, _)| *known),
+            )),
         ]));
     };
     let bound = bind(name, expr.span, slots, slots.len(), arguments);
@@ -67,8 +69,12 @@ pub(super) fn fitting(
     };
     let here = said.expr("split").map_or(said.span, |e| e.span);
     let source = said.direct.or_else(|| said.expr("file")).map_or(said.span, |e| e.span);
-    let help = if is_formula { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
+    let help =
+        if is_formula { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
     context.keep(Err(vec![
-        Diagnostic::error("E0704", clash).label(here, "asked for here").label(source, "the data come from here").help(help),
+        Diagnostic::error("E0704", clash)
+            .label(here, "asked for here")
+            .label(source, "the data come from here")
+            .help(help),
     ]))
 }

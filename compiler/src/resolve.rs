@@ -109,7 +109,7 @@ pub fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagnostic>),
             precision: precision?,
             seed: seed?,
         };
-        let effective_source = effective_source(ast, &sources);
+        let effective_source = gmpc_grammar::print(ast);
         Some((found.definitions, model, param, training, experiment, effective_source))
     };
     match complete() {
@@ -191,9 +191,4 @@ fn no_model(ast: &Ast, sources: &Sources) -> Diagnostic {
         false => "write `model name { input -> dense(100) -> relu -> linear(1) }`",
     };
     Diagnostic::error("E0207", "the file has no model").label(place, "no `model` in this file").help(help)
-}
-
-/// The user's source as it stands, overrides aside.
-fn effective_source(_: &Ast, sources: &Sources) -> String {
-    sources.get(file_end(sources).source).map(|s| s.text.clone()).unwrap_or_default()
 }

@@ -8,14 +8,15 @@
 //!
 //! A line `// --set KEY=VALUE` below the title is an override.
 
+use crate::{resolved, set, shown};
 use gmpc_compiler::infer::infer;
-use gmpc_compiler::resolve::{Failure, Overrides, read};
-use gmpc_grammar::diagnostic::{Diagnostic, render};
-use gmpc_grammar::source::{Source, Sources};
+use gmpc_compiler::resolve::Failure;
+use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::source::Sources;
 
 /// Every case of a file with what is said about it.
 fn complaints(text: &str) -> String {
-    let mut shown = String::new();
+    let mut all = String::new();
     for case in text.split("// === ").skip(1) {
         let (title, source) = case.split_once('\n').unwrap_or((case, ""));
         let (sources, diagnostics) = compile(source);
@@ -26,18 +27,15 @@ fn complaints(text: &str) -> String {
             assert!(!diagnostic.labels.is_empty(), "{title}: {} points nowhere", diagnostic.code);
             assert!(diagnostic.help.is_some(), "{title}: {} has no next step", diagnostic.code);
         }
-        let said: Vec<String> = diagnostics.iter().map(|d| render(d, &sources)).collect();
-        shown.push_str(&format!("=== {title}\n{}\n", said.join("\n")));
+        all.push_str(&format!("=== {title}\n{}\n", shown(&diagnostics, &sources)));
     }
-    shown
+    all
 }
 
 /// All diagnostics of a source, from whichever stage stops.
 fn compile(source: &str) -> (Sources, Vec<Diagnostic>) {
-    let set = source.lines().filter_map(|line| line.strip_prefix("// --set ")?.split_once('='));
-    let set = set.map(|(key, value)| (key.to_string(), value.to_string())).collect();
-    let file = Source { name: "case.gmpnet".to_string(), text: source.to_string() };
-    match read(file, &Overrides { set, ..Overrides::default() }) {
+    let edits: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("// --set ")).collect();
+    match resolved(source, &set(&edits)) {
         Err(Failure { sources, diagnostics }) => (sources, diagnostics),
         Ok((module, mut diagnostics)) => {
             diagnostics.extend(infer(&module, None).err().unwrap_or_default());

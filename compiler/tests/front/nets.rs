@@ -1,0 +1,182 @@
+//! Networks as `gmpc emit --stage net` prints them.
+
+use crate::{files, resolved};
+use gmpc_compiler::experiment::DataFacts;
+use gmpc_compiler::infer::infer;
+use gmpc_compiler::resolve::Overrides;
+
+fn net_with(text: &str, facts: Option<&DataFacts>) -> String {
+    let (module, _) = resolved(text, &Overrides::default())
+        .unwrap_or_else(|f| panic!("{}", crate::shown(&f.diagnostics, &f.sources)));
+    match infer(&module, facts) {
+        Ok(net) => net.to_string(),
+        Err(errors) => crate::shown(&errors, &module.sources),
+    }
+}
+
+fn net(text: &str) -> String {
+    net_with(text, None)
+}
+
+#[test]
+fn a_layer_and_the_activation_after_it_are_one_unit() {
+    insta::assert_snapshot!(net("model m(input: [4]) { input -> relu -> dense(3) as a -> relu -> tanh -> dense(2) -> linear(1) -> sigmoid }"), @r"
+    net m
+    input            : [4] = input
+    relu1            : [4] = relu of input
+    a                : [3] = dense(3, sp, relu) of relu1
+    tanh1            : [3] = tanh of a
+    dense2           : [2] = dense(2, sp, identity) of tanh1
+    linear1          : [1] = dense(1, affine, sigmoid) of dense2
+    output linear1, target [1]
+    ");
+}
+
+#[test]
+fn a_choice_or_a_repeat_does_not_come_between_them_but_a_block_does() {
+    insta::assert_snapshot!(net("
+        block closed(n) { input -> dense(n) }
+        model m(input: [4]) {
+            input -> dense(3) -> if input.features > 3 { relu } else { tanh }
+            -> repeat(2, dense(3)) -> leaky_relu(0.2)
+            -> closed(2) -> relu
+        }
+    "), @r"
+    net m
+    input            : [4] = input
+    dense1           : [3] = dense(3, sp, relu) of input
+    dense2           : [3] = dense(3, sp, identity) of dense1
+    dense3           : [3] = dense(3, sp, leaky_relu(0.2)) of dense2
+    closed1.dense1   : [2] = dense(2, sp, identity) of dense3
+    relu1            : [2] = relu of closed1.dense1
+    output relu1, target [2]
+    ");
+}
+
+#[test]
+fn the_innermost_param_wins() {
+    insta::assert_snapshot!(net("
+        param = gmp + mn
+        block plain(n) {
+            param = sp
+            input -> dense(n) -> dense(n, param = bn)
+        }
+        block given(n) { input -> dense(n) }
+        model m(input: [4]) {
+            input -> dense(3) -> plain(3) -> given(3, param = wn + mbn) -> given(3)
+        }
+    "), @r"
+    net m
+    input            : [4] = input
+    dense1           : [3] = dense(3, gmp + mn, identity) of input
+    plain1.dense1    : [3] = dense(3, sp, identity) of dense1
+    plain1.dense2    : [3] = dense(3, bn, identity) of plain1.dense1
+    given1.dense1    : [3] = dense(3, wn + mbn, identity) of plain1.dense2
+    given2.dense1    : [3] = dense(3, gmp + mn, identity) of given1.dense1
+    output given2.dense1, target [3]
+    ");
+}
+
+#[test]
+fn blocks_take_arguments_defaults_and_activations() {
+    insta::assert_snapshot!(net("
+        use std.residual
+        block layer(units = 2 * input.features, act = relu, rate = 0) {
+            h = input -> dense(units, bias = false) -> act
+            if rate > 0 { h -> dropout(rate) } else { h }
+        }
+        model m(input: [4], width = 6) {
+            input -> layer -> layer(width, rate = 0.5, act = leaky_relu) as last -> residual -> residual(2)
+        }
+    "), @r"
+    net m
+    input            : [4] = input
+    layer1.dense1    : [8] = dense(8, sp, relu, no bias) of input
+    last.dense1      : [6] = dense(6, sp, leaky_relu(0.01), no bias) of layer1.dense1
+    last.dropout1    : [6] = dropout(0.5) of last.dense1
+    residual1.dense1 : [6] = dense(6, sp, relu) of last.dropout1
+    residual1.dense2 : [6] = dense(6, sp, identity) of residual1.dense1
+    residual1.add1   : [6] = add of residual1.dense2, last.dropout1
+    residual1.relu1  : [6] = relu of residual1.add1
+    residual2.dense1 : [2] = dense(2, sp, relu) of residual1.relu1
+    residual2.dense2 : [2] = dense(2, sp, identity) of residual2.dense1
+    residual2.linear1 : [2] = dense(2, affine, identity) of residual1.relu1
+    residual2.add1   : [2] = add of residual2.dense2, residual2.linear1
+    residual2.relu1  : [2] = relu of residual2.add1
+    output residual2.relu1, target [2]
+    ");
+}
+
+#[test]
+fn tensors_are_joined_and_computed_with() {
+    insta::assert_snapshot!(net("
+        model m(input: [2, 3]) {
+            flat = input -> flatten
+            a = flat -> dense(3) as a
+            b = flat -> dense(3) as b -> mean_norm
+            half = (a - b) / 2
+            concat(1 - half, a * b, -b) -> linear(1)
+        }
+    "), @r"
+    net m
+    input            : [2, 3] = input
+    flatten1         : [6] = flatten of input
+    a                : [3] = dense(3, sp, identity) of flatten1
+    b                : [3] = dense(3, sp, identity) of flatten1
+    mean_norm1       : [3] = mean_norm(0.1) of b
+    subtract1        : [3] = subtract of a, mean_norm1
+    divide1          : [3] = divide 2 of subtract1
+    subtract2        : [3] = 1 subtract of divide1
+    multiply1        : [3] = multiply of a, mean_norm1
+    multiply2        : [3] = -1 multiply of mean_norm1
+    concat1          : [9] = concat of subtract2, multiply1, multiply2
+    linear1          : [1] = dense(1, affine, identity) of concat1
+    output linear1, target [1]
+    ");
+}
+
+#[test]
+fn sizes_come_from_the_data() {
+    let text = "
+        data = table(\"my.csv\", target = \"kind\", task = classification)
+        model m { input -> dense(2 * data.features) -> relu -> linear(data.classes) }
+        train { loss = cross_entropy  metrics = [accuracy, top5] }
+    ";
+    let facts = DataFacts { rows: Some(100), features: 4, outputs: 1, classes: Some(3) };
+    insta::assert_snapshot!(net_with(text, Some(&facts)), @r"
+    net m
+    input            : [4] = input
+    dense1           : [8] = dense(8, sp, relu) of input
+    linear1          : [3] = dense(3, affine, identity) of dense1
+    output linear1, target []
+    ");
+}
+
+#[test]
+fn one_score_is_enough_for_two_classes() {
+    let text = "
+        data = table(\"my.csv\", target = \"kind\", features = 2, classes = 2)
+        model m { input -> dense(10) -> relu -> linear(1) }
+        train { loss = binary_cross_entropy  metrics = [accuracy] }
+    ";
+    assert!(net(text).ends_with("output linear1, target [1]\n"));
+}
+
+#[test]
+fn every_example_has_a_network_for_every_parameterization() {
+    let facts = |text: &str| {
+        let classes = text.contains("banana").then_some(2);
+        DataFacts { rows: None, features: 3, outputs: 1, classes }
+    };
+    for (name, text) in files().into_iter().filter(|(name, _)| name.starts_with("examples/")) {
+        for param in ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"] {
+            let overrides = Overrides { param: Some(param.to_string()), ..Overrides::default() };
+            let (module, _) =
+                resolved(&text, &overrides).unwrap_or_else(|f| panic!("{}", crate::shown(&f.diagnostics, &f.sources)));
+            let facts = module.declared_facts().unwrap_or_else(|| facts(&text));
+            let net = infer(&module, Some(&facts))
+                .unwrap_or_else(|e| panic!("{name}: {}", crate::shown(&e, &module.sources)));
+            assert!(net.layers.len() > 1);
+        }
+    }
+}

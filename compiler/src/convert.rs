@@ -179,8 +179,8 @@ fn is_homogeneous(activation: Activation) -> bool {
     matches!(activation, Activation::Identity | Activation::Relu | Activation::LeakyRelu(_))
 }
 
-/// A tensor of a file in the graph's layout.
-pub(crate) fn from_file(state: &State, tensor: &Tensor) -> Option<Tensor> {
+/// A tensor of a file in the graph's layout; `None` where its shape is not the state's.
+pub fn from_file(state: &State, tensor: &Tensor) -> Option<Tensor> {
     if tensor.shape != state.file_shape || tensor.data.len() != tensor.shape.iter().product::<usize>() {
         return None;
     }
@@ -189,7 +189,7 @@ pub(crate) fn from_file(state: &State, tensor: &Tensor) -> Option<Tensor> {
 }
 
 /// A tensor of the graph in the files' layout.
-pub(crate) fn to_file(state: &State, tensor: &Tensor) -> Tensor {
+pub fn to_file(state: &State, tensor: &Tensor) -> Tensor {
     let data = if state.transposed { transposed(&tensor.data, state.shape[0]) } else { tensor.data.clone() };
     Tensor { shape: state.file_shape.clone(), data }
 }
@@ -199,3 +199,6 @@ fn transposed(data: &[f64], rows: usize) -> Vec<f64> {
     let columns = data.len() / rows.max(1);
     (0..columns).flat_map(|j| (0..rows).map(move |i| data[i * columns + j])).collect()
 }
+
+#[cfg(test)]
+mod tests;

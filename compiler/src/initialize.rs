@@ -159,3 +159,6 @@ fn no_draw(span: gmpc_grammar::source::Span) -> Diagnostic {
         .label(span, "this state")
         .help("start it from a number: `m: state = 0`, or from the parameter: `= value`")
 }
+
+#[cfg(test)]
+mod tests;

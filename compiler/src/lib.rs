@@ -28,3 +28,6 @@ mod suggest;
 pub use convert::convert;
 pub use initialize::initialization;
 pub use step::{Options, TargetScale, states, step_graph};
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -189,3 +189,6 @@ fn too_large(layer: &Layer, batch: usize) -> Diagnostic {
     .label(layer.span, "more than 2^40 numbers")
     .help("use a smaller batch or fewer units")
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ fn no_optimizer(module: &Module) -> Diagnostic {
 fn title(instance: &Instance) -> String {
     format!("`{}`", instance.name)
 }
+
+#[cfg(test)]
+mod tests;

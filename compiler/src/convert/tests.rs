@@ -1,0 +1,153 @@
+//! A converted network is the same function.
+
+use super::{Tensors, convert, to_file};
+use crate::graph::{Output, Random, Role, Tensor, evaluate};
+use crate::module::Module;
+use crate::net::Net;
+use crate::program::Goal;
+use crate::testing::{network, told};
+use crate::{Options, gradcheck, step_graph};
+
+/// The network's tensors away from their first values, scales of both signs among them.
+fn tensors(module: &Module, net: &Net) -> Tensors {
+    let first = crate::initialization(module, net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let values = gradcheck::first_states(&first, 9);
+    let mut tensors = Tensors::new();
+    for (place, (state, mut value)) in first.states.iter().zip(values).enumerate() {
+        for (i, x) in value.data.iter_mut().enumerate() {
+            let noise = (1.3 * (place * 31 + i) as f64).sin();
+            *x += match state.role {
+                Role::Parameter | Role::Optimizer => 1.1 * noise,
+                Role::Statistic => 0.4 * noise,
+                Role::Constant => 0.0,
+            };
+        }
+        tensors.insert(state.name.clone(), to_file(state, &value));
+    }
+    tensors
+}
+
+fn prediction(module: &Module, net: &Net, tensors: &Tensors) -> Tensor {
+    let (graph, _) = step_graph(module, net, Goal::Predict, 6, &Options::default()).unwrap();
+    let shape = graph.inputs[0].shape.clone();
+    let count: usize = shape.iter().product();
+    let x = Tensor { shape, data: (0..count).map(|i| 2.0 * (0.7 * i as f64).cos()).collect() };
+    let states: Vec<Tensor> =
+        graph.states.iter().map(|s| super::from_file(s, &tensors[&s.name]).expect("a fitting tensor")).collect();
+    assert!(graph.outputs.iter().all(|o| matches!(o, Output::Value { .. })));
+    evaluate(&graph, &[x], &states, Random::default()).remove(0)
+}
+
+fn model(param: &str, flow: &str) -> (Module, Net) {
+    network(&format!("param = {param} model test(input: [3]) {{ input -> {flow} }}"))
+}
+
+fn converted(from: &str, to: &str, flow: &str) -> Result<(Tensor, Tensor), String> {
+    let ((a, a_net), (b, b_net)) = (model(from, flow), model(to, flow));
+    let tensors = tensors(&a, &a_net);
+    let result = convert(&a, &a_net, &tensors, &b, &b_net).map_err(|errors| told(&errors))?;
+    Ok((prediction(&a, &a_net, &tensors), prediction(&b, &b_net, &result)))
+}
+
+fn agree(from: &str, to: &str, flow: &str) {
+    let (before, after) = converted(from, to, flow).unwrap_or_else(|text| panic!("{from} to {to}: {text}"));
+    for (a, b) in before.data.iter().zip(&after.data) {
+        assert!((a - b).abs() < 1e-9 * (1.0 + a.abs()), "{from} to {to}, {flow}: {a} became {b}");
+    }
+}
+
+const DEEP: &str = "dense(5) as a -> relu -> dropout(0.5) -> dense(4) as b -> leaky_relu(0.1) -> linear(2) as out";
+
+#[test]
+fn every_parameterization_becomes_every_other() {
+    let params = ["sp", "wn", "bn", "gmp", "gmp + mn", "wn + mbn"];
+    for from in params {
+        for to in params {
+            agree(from, to, DEEP);
+        }
+    }
+}
+
+#[test]
+fn a_scale_outside_a_curved_activation_moves_into_the_next_layer() {
+    agree("gmp", "sp", "dense(5) as a -> tanh -> linear(2) as out");
+    agree("gmp", "wn", "dense(5) as a -> softplus -> linear(2) as out");
+}
+
+#[test]
+fn a_last_unit_without_activation_takes_everything_inside() {
+    agree("gmp", "sp", "dense(2) as out");
+    agree("bn", "gmp", "dense(2) as out");
+}
+
+#[test]
+fn one_input_keeps_its_sign() {
+    let make = |param: &str| {
+        network(&format!("param = {param} model test(input: [1]) {{ input -> dense(5) as a -> relu -> linear(1) as out }}"))
+    };
+    let ((a, a_net), (b, b_net)) = (make("gmp"), make("sp"));
+    let before = tensors(&a, &a_net);
+    let plain = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let again = convert(&b, &b_net, &plain, &a, &a_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let (x, y) = (prediction(&a, &a_net, &before), prediction(&a, &a_net, &again));
+    assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9));
+    assert!(again["a.sign"].data.iter().all(|s| s.abs() == 1.0));
+}
+
+#[test]
+fn a_negative_scale_before_a_sum_has_nowhere_to_go() {
+    let text = |param: &str| {
+        network(&format!(
+            "param = {param}
+            model test(input: [3]) {{
+                a = input -> dense(3) as a -> relu
+                a + input -> linear(1) as out
+            }}"
+        ))
+    };
+    let ((a, a_net), (b, b_net)) = (text("gmp"), text("sp"));
+    let mut before = tensors(&a, &a_net);
+    before.insert("a.r".to_string(), Tensor { shape: vec![3], data: vec![1.0, 2.0, -1.0] });
+    let errors = convert(&a, &a_net, &before, &b, &b_net).unwrap_err();
+    insta::assert_snapshot!(told(&errors), @"");
+}
+
+#[test]
+fn a_curved_activation_cannot_be_written_with_the_scale_outside() {
+    insta::assert_snapshot!(converted("sp", "gmp", "dense(5) as a -> tanh -> linear(2) as out").unwrap_err(), @"");
+}
+
+/// From `sp` with the first unit's weights 0 and this offset, to `gmp`.
+fn weightless(offset: f64) -> Result<Tensors, String> {
+    let flow = "dense(2) as a -> relu -> linear(1) as out";
+    let ((a, a_net), (b, b_net)) = (model("sp", flow), model("gmp", flow));
+    let mut before = tensors(&a, &a_net);
+    before.get_mut("a.w").expect("weights").data[..3].fill(0.0);
+    before.get_mut("a.b").expect("offsets").data[0] = offset;
+    let after = convert(&a, &a_net, &before, &b, &b_net).map_err(|errors| told(&errors))?;
+    let (x, y) = (prediction(&a, &a_net, &before), prediction(&b, &b_net, &after));
+    assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9));
+    Ok(after)
+}
+
+#[test]
+fn a_unit_without_weights_can_be_written_if_it_is_never_active() {
+    assert!(weightless(-1.0).is_ok() && weightless(0.0).is_ok());
+    insta::assert_snapshot!(weightless(1.0).unwrap_err(), @"");
+}
+
+#[test]
+fn a_missing_section_is_said() {
+    let own = "parameterization own(init = he_normal) { w: weight ~ init  act(dot(w, x)) }";
+    let (a, a_net) = model("sp", "dense(2) as a");
+    let (b, b_net) = network(&format!("{own} param = own model test(input: [3]) {{ input -> dense(2) as a }}"));
+    let errors = convert(&a, &a_net, &tensors(&a, &a_net), &b, &b_net).unwrap_err();
+    insta::assert_snapshot!(told(&errors), @"");
+}
+
+#[test]
+fn a_missing_tensor_is_named() {
+    let (a, a_net) = model("sp", "dense(2) as a");
+    let errors = convert(&a, &a_net, &Tensors::new(), &a, &a_net).unwrap_err();
+    insta::assert_snapshot!(told(&errors), @"");
+}

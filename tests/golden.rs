@@ -1,0 +1,63 @@
+//! Conformance with an independent reference: every case of the folder `GMPNET_GOLDEN` (by default `../shared/golden` beside
+//! the workspace), compiled from the case's own source, every tensor within the tolerance the case states.
+//!
+//! Cases that need stages the language does not have yet are counted aloud. Without the folder the tests say so and pass,
+//! except where `CI` is set.
+
+mod case;
+mod kinds;
+mod machine;
+
+use case::Case;
+use machine::{Evaluator, Machine};
+use std::path::{Path, PathBuf};
+
+/// Makes a machine for the text of a network.
+type Make = fn(&str) -> Result<Box<dyn Machine>, String>;
+
+/// How a machine is judged: its numbers have 24 or 53 bits.
+#[derive(Clone, Copy)]
+struct Judge {
+    /// The cases' tolerances are for f32; f64 has to be a million times better.
+    tighter: f64,
+}
+
+const F64: Judge = Judge { tighter: 1e-6 };
+
+fn folder() -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
+    std::env::var_os("GMPNET_GOLDEN").map_or(default, PathBuf::from)
+}
+
+/// Runs all cases and fails with every tensor that is off.
+fn conform(name: &str, make: Make, judge: Judge) {
+    let folder = folder();
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        assert!(std::env::var_os("CI").is_none(), "no golden cases in {}", folder.display());
+        println!("SKIPPED: no golden cases in {}: set GMPNET_GOLDEN to their folder", folder.display());
+        return;
+    };
+    let mut cases: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    cases.retain(|p| p.extension().is_some_and(|e| e == "json") && p.file_stem().is_some_and(|s| s != "index"));
+    cases.sort();
+    let (mut passed, mut failures, mut unsupported) = (0, Vec::new(), 0);
+    for path in &cases {
+        let case = Case::read(path);
+        match kinds::check(&case, make, judge.tighter) {
+            Ok(worst) => {
+                passed += 1;
+                println!("{name}: {:<50} {:>10.2e} of the tolerance ({})", case.name, worst.ratio, worst.tensor);
+            }
+            Err(kinds::Failure::Unsupported) => unsupported += 1,
+            Err(kinds::Failure::Wrong(text)) => failures.push(format!("{}: {text}", case.name)),
+        }
+    }
+    println!("{name}: {passed} cases pass, {} fail, not yet supported: {unsupported} cases", failures.len());
+    assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
+    assert!(passed > 0, "no case in {} could be run", folder.display());
+}
+
+#[test]
+fn golden_cases_agree_on_the_evaluator() {
+    conform("evaluator", |source| Evaluator::new(source).map(|m| Box::new(m) as Box<dyn Machine>), F64);
+}

@@ -109,12 +109,21 @@ fn a_negative_scale_before_a_sum_has_nowhere_to_go() {
     let mut before = tensors(&a, &a_net);
     before.insert("a.r".to_string(), Tensor { shape: vec![3], data: vec![1.0, 2.0, -1.0] });
     let errors = convert(&a, &a_net, &before, &b, &b_net).unwrap_err();
-    insta::assert_snapshot!(told(&errors), @"");
+    insta::assert_snapshot!(told(&errors), @r"
+    E0583: `a` cannot be folded to plain weights: unit 2 has a negative scale outside its activation
+      - this unit
+      - the scale cannot move in here, or not only here
+      help: it can where one dense or linear layer alone comes next
+    ");
 }
 
 #[test]
 fn a_curved_activation_cannot_be_written_with_the_scale_outside() {
-    insta::assert_snapshot!(converted("sp", "gmp", "dense(5) as a -> tanh -> linear(2) as out").unwrap_err(), @"");
+    insta::assert_snapshot!(converted("sp", "gmp", "dense(5) as a -> tanh -> linear(2) as out").unwrap_err(), @r"
+    E0586: `a` cannot be written in `gmp`
+      - its activation is curved, so the length of a weight vector cannot stand outside it
+      help: keep this layer's parameterization, or use one whose scale stands inside, such as `wn`
+    ");
 }
 
 /// From `sp` with the first unit's weights 0 and this offset, to `gmp`.
@@ -133,7 +142,11 @@ fn weightless(offset: f64) -> Result<Tensors, String> {
 #[test]
 fn a_unit_without_weights_can_be_written_if_it_is_never_active() {
     assert!(weightless(-1.0).is_ok() && weightless(0.0).is_ok());
-    insta::assert_snapshot!(weightless(1.0).unwrap_err(), @"");
+    insta::assert_snapshot!(weightless(1.0).unwrap_err(), @r"
+    E0585: unit 0 of `a` cannot be written in `gmp`
+      - its weights are all 0, but its value is not: it has no direction
+      help: remove the unit, or keep this layer's parameterization
+    ");
 }
 
 #[test]
@@ -142,12 +155,21 @@ fn a_missing_section_is_said() {
     let (a, a_net) = model("sp", "dense(2) as a");
     let (b, b_net) = network(&format!("{own} param = own model test(input: [3]) {{ input -> dense(2) as a }}"));
     let errors = convert(&a, &a_net, &tensors(&a, &a_net), &b, &b_net).unwrap_err();
-    insta::assert_snapshot!(told(&errors), @"");
+    insta::assert_snapshot!(told(&errors), @r"
+    E0584: `own` does not say how plain weights are written in it
+      - no `from(w, b)` section in here
+      - wanted for this layer
+      help: add `from(w, b) { … }` with one binding for each parameter
+    ");
 }
 
 #[test]
 fn a_missing_tensor_is_named() {
     let (a, a_net) = model("sp", "dense(2) as a");
     let errors = convert(&a, &a_net, &Tensors::new(), &a, &a_net).unwrap_err();
-    insta::assert_snapshot!(told(&errors), @"");
+    insta::assert_snapshot!(told(&errors), @r"
+    E0580: the checkpoint has no tensor `a.w`
+      - this layer needs it
+      help: convert a checkpoint of this very network
+    ");
 }

@@ -67,7 +67,7 @@ const SMALL: &str = "model small(input: [1]) { input -> linear(1) as out }";
 #[test]
 fn a_training_step_of_adam_is_one_graph() {
     let text = format!("{SMALL} train {{ loss = mse  optimizer = adam(lr = 0.1) }}");
-    insta::assert_snapshot!(graph(&text, Goal::Train, 2).print(None), @"");
+    insta::assert_snapshot!(graph(&text, Goal::Train, 2).print(None));
 }
 
 #[test]
@@ -77,7 +77,11 @@ fn a_metric_is_finished_from_means_of_rows() {
     let (graph, measures) = step_graph(&module, &net, Goal::Evaluate, 2, &Options::default()).unwrap();
     let rmse = &measures[1];
     assert_eq!((rmse.name.as_str(), rmse.sums.as_slice()), ("rmse", &[1][..]));
-    insta::assert_snapshot!(rmse.finish.print(None), @"");
+    insta::assert_snapshot!(rmse.finish.print(None), @r"
+    %0 = input mean0                         : []
+    %1 = sqrt %0                             : []
+    output value = %1
+    ");
     let states = [Tensor { shape: vec![1, 1], data: vec![2.0] }, Tensor { shape: vec![1, 1], data: vec![0.0] }];
     let column = |data: &[f64]| Tensor { shape: vec![2, 1], data: data.to_vec() };
     let values = evaluate(&graph, &[column(&[1.0, 2.0]), column(&[0.0, 1.0])], &states, Random::default());
@@ -166,13 +170,23 @@ fn own(definition: &str, settings: &str) -> String {
 
 #[test]
 fn a_loss_must_be_one_number() {
-    insta::assert_snapshot!(own("loss l(prediction, target) { abs(prediction - target) }", "loss = l"), @"");
+    insta::assert_snapshot!(own("loss l(prediction, target) { abs(prediction - target) }", "loss = l"), @r"
+    E0573: `l` is not one number for the whole batch
+      - its value must come from a `mean` over the batch
+      - asked for here
+      help: wrap what is computed for each row in `mean(…)`
+    ");
 }
 
 #[test]
 fn a_mean_of_a_mean_cannot_be_gathered() {
     let definition = "metric r2(prediction, target) { 1 - mean((prediction - target)^2) / mean((target - mean(target))^2) }";
-    insta::assert_snapshot!(own(definition, "loss = mse  metrics = [r2]"), @"");
+    insta::assert_snapshot!(own(definition, "loss = mse  metrics = [r2]"), @r"
+    E0574: `r2` takes a mean of something that depends on another mean
+      - this mean over the batch
+      - needs this one first
+      help: data come in batches, so each mean must be of single rows; expand the formula: var = mean(t^2) - mean(t)^2
+    ");
 }
 
 #[test]
@@ -184,6 +198,14 @@ fn a_metric_may_combine_means() {
 
 #[test]
 fn training_needs_a_train_block_and_an_optimizer() {
-    insta::assert_snapshot!(complaint(SMALL, Goal::Train, 3), @"");
-    insta::assert_snapshot!(complaint(&format!("{SMALL} train {{ loss = mse }}"), Goal::Train, 3), @"");
+    insta::assert_snapshot!(complaint(SMALL, Goal::Train, 3), @r"
+    E0650: `small` says nothing about training
+      - the model
+      help: add a `train { loss = mse  optimizer = adam(lr = 0.01) … }` block
+    ");
+    insta::assert_snapshot!(complaint(&format!("{SMALL} train {{ loss = mse }}"), Goal::Train, 3), @r"
+    E0651: the `train` block names no optimizer
+      - nothing says how parameters change
+      help: add a line such as `optimizer = adam(lr = 0.01)`
+    ");
 }

@@ -5,8 +5,8 @@
 //!            table | numpy | formula      split, standardize                shuffle
 //! ```
 //!
-//! Nothing here panics on what a file holds: every fault is a [`DataError`] that names the file, the place and a next step.
-//! All randomness is a function of the run's seed (and the epoch), the same on every platform.
+//! Nothing here panics on what a file holds: every fault is a [`DataError`] that names the file, the place and a next
+//! step. All randomness is a function of the run's seed (and the epoch), the same on every platform.
 
 mod dataset;
 mod directories;

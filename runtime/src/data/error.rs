@@ -24,9 +24,9 @@ pub struct DataError {
     /// The file (or the address) it is about, as a person knows it.
     pub file: String,
     /// 1-based line of a text file.
-    pub line: Option<u64>,
+    pub line: Option<u32>,
     /// 1-based column of a table: the third cell of a line is column 3.
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     /// One sentence, no full stop.
     pub reason: String,
     /// One next step.
@@ -49,14 +49,14 @@ impl DataError {
     /// Adds a line, 1-based.
     #[must_use]
     pub fn at_line(mut self, line: u64) -> Self {
-        self.line = Some(line);
+        self.line = u32::try_from(line).ok();
         self
     }
 
     /// Adds a column, 0-based here, 1-based when told.
     #[must_use]
     pub fn at_column(mut self, index: usize) -> Self {
-        self.column = Some(index.saturating_add(1));
+        self.column = u32::try_from(index).ok().and_then(|index| index.checked_add(1));
         self
     }
 

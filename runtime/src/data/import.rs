@@ -1,7 +1,7 @@
 //! `gmpc data import FILE --name NAME`: a file of the user's becomes a data set with a declaration of its own.
 //!
-//! The file is copied below the data directory as it is, after every cell has been read once. What the target is cannot be
-//! known: the last column is taken, and the declaration says so.
+//! The file is copied below the data directory as it is, after every cell has been read once. What the target is cannot
+//! be known: the last column is taken, and the declaration says so.
 
 use super::inputs::plain;
 use super::{DataError, Directories, numpy, table};
@@ -23,7 +23,8 @@ pub struct Imported {
 /// Copies a table (`.csv`, `.tsv`, blanks), an `.npy` matrix (last column: target) or an `.npz` archive.
 ///
 /// # Errors
-/// `E0763` for a name that is none and for a data set that is already there; otherwise as reading the file, or the disk.
+/// `E0763` for a name that is none and for a data set that is already there; otherwise as reading the file, or the
+/// disk.
 pub fn import(file: &Path, name: &str, directories: &Directories) -> Result<Imported, DataError> {
     check_name(name)?;
     let folder = name.replace('.', "/");

@@ -1,7 +1,7 @@
 //! NumPy's arrays: `.npy` files and members of `.npz` archives, as rows of numbers.
 //!
-//! The header comes first and is checked against the bytes that are really there before any memory is asked for. Arrays of
-//! Python objects are pickles, which can run code: they are refused, never read.
+//! The header comes first and is checked against the bytes that are really there before any memory is asked for. Arrays
+//! of Python objects are pickles, which can run code: they are refused, never read.
 
 mod header;
 mod write;
@@ -37,11 +37,12 @@ impl Array {
     }
 }
 
-/// Inputs `[rows, features…]` (all axes but the first together are the features) and targets `[rows]` or `[rows, outputs]`.
+/// Inputs `[rows, features…]` (all axes but the first together are the features) and targets `[rows]` or `[rows,
+/// outputs]`.
 ///
 /// # Errors
-/// `E0751` for a file that cannot be read, `E0753` for one that is no array of numbers, `E0754` for a member that is not in
-/// the archive, `E0755` for a number that is not finite, `E0757` and `E0758` for class labels.
+/// `E0751` for a file that cannot be read, `E0753` for one that is no array of numbers, `E0754` for a member that is
+/// not in the archive, `E0755` for a number that is not finite, `E0757` and `E0758` for class labels.
 pub(super) fn read(
     inputs: &Path,
     targets: &Path,

@@ -4,6 +4,7 @@ use gmpc_compiler::math::philox::philox;
 
 /// What an order is for; each purpose has random numbers of its own.
 #[derive(Debug, Clone, Copy)]
+#[repr(u32)]
 pub(super) enum Purpose {
     /// `sample = N`
     Sample = 0xDA7A_0001,

@@ -5,8 +5,8 @@ use gmpc_compiler::experiment::{DataFacts, DataSource, DataSpec, Task};
 
 /// Features, outputs and classes of a data set.
 ///
-/// Declared numbers (`features = 13`, `classes = 2`) need no file: then `check`, `summary` and `emit` work before the data
-/// are there. Otherwise the first lines of a table tell, and for class labels the whole target column.
+/// Declared numbers (`features = 13`, `classes = 2`) need no file: then `check`, `summary` and `emit` work before the
+/// data are there. Otherwise the first lines of a table tell, and for class labels the whole target column.
 ///
 /// # Errors
 /// Those of [`load`].

@@ -1,5 +1,5 @@
-//! The order in which an epoch visits its rows: a function of the seed and the epoch, so that a resumed run goes on as if
-//! it had never stopped.
+//! The order in which an epoch visits its rows: a function of the seed and the epoch, so that a resumed run goes on as
+//! if it had never stopped.
 
 use super::permutation::{Purpose, permutation, permute_into};
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Scale {
     /// Subtracted first.
     pub mean: Vec<f64>,
-    /// Then divided by; population deviation (ddof 0). 0 for a constant column: it becomes 0, whatever stands in it later.
+    /// Then divided by; population deviation (ddof 0). 0 for a constant column: it becomes 0, whatever stands in it
+    /// later.
     pub deviation: Vec<f64>,
 }
 

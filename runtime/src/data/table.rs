@@ -17,9 +17,9 @@ use std::path::Path;
 /// Reads the columns that are asked for; the rest are neither parsed nor kept.
 ///
 /// # Errors
-/// `E0751` for a file that cannot be read, `E0753` for one that is no table of this kind (empty, ragged, not UTF-8, a quote
-/// that never closes), `E0754` for columns that are not there, `E0755` for a cell that holds no finite number, `E0757` and
-/// `E0758` for class labels.
+/// `E0751` for a file that cannot be read, `E0753` for one that is no table of this kind (empty, ragged, not UTF-8, a
+/// quote that never closes), `E0754` for columns that are not there, `E0755` for a cell that holds no finite number,
+/// `E0757` and `E0758` for class labels.
 pub(super) fn read(path: &Path, table: &Table, task: Task, classes: Option<usize>) -> Result<Dataset, DataError> {
     let (mut records, first) = open(path, table)?;
     let mut reader = Reader::new(&records, first.columns, task);
@@ -99,8 +99,8 @@ fn header_and_first(records: &mut Records, table: &Table) -> Result<(Header, Byt
     Err(DataError::data("E0753", records.file(), reason).help("is this the right file?"))
 }
 
-/// Is the first row a header? It is if a word stands there where the second row has something else: a row of data may hold
-/// words too, such as class labels, but in the same columns as the others.
+/// Is the first row a header? It is if a word stands there where the second row has something else: a row of data may
+/// hold words too, such as class labels, but in the same columns as the others.
 fn names_columns(first: &ByteRecord, second: Option<&ByteRecord>) -> bool {
     let second = |column: usize| second.and_then(|row| row.get(column)).is_some_and(cell::is_word);
     first.iter().enumerate().any(|(column, cell)| cell::is_word(cell) && !second(column))

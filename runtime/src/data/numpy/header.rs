@@ -1,4 +1,5 @@
-//! The header of an NPY file: `{'descr': '<f8', 'fortran_order': False, 'shape': (308, 6), }` after ten or twelve bytes.
+//! The header of an NPY file: `{'descr': '<f8', 'fortran_order': False, 'shape': (308, 6), }` after ten or twelve
+//! bytes.
 //!
 //! Read here and not by a library, because every size has to be checked before it is believed.
 //! Source: numpy/lib/format.py, versions 1.0 to 3.0.

@@ -162,7 +162,10 @@ fn dictionaries() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn arbitrary_files_are_an_array_or_a_fault(dictionary in dictionaries(), data in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn arbitrary_files_are_an_array_or_a_fault(
+        dictionary in dictionaries(),
+        data in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
         let bytes = npy(&dictionary, &data);
         if let Ok(array) = read_bytes(&bytes) {
             prop_assert_eq!(array.data.len(), array.shape.iter().product::<usize>());

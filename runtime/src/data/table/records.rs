@@ -157,7 +157,8 @@ fn trim_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Is a quoted cell still open at the end? A quote opens a cell only as its first character; doubled, it stands for itself.
+/// Is a quoted cell still open at the end? A quote opens a cell only as its first character; doubled, it stands for
+/// itself.
 fn ends_in_quotes(row: &[u8], separator: u8) -> bool {
     let (mut inside, mut may_open) = (false, true);
     for &byte in row {

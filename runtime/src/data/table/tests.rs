@@ -200,7 +200,13 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_are_a_table_or_a_fault(bytes in texts(), blank: bool, skip: bool, words: bool, index in 0usize..4) {
+    fn arbitrary_bytes_are_a_table_or_a_fault(
+        bytes in texts(),
+        blank: bool,
+        skip: bool,
+        words: bool,
+        index in 0usize..4,
+    ) {
         let separator = if blank { Separator::Whitespace } else { Separator::Character(',') };
         let skip = if skip { "@#".to_string() } else { String::new() };
         let table = Table { separator, skip, ..comma(Column::Index(index)) };

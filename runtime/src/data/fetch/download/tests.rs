@@ -196,3 +196,11 @@ fn two_downloads_do_not_write_into_one_file() {
     assert_eq!(case.fails().reason, "another gmpc is fetching this file");
     drop(held);
 }
+
+#[test]
+fn a_folder_that_cannot_be_made_is_a_fault_of_the_disk() {
+    let case = Case::new(vec![]);
+    std::fs::write(case.folder.path().join("set"), "a file where the folder should be").unwrap();
+    let error = case.fails();
+    assert_eq!((error.code, error.exit_code()), ("E0751", 6));
+}

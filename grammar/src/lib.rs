@@ -11,6 +11,7 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod dump;
+pub mod explain;
 pub mod print;
 pub mod read;
 pub mod similar;

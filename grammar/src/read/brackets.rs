@@ -98,7 +98,21 @@ fn never_closed(scene: &Scene<'_>, opener: usize, first: usize) -> Fault {
     Fault { error, broken: None, hole: start..end.end as usize }
 }
 
-/// E0104 or E0105: one bracket closes another.
+/// Is `wanted` the next bracket behind a token that closes something opened before it?
+fn closes_later(scene: &Scene<'_>, i: usize, wanted: &str) -> bool {
+    let mut depth = 0usize;
+    for k in i + 1..scene.tokens.len() {
+        match scene.word(k) {
+            "(" | "[" | "{" => depth += 1,
+            closer @ (")" | "]" | "}") if depth == 0 => return closer == wanted,
+            ")" | "]" | "}" => depth -= 1,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// E0104, E0105 or E0106: one bracket closes another.
 fn mismatched(scene: &Scene<'_>, outer: &[usize], opener: usize, closer: usize) -> Fault {
     let (opened, closed) = (scene.word(opener), scene.word(closer));
     let belongs = outer.iter().any(|&o| closing(scene.word(o)) == closed);
@@ -110,6 +124,8 @@ fn mismatched(scene: &Scene<'_>, outer: &[usize], opener: usize, closer: usize) 
             .label(scene.span(closer), format!("`{closed}` comes before its `{wanted}`"))
             .help(format!("add `{wanted}` before the `{closed}`"));
         (error, scene.span(opener).start as usize..scene.span(closer).start as usize)
+    } else if closes_later(scene, closer, wanted) {
+        return stray(scene, closer);
     } else {
         let error = Diagnostic::error("E0105", format!("`{opened}` is closed with `{closed}`"))
             .label(scene.span(closer), format!("`{wanted}` expected"))

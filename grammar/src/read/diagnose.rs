@@ -3,6 +3,7 @@
 //! Each question below looks at the token where the parser stopped (`here`) and its neighbours, and answers with an error
 //! and the token whose statement should be left out, or not at all. The first answer counts; special slips ask first.
 
+mod alone;
 mod expression;
 mod header;
 mod statement;
@@ -19,6 +20,8 @@ type Answer = Option<(Diagnostic, usize)>;
 /// Where the parser stopped.
 struct Case<'s> {
     scene: &'s Scene<'s>,
+    /// What the whole text should be.
+    rule: Rule,
     /// The token that does not fit; the number of tokens at the end of the text.
     here: usize,
     /// What would have fitted.
@@ -36,20 +39,25 @@ pub fn diagnose(scene: &Scene<'_>, stop: &Stop) -> (Diagnostic, usize) {
     let level = super::recover::level_of(scene, here);
     // What the token before belongs to, since `here` itself may begin something that was not expected.
     let start = scene.start_in(here.saturating_sub(1).max(level.map_or(0, |opener| opener + 1)), level);
-    let case = Case { scene, here, expected: &stop.expected, inside: scene.bracket(level), start };
-    let questions = [statement::ask, header::ask, expression::ask];
+    let case = Case { rule: stop.rule, scene, here, expected: &stop.expected, inside: scene.bracket(level), start };
+    let in_file: &[fn(&Case<'_>) -> Answer] = &[statement::ask, header::ask, expression::ask];
+    let alone: &[fn(&Case<'_>) -> Answer] = &[alone::ask, expression::ask];
+    let questions = if stop.rule == Rule::file { in_file } else { alone };
     let (error, blamed) = questions.iter().find_map(|ask| ask(&case)).unwrap_or_else(|| unexpected(&case));
     let at = if blamed >= scene.tokens.len() { scene.text.len() } else { scene.span(blamed).start as usize };
     (error, at)
 }
 
 /// `epochs =` and then `batch = 5`: the parser took `batch` for the value and stopped at the second `=`. The place that does
-/// not fit is then the name at the start of the line.
+/// not fit is then the start of that line; the same goes for a definition that follows.
 fn before_swallowed(scene: &Scene<'_>, here: usize) -> usize {
-    let Some(name) = here.checked_sub(1) else { return here };
-    let next = matches!(scene.word(here), "=" | ":") && scene.is_name(name) && scene.begins_line(name);
-    let open = name.checked_sub(1).is_some_and(|k| scene.wants_more(k) && scene.word(k) != ",");
-    if next && open { name } else { here }
+    let wants = |k: usize| scene.wants_more(k) || scene.word(k) == "use";
+    let swallowed = |&k: &usize| {
+        let named = scene.is_name(k) && matches!(scene.word(k + 1), "=" | ":");
+        let open = k.checked_sub(1).is_some_and(|before| wants(before) && scene.word(before) != ",");
+        open && scene.begins_line(k) && (named || scene.definition(k).is_some())
+    };
+    (here.saturating_sub(3)..here).rev().find(swallowed).unwrap_or(here)
 }
 
 impl<'s> Case<'s> {

@@ -16,7 +16,7 @@ pub fn foreign_tokens(scene: &Scene<'_>) -> Vec<Fault> {
         };
         let token = scene.span(i);
         let end = end_of(scene, i);
-        let harmless = matches!(scene.word(i), ";" | "#" | "/*");
+        let harmless = matches!(scene.word(i), "#" | "/*") || scene.word(i) == ";" && !separates(scene, i);
         // The token itself stays where its statement must go, so that the statement can be found by it.
         let (broken, start) = if harmless { (None, token.start) } else { (Some(token.start as usize), token.end) };
         faults.push(Fault { error, broken, hole: start as usize..end });
@@ -109,15 +109,20 @@ pub fn open_string(scene: &Scene<'_>, i: usize) -> Diagnostic {
         .help("add `\"` where it ends; a string stays on one line, with `\\n` for a line end")
 }
 
+/// Does a `;` stand between values in brackets?
+fn separates(scene: &Scene<'_>, i: usize) -> bool {
+    scene.opener(i).is_some_and(|opener| scene.word(opener) != "{")
+}
+
 /// E0112: `;`
 fn semicolon(scene: &Scene<'_>, i: usize) -> Diagnostic {
-    let separates = scene.opener(i).is_some_and(|o| scene.word(o) != "{");
-    let help = if separates {
-        "write `,` between values"
+    let (message, label, help) = if separates(scene, i) {
+        ("values are separated by `,`", "`;` instead of `,`", "write `,`")
     } else {
-        "remove it; the next statement may follow on the same line"
+        let help = "remove it; the next statement may follow on the same line";
+        ("statements end without `;`", "not needed", help)
     };
-    Diagnostic::error("E0112", "statements end without `;`").label(scene.span(i), "not needed").help(help)
+    Diagnostic::error("E0112", message).label(scene.span(i), label).help(help)
 }
 
 /// E0114: `# …`, `/* … */`

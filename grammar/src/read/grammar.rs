@@ -16,6 +16,8 @@ const CALLS: Option<NonZeroUsize> = NonZeroUsize::new(2_000_000_000);
 /// Where the grammar could not go on.
 #[derive(Debug, Clone)]
 pub struct Stop {
+    /// What the whole text should have been.
+    pub rule: Rule,
     /// The byte up to which the text was understood.
     pub at: usize,
     /// What could have stood there.
@@ -30,17 +32,17 @@ pub struct Stop {
 /// Where the furthest attempt ended.
 pub fn parse(rule: Rule, text: &str) -> Result<Pair<'_, Rule>, Stop> {
     pest::set_call_limit(CALLS);
-    let nothing = || Stop { at: 0, expected: Vec::new(), exhausted: true };
-    Grammar::parse(rule, text).map_err(stop)?.next().ok_or_else(nothing)
+    let nothing = || Stop { rule, at: 0, expected: Vec::new(), exhausted: true };
+    Grammar::parse(rule, text).map_err(|error| stop(rule, error))?.next().ok_or_else(nothing)
 }
 
-fn stop(error: pest::error::Error<Rule>) -> Stop {
+fn stop(rule: Rule, error: pest::error::Error<Rule>) -> Stop {
     let at = match error.location {
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     match error.variant {
-        ErrorVariant::ParsingError { positives, .. } => Stop { at, expected: positives, exhausted: false },
-        ErrorVariant::CustomError { .. } => Stop { at, expected: Vec::new(), exhausted: true },
+        ErrorVariant::ParsingError { positives, .. } => Stop { rule, at, expected: positives, exhausted: false },
+        ErrorVariant::CustomError { .. } => Stop { rule, at, expected: Vec::new(), exhausted: true },
     }
 }
 

@@ -15,10 +15,20 @@ pub fn around(scene: &Scene<'_>, at: usize) -> Range<usize> {
         level = level.and_then(|o| scene.opener(o));
     }
     let begin = first_of(scene, i, level);
+    let column = scene.column(begin);
     let end = (begin + 1..scene.tokens.len())
-        .find(|&k| (scene.opener(k) == level && scene.starts(k) && k > i) || closes(scene, k, level))
+        .find(|&k| {
+            (k > i && scene.opener(k) == level && next_begins(scene, column, k, level)) || closes(scene, k, level)
+        })
         .unwrap_or(scene.tokens.len());
     scene.span(begin).start as usize..scene.span(end.saturating_sub(1)).end as usize
+}
+
+/// Does something else begin at `k` than what began in `column`? At the top level a line further in than its first one still
+/// belongs to it: the body of a definition whose brace is missing.
+fn next_begins(scene: &Scene<'_>, column: usize, k: usize, level: Option<usize>) -> bool {
+    let deeper = level.is_none() && scene.begins_line(k) && scene.column(k) > column;
+    scene.starts(k) && !(deeper && scene.definition(k).is_none())
 }
 
 /// The bracket that is open at a token; a closing bracket counts to what it closes.

@@ -111,6 +111,13 @@ impl<'t> Scene<'t> {
         i == 0 || self.text.get(from..token.start).is_some_and(|gap| gap.contains(['\n', '\r']))
     }
 
+    /// Bytes between a token and the start of its line.
+    pub fn column(&self, i: usize) -> usize {
+        let start = self.tokens.get(i).map_or(0, |t| t.start);
+        let before = self.text.get(..start).unwrap_or("");
+        start - before.rfind(['\n', '\r']).map_or(0, |end| end + 1)
+    }
+
     /// Does this token follow the one before it with nothing between?
     pub fn touches(&self, i: usize) -> bool {
         let before = i.checked_sub(1).and_then(|p| self.tokens.get(p)).map(|p| p.end);
@@ -250,7 +257,7 @@ impl<'t> Scene<'t> {
             return true;
         }
         let named = self.kind(i) == Some(TokenKind::Word) && matches!(self.word(i + 1), "=" | ":");
-        if named && !matches!(self.word(before), ":" | ".") {
+        if named && !matches!(self.word(before), ":" | ".") && self.definition(before).is_none() {
             return self.begins_line(i) || !self.wants_more(before);
         }
         if self.opener(i).is_none() && (self.definition(i).is_some() || self.word(i) == "use") {

@@ -231,7 +231,7 @@ fn comma(case: &Case<'_>) -> Answer {
 fn operand(case: &Case<'_>) -> Answer {
     let before = case.here.checked_sub(1);
     if let Some(k) = before.filter(|&k| case.scene.is_operator(k) || case.scene.word(k) == "not")
-        && !case.scene.begins_value(case.here)
+        && (case.ends() || !case.scene.begins_value(case.here))
     {
         let error = Diagnostic::error("E0147", format!("`{}` has nothing on its right", case.scene.word(k)))
             .label(case.scene.behind(k), "a value is missing here")

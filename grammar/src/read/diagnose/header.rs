@@ -7,6 +7,7 @@ use crate::read::build::kind;
 use crate::read::grammar::Rule;
 use crate::read::scene::Bracket;
 use crate::similar::nearest;
+use crate::source::Span;
 
 /// Asks for slips outside of bodies.
 pub fn ask(case: &Case<'_>) -> Answer {
@@ -79,6 +80,9 @@ fn unknown_word(case: &Case<'_>) -> Answer {
     if case.here != case.start + 1 || !case.is_name(-1) || case.word(0) == "=" {
         return None;
     }
+    if case.word(0) == "->" || case.scene.is_operator(case.here) {
+        return Some((no_item_error(case.span(-1), format!("`{}`", case.word(-1))), case.start));
+    }
     let word = case.word(-1);
     let words = Kind::ALL.iter().map(|kind| kind.keyword()).chain(["use"]);
     let help = match nearest(word, words) {
@@ -90,9 +94,9 @@ fn unknown_word(case: &Case<'_>) -> Answer {
         }
         None => format!("a setting is `{word} = …`; a network is `model {word} {{ … }}`"),
     };
-    let error = Diagnostic::error("E0132", format!("`{word}` begins no definition"))
-        .label(case.span(-1), "unknown word")
-        .help(help);
+    let lone = case.here >= case.scene.tokens.len() || case.scene.starts(case.here);
+    let message = if lone { format!("`{word}` stands alone") } else { format!("`{word}` begins no definition") };
+    let error = Diagnostic::error("E0132", message).label(case.span(-1), "unknown word").help(help);
     Some((error, case.start))
 }
 
@@ -105,10 +109,13 @@ fn no_item(case: &Case<'_>) -> Answer {
     if continues || !case.scene.begins_line(case.here) {
         return None;
     }
-    let error = Diagnostic::error("E0133", format!("{} begins neither a setting nor a definition", case.found()))
-        .label(case.span(0), "at the top level of the file")
-        .help("a flow stands in a body: `model name { input -> … }`; a setting is `param = gmp`");
-    Some((error, case.here))
+    Some((no_item_error(case.span(0), case.found()), case.here))
+}
+
+fn no_item_error(span: Span, found: String) -> Diagnostic {
+    Diagnostic::error("E0133", format!("{found} begins neither a setting nor a definition"))
+        .label(span, "at the top level of the file")
+        .help("a flow stands in a body: `model name { input -> … }`; a setting is `param = gmp`")
 }
 
 /// E0134: `model tiny(3)`, `block b(a b)`

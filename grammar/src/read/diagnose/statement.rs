@@ -111,6 +111,10 @@ fn dotted_name(case: &Case<'_>) -> Answer {
         return None;
     }
     let (first, last) = if dotted { (case.here - 1, k - 1) } else { (case.here.saturating_sub(3), case.here - 1) };
+    let begins = first == case.start || first.checked_sub(1).is_some_and(|k| matches!(case.scene.word(k), "(" | ","));
+    if !begins {
+        return None;
+    }
     let whole = case.scene.span(first).to(case.scene.span(last));
     let (outer, inner) = (case.scene.word(first), case.scene.word(last));
     let help = match case.inside {
@@ -198,7 +202,10 @@ fn missing_arrow(case: &Case<'_>) -> Answer {
     let scene = case.scene;
     let before = case.here.checked_sub(1)?;
     let stage = case.is_name(0) || matches!(case.word(0), "if" | "match");
-    let fits = stage && scene.ends_value(before) && !scene.starts(case.here);
+    let fits = stage
+        && !case.expects(&[Rule::branch, Rule::brace_open])
+        && scene.ends_value(before)
+        && !scene.starts(case.here);
     if !fits || !(scene.follows_flow(case.start, case.here) || case.word(1) == "->") || case.inside == Bracket::File {
         return None;
     }

@@ -5,11 +5,12 @@ use crate::data::Directories;
 use crate::device::Device;
 use crate::event::{Done, Event, Listener, Start, StoppedBy};
 use crate::failure::{Failure, Told};
-use crate::request::{Prepared, Request, Warnings, prepare};
-use crate::run_folder::{About, Keeper, RunFolder, restore};
+use crate::network::Network;
+use crate::request::{Facts, Prepared, Request, Warnings, network_for, prepare};
+use crate::run_folder::{About, Inputs, Keeper, RunFolder, restore};
 use crate::session::{Programs, Session};
 use crate::train::{Forget, Keep, Progress, Trainer};
-use gmpc_compiler::experiment::{Precision, Select};
+use gmpc_compiler::experiment::{DataFacts, Precision, Select};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::resolve::Overrides;
 use gmpc_grammar::source::Source;
@@ -57,6 +58,17 @@ pub fn train(
     let done =
         Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
     Ok((done, warnings))
+}
+
+/// Trains a network whose data are loaded, and keeps nothing: what `compare` does many times.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_prepared(prepared: &Prepared, listener: &mut dyn Listener, stop: &AtomicBool) -> Result<Done, Failure> {
+    let mut session = prepared.session();
+    session.initialize(prepared.seed())?;
+    let trainer = Trainer::new(session, prepared.spec()?, &prepared.tables, prepared.seed())?;
+    Run { prepared, about: &About::new(), folder: None, trainer }.go(None, listener, stop)
 }
 
 /// Goes on with a run that was stopped, bit for bit as if it had not been; one that has ended is only evaluated again.
@@ -123,6 +135,28 @@ pub fn reopened_request(
     let file = Source { name, text: folder.source()? };
     let directories = Directories { data: directories.data.clone(), beside: about.beside.clone() };
     Ok(Request { file, overrides: Overrides::default(), directories, device: Arc::clone(device) })
+}
+
+/// A run folder's network without its data: shapes and scales stand in `run.json`.
+///
+/// # Errors
+/// A file that no longer compiles.
+pub fn reopened_network(
+    folder: &RunFolder,
+    about: &About,
+    directories: &Directories,
+    device: &Arc<dyn Device>,
+) -> Result<(Arc<Network>, Warnings), Failure> {
+    network_for(&reopened_request(folder, about, directories, device)?, &facts(about))
+}
+
+/// What shape inference needs to know of a run's data.
+#[must_use]
+pub fn facts(about: &About) -> Facts {
+    let Inputs { features, outputs, classes, target_scale, .. } = &about.inputs;
+    let rows = Some(about.rows.iter().sum());
+    let shape = DataFacts { rows, features: *features, outputs: *outputs, classes: *classes };
+    Facts { shape, target_scale: target_scale.clone() }
 }
 
 fn unusable(folder: &RunFolder, reason: &str) -> Failure {
@@ -222,7 +256,7 @@ fn about(prepared: &Prepared, request: &Request) -> About {
     let module = &prepared.network.module;
     let experiment = &module.experiment;
     let stop = experiment.train.as_ref().and_then(|train| train.stop.as_ref());
-    let tables = &prepared.tables;
+    let (tables, parts) = (&prepared.tables, &prepared.parts);
     About {
         model: experiment.model.clone(),
         param: experiment.param.clone(),
@@ -239,6 +273,14 @@ fn about(prepared: &Prepared, request: &Request) -> About {
             .beside
             .as_ref()
             .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        inputs: Inputs {
+            features: parts.facts.features,
+            outputs: parts.facts.outputs,
+            classes: parts.facts.classes,
+            labels: parts.labels.clone(),
+            input_scale: parts.input_scale.clone(),
+            target_scale: parts.target_scale.clone(),
+        },
         ends_with_best: stop.is_some_and(|stop| stop.restore_best),
         ..About::new()
     }

@@ -1,15 +1,20 @@
 //! Runs gmpc programs: devices, data, training, checkpoints, comparison.
 
 pub mod checkpoint;
+pub mod compare;
+pub mod convert;
 pub mod data;
 pub mod device;
 pub mod diverge;
+pub mod evaluate;
 pub mod event;
 pub mod exact;
 pub mod failure;
 pub mod launch;
 pub mod metrics;
 pub mod network;
+pub mod predict;
+pub mod report;
 pub mod request;
 pub mod rows;
 pub mod run_folder;

@@ -1,13 +1,13 @@
 //! From what a person asked for to a network with its data: reading, resolving, loading, shaping.
 
-use crate::data::{self, Directories, Parts};
+use crate::data::{self, Directories, Parts, Scale};
 use crate::device::Device;
 use crate::failure::{Failure, Told};
 use crate::network::{Network, wrong};
 use crate::rows::Rows;
 use crate::session::{Programs, Session};
 use crate::train::Tables;
-use gmpc_compiler::experiment::{Select, TrainSpec};
+use gmpc_compiler::experiment::{DataFacts, Select, TrainSpec};
 use gmpc_compiler::infer::infer;
 use gmpc_compiler::module::Module;
 use gmpc_compiler::resolve::{self, Overrides};
@@ -85,6 +85,31 @@ pub fn network(request: &Request) -> Result<(Arc<Network>, Warnings), Failure> {
     Ok((Arc::new(Network::new(module, net, Options::default())?), warnings))
 }
 
+/// What a network needs to know of its data when the data are not there.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Features, outputs, classes.
+    pub shape: DataFacts,
+    /// How targets were standardized.
+    pub target_scale: Option<Scale>,
+}
+
+/// The network for data of which these facts are known.
+///
+/// # Errors
+/// [`Failure::File`].
+pub fn network_for(request: &Request, facts: &Facts) -> Result<(Arc<Network>, Warnings), Failure> {
+    let (module, warnings) = read(request)?;
+    Ok((Arc::new(shaped(module, facts)?), warnings))
+}
+
+fn shaped(module: Arc<Module>, facts: &Facts) -> Result<Network, Failure> {
+    let net = infer(&module, Some(&facts.shape)).map_err(|diagnostics| wrong(&module, diagnostics))?;
+    let scale = facts.target_scale.as_ref();
+    let target_scale = scale.map(|s| TargetScale { scale: s.deviation.clone(), shift: s.mean.clone() });
+    Network::new(module, net, Options { target_scale })
+}
+
 /// The network with its rows loaded, cut and scaled.
 ///
 /// # Errors
@@ -97,10 +122,8 @@ pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
     };
     let select = module.experiment.train.as_ref().map_or(Select::Valid, |train| train.select);
     let parts = data::prepare(spec, select, module.experiment.seed, &request.directories)?;
-    let net = infer(&module, Some(&parts.facts)).map_err(|diagnostics| wrong(&module, diagnostics))?;
-    let target_scale = parts.target_scale.as_ref();
-    let target_scale = target_scale.map(|s| TargetScale { scale: s.deviation.clone(), shift: s.mean.clone() });
-    let network = Arc::new(Network::new(module, net, Options { target_scale })?);
+    let facts = Facts { shape: parts.facts.clone(), target_scale: parts.target_scale.clone() };
+    let network = Arc::new(shaped(module, &facts)?);
     let tables = tables(&network, &parts);
     let data_sha256 = hash(&parts);
     Ok(Prepared { network, parts, tables, data_sha256, warnings, device: Arc::clone(&request.device) })

@@ -19,6 +19,7 @@ mod keeper;
 pub use keeper::{Keeper, restore};
 
 use crate::checkpoint::{self, Checkpoint, Disk, write_atomically};
+use crate::data::Scale;
 use crate::failure::{Failure, Told};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -61,8 +62,27 @@ pub struct About {
     pub file: String,
     /// The folder of the file, where tables that it names may lie.
     pub beside: Option<PathBuf>,
+    /// What a row is, and how it was scaled: enough to predict without the training data.
+    pub inputs: Inputs,
     /// Which weights the run ends with: those of its best epoch (`restore_best`), or its last.
     pub ends_with_best: bool,
+}
+
+/// What a row of a run's data is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Input columns.
+    pub features: usize,
+    /// Target columns.
+    pub outputs: usize,
+    /// Number of classes; `None` for regression.
+    pub classes: Option<usize>,
+    /// What the file calls class 0, 1, …; empty for regression.
+    pub labels: Vec<String>,
+    /// How inputs were scaled.
+    pub input_scale: Option<Scale>,
+    /// How targets were scaled.
+    pub target_scale: Option<Scale>,
 }
 
 impl About {
@@ -83,6 +103,7 @@ impl About {
             source_sha256: String::new(),
             file: String::new(),
             beside: None,
+            inputs: Inputs::default(),
             ends_with_best: false,
         }
     }

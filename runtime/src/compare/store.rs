@@ -1,0 +1,45 @@
+//! Finished runs on the disk: one small file each, named by a hash of everything the run depends on.
+
+use super::Outcome;
+use crate::checkpoint::{Disk, sha256, write_atomically};
+use crate::exact::Exact;
+use crate::failure::Failure;
+use crate::request::Prepared;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Figures as text that comes back exactly.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    seed: u64,
+    figures: Result<Vec<(String, Exact)>, String>,
+    epochs: u64,
+    seconds: f64,
+}
+
+/// The file's name: source with every override, seed, rows, device and version of this program.
+pub(super) fn key(prepared: &Prepared) -> String {
+    let source = &prepared.network.module.effective_source;
+    let seed = prepared.seed();
+    let parts = [env!("CARGO_PKG_VERSION"), prepared.device(), &seed.to_string(), &prepared.data_sha256, source];
+    format!("{}.json", &sha256(parts.join("\n").as_bytes())[..32])
+}
+
+/// A kept outcome; a file that is missing or damaged counts as none.
+pub(super) fn load(path: &Path) -> Option<Outcome> {
+    let kept: Kept = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+    let figures = kept.figures.map(|figures| figures.into_iter().map(|(name, value)| (name, value.0)).collect());
+    Some(Outcome { seed: kept.seed, figures, epochs: kept.epochs, seconds: kept.seconds })
+}
+
+/// Keeps an outcome.
+///
+/// # Errors
+/// [`Failure::Io`].
+pub(super) fn save(path: &Path, outcome: &Outcome) -> Result<(), Failure> {
+    let figures = outcome.figures.clone();
+    let figures = figures.map(|figures| figures.into_iter().map(|(name, value)| (name, Exact(value))).collect());
+    let kept = Kept { seed: outcome.seed, figures, epochs: outcome.epochs, seconds: outcome.seconds };
+    let text = serde_json::to_string(&kept).map_err(|error| Failure::Bug(error.to_string()))?;
+    write_atomically(&mut Disk, path, text.as_bytes(), None)
+}

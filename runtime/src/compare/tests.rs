@@ -50,7 +50,7 @@ fn the_result_does_not_depend_on_the_number_of_threads() {
     assert_eq!((one.cells.len(), steps.len(), one.complete), (4, 12, true));
     assert_eq!((one.metric.as_str(), one.chosen_by.as_str()), ("test.rmse", "valid.rmse"));
     assert_eq!(one.cells[1].param, "gmp");
-    assert_eq!(one.cells[2].over, [("train.optimizer.lr".to_string(), "0.1".to_string())]);
+    assert_eq!(one.cells[2].over, [("train.optimizer.lr".to_string(), "0.02".to_string())]);
     assert!(one.cells.iter().all(|cell| cell.values.len() == 3 && cell.statistics.stderr > 0.0));
     assert_eq!(one.cells.iter().map(|cell| u8::from(cell.best)).sum::<u8>(), 2, "one in each group");
     assert_eq!(run_with(&axes, None, 5).0, one);

@@ -18,7 +18,7 @@ fn comparison() -> Comparison {
         cell("sp", "0.01", &[1.0, 2.0], false),
         cell("gmp + mn", "0.01", &[0.5, 0.75], true),
         cell("sp", "1", &[f64::NAN, f64::NAN], false),
-        cell("gmp + mn", "1", &[0.0001, 0.0002], true),
+        cell("gmp + mn", "1", &[0.000_122_070_312_5, 0.000_366_210_937_5], true),
     ];
     Comparison {
         params: vec!["sp".into(), "gmp + mn".into()],
@@ -38,7 +38,7 @@ fn csv_has_a_line_a_cell() {
     sp,0.01,test.rmse,2,1.5,0.5,0,false
     gmp + mn,0.01,test.rmse,2,0.625,0.125,0,true
     sp,1,test.rmse,0,,,2,false
-    gmp + mn,1,test.rmse,2,0.00015000000000000001,0.00005,0,true
+    gmp + mn,1,test.rmse,2,0.000244140625,0.0001220703125,0,true
     ");
 }
 
@@ -50,7 +50,7 @@ fn latex_has_a_column_a_parameterization_and_the_best_in_bold() {
     train.optimizer.lr & sp & gmp + mn \\
     \hline
     0.01 & $1.500 \pm 0.500$ & $\mathbf{0.625 \pm 0.125}$ \\
-    1 & -- & $\mathbf{0.000150 \pm 0.000050}$ \\
+    1 & -- & $\mathbf{0.00024 \pm 0.00012}$ \\
     \end{tabular}
     ");
 }

@@ -15,10 +15,14 @@ pub mod graph;
 pub mod infer;
 mod initialize;
 mod instance;
+pub mod fuse;
+pub mod kernels;
+mod lower;
 pub mod math;
 pub mod module;
 pub mod net;
 mod parameterize;
+pub mod plan;
 pub mod program;
 pub mod resolve;
 mod stdlib;
@@ -27,6 +31,7 @@ mod suggest;
 
 pub use convert::convert;
 pub use initialize::initialization;
+pub use lower::lower;
 pub use step::{Options, TargetScale, states, step_graph};
 
 #[cfg(test)]

@@ -1,4 +1,22 @@
 //! The processor backend: kernels as Cranelift functions.
+//!
+//! Elementwise nests, reductions, scans and random numbers become loops over 128-bit vectors; matrix products become calls
+//! to symbols that the runtime provides. Only plain loads, stores, integer, float and vector instructions are used, and
+//! calls: the well-tested subset of Cranelift. Nothing here runs code or knows the machine it will run on.
+
+mod contraction;
+mod emitter;
+mod machine;
+mod nest;
+mod nest_values;
+mod scan;
+mod uniform;
+
+use crate::experiment::Precision;
+use crate::kernels::{Kernels, Place, Work};
+use crate::plan::Plan;
+use cranelift_codegen::ir::Function;
+use emitter::Emitter;
 
 /// Code of one program and where its buffers lie.
 ///
@@ -7,7 +25,9 @@
 #[derive(Debug, Clone)]
 pub struct Code {
     /// Run in order; one function for a small network.
-    pub functions: Vec<cranelift_codegen::ir::Function>,
+    pub functions: Vec<Function>,
+    /// Symbols the functions call: the i-th is the external name of namespace 0 and index i.
+    pub imports: Vec<String>,
     /// Bytes of scratch memory: inputs, outputs, everything in between.
     pub scratch_bytes: usize,
     /// Byte offset in scratch of each of `graph.inputs`.
@@ -16,4 +36,57 @@ pub struct Code {
     pub outputs: Vec<usize>,
     /// Byte offset in scratch of four `u32`: seed low, seed high, step low, step high; where the program draws numbers.
     pub random: Option<usize>,
+}
+
+/// Instructions after which a new function begins; register allocation is superlinear in a function's size.
+const FUNCTION_BUDGET: usize = 8192;
+
+/// C = A B for matrices in memory, one symbol a precision. Arguments, all 64-bit: m, n, k, then address, row stride and
+/// column stride of A, of B, then address and row stride of C; strides in elements.
+#[must_use]
+pub fn product_symbol(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "gmpc_product_f32",
+        Precision::F64 => "gmpc_product_f64",
+    }
+}
+
+/// Code for kernels whose buffers lie where `plan` says.
+#[must_use]
+pub fn emit(kernels: &Kernels, plan: &Plan, precision: Precision) -> Code {
+    let mut functions = Vec::new();
+    let mut context = cranelift_frontend::FunctionBuilderContext::new();
+    let mut rest = kernels.kernels.as_slice();
+    while !rest.is_empty() {
+        let mut function = emitter::empty_function(functions.len());
+        let mut emitter = Emitter::new(&mut function, &mut context, kernels, plan, precision);
+        let mut done = 0;
+        while done < rest.len() && emitter.instructions() < FUNCTION_BUDGET {
+            emit_kernel(&mut emitter, &rest[done].work);
+            done += 1;
+        }
+        emitter.finish();
+        functions.push(function);
+        rest = &rest[done..];
+    }
+    let input = |i: usize| kernels.buffers.iter().position(|b| b.place == Place::Input(i));
+    let count = kernels.buffers.iter().filter(|b| matches!(b.place, Place::Input(_))).count();
+    Code {
+        functions,
+        imports: vec![product_symbol(precision).into()],
+        scratch_bytes: plan.scratch_bytes,
+        inputs: (0..count).filter_map(input).map(|buffer| plan.offsets[buffer]).collect(),
+        outputs: kernels.outputs.iter().map(|o| plan.offsets[o.index()]).collect(),
+        random: plan.random,
+    }
+}
+
+fn emit_kernel(emitter: &mut Emitter, work: &Work) {
+    match work {
+        Work::Nest(nest) => nest::emit(emitter, nest),
+        Work::MatMul(product) => contraction::emit(emitter, product),
+        Work::Spherical(scan) => scan::emit_forward(emitter, scan),
+        Work::SphericalGrad(scan) => scan::emit_backward(emitter, scan),
+        Work::Uniform(draw) => uniform::emit(emitter, draw),
+    }
 }

@@ -1,0 +1,18 @@
+//! Matrix products: a call with sizes, addresses and strides.
+
+use super::emitter::{Emitter, immediate};
+use crate::kernels::{MatMul, Matrix};
+use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::types::I64;
+
+pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c }: &MatMul) {
+    let function = emitter.product();
+    let mut arguments: Vec<_> = [m, n, k].iter().map(|&&size| emitter.b.ins().iconst(I64, immediate(size))).collect();
+    for Matrix { buffer, offset, rows, columns } in [a, b, c] {
+        arguments.push(emitter.address(*buffer, *offset));
+        arguments.push(emitter.b.ins().iconst(I64, immediate(*rows)));
+        arguments.push(emitter.b.ins().iconst(I64, immediate(*columns)));
+    }
+    arguments.pop(); // the columns of c are contiguous
+    emitter.b.ins().call(function, &arguments);
+}

@@ -1,0 +1,265 @@
+//! Turns the graph into loop nests, joining what can share one pass over memory.
+//!
+//! ```text
+//! %2 = add %pre %bias    \    for i in 64:
+//! %3 = max %2 0           >       over j in 100:
+//! %4 = mul %3 %w          |           h[100 i + j] = max(pre[100 i + j] + bias[j], 0)
+//! %5 = sum %4 [1]        /            r0 = sum h w[j]
+//!                                 y[i] = r0
+//! ```
+//!
+//! Before: a simplified `Graph`. After: `Kernels`; movement is index arithmetic. First it is decided which values need
+//! memory (`memory`), then each of these becomes a kernel with everything in between inlined (`lower`), then kernels over
+//! one space are merged (`merge`). New values of states are computed into scratch memory and copied at the very end,
+//! which is always right; merging then makes the copies vanish where no other kernel still wants the old value.
+//! Source: Ragan-Kelley et al., Halide, PLDI 2013, for the separation of the two questions.
+
+mod collapse;
+mod lower;
+mod memory;
+mod merge;
+
+use crate::graph::{Graph, Id, Op, Output};
+use crate::kernels::{
+    Access, Affine, Buffer, BufferId, Expr, ExprId, Join, Kernel, Kernels, MatMul, Nest, Place, Reduction, Spherical,
+    SphericalGrad, Store, Uniform, Work,
+};
+use lower::{Lowering, identity, row_major};
+use std::collections::HashMap;
+
+/// Kernels that compute the outputs of a graph.
+#[must_use]
+pub fn fuse(graph: &Graph) -> Kernels {
+    let mut builder = Builder::new(graph);
+    for id in graph.ids() {
+        if builder.stored[id.index()] {
+            builder.kernel(id);
+        }
+    }
+    builder.finish()
+}
+
+/// Kernels under construction, one for each stored value.
+struct Builder<'g> {
+    graph: &'g Graph,
+    /// Which nodes get memory of their own.
+    stored: Vec<bool>,
+    /// Where each node's value lies, once it does.
+    storage: Vec<Option<BufferId>>,
+    /// Cosines, one-minus-sines and prefix products of angles that a gradient is taken of.
+    kept: HashMap<Id, [BufferId; 3]>,
+    kernels: Kernels,
+}
+
+impl<'g> Builder<'g> {
+    fn new(graph: &'g Graph) -> Self {
+        let mut builder = Builder {
+            graph,
+            stored: memory::needs_memory(graph),
+            storage: vec![None; graph.nodes.len()],
+            kept: HashMap::new(),
+            kernels: Kernels::default(),
+        };
+        for (index, input) in graph.inputs.iter().enumerate() {
+            builder.buffer(&input.name, input.shape.iter().product(), Place::Input(index));
+        }
+        for (index, state) in graph.states.iter().enumerate() {
+            builder.buffer(&state.name, state.shape.iter().product(), Place::State(index));
+        }
+        for id in graph.ids() {
+            builder.storage[id.index()] = match graph[id].op {
+                Op::Input(index) => Some(index),
+                Op::State(index) => Some(graph.inputs.len() + index),
+                _ => None,
+            }
+            .map(buffer_id);
+        }
+        builder
+    }
+
+    fn buffer(&mut self, name: &str, elements: usize, place: Place) -> BufferId {
+        self.kernels.buffers.push(Buffer { name: name.into(), elements, place });
+        buffer_id(self.kernels.buffers.len() - 1)
+    }
+
+    fn scratch(&mut self, id: Id) -> BufferId {
+        self.buffer(&format!("t{}", id.0), self.graph.shape(id).iter().product(), Place::Scratch)
+    }
+
+    fn emit(&mut self, id: Id, work: Work) {
+        self.kernels.kernels.push(Kernel { work, span: self.graph[id].span });
+    }
+
+    /// The kernel that fills a node's memory.
+    fn kernel(&mut self, id: Id) {
+        let target = self.scratch(id);
+        self.storage[id.index()] = Some(target);
+        match &self.graph[id].op {
+            Op::Sum(axes) => self.reduce(id, target, axes, Join::Sum),
+            Op::MaxOver(axes) => self.reduce(id, target, axes, Join::Max),
+            Op::MatMul { transpose_a, transpose_b } => self.product(id, target, *transpose_a, *transpose_b),
+            Op::Spherical => self.spherical(id, target),
+            Op::SphericalGrad => self.spherical_grad(id, target),
+            Op::Uniform { stream } => self.emit(id, Work::Uniform(Uniform { stream: *stream, target })),
+            Op::Concat { axis } => self.concat(id, target, *axis),
+            Op::Pad { axis, before } => self.pad(id, target, *axis, *before),
+            _ => {
+                let shape = self.graph.shape(id).to_vec();
+                self.map(id, &shape, target, 0, &row_major(&shape), |l, m| l.compute(id, m));
+            }
+        }
+    }
+
+    /// A nest over `space` that stores one value at every point.
+    fn map(
+        &mut self,
+        id: Id,
+        space: &[usize],
+        target: BufferId,
+        offset: usize,
+        strides: &[usize],
+        value: impl FnOnce(&mut Lowering, &[Affine]) -> ExprId,
+    ) {
+        let mut lowering = Lowering::new(self.graph, &self.storage, space);
+        let value = value(&mut lowering, &identity(space.len()));
+        let mut nest = lowering.nest;
+        let at = Affine { offset, strides: strides.to_vec() };
+        nest.stores.push(Store { access: Access { buffer: target, at }, value, late: false });
+        nest.prune();
+        collapse::drop_unit_axes(&mut nest);
+        self.emit(id, Work::Nest(nest));
+    }
+
+    fn reduce(&mut self, id: Id, target: BufferId, axes: &[usize], join: Join) {
+        let operand = self.graph[id].inputs[0];
+        let space = self.graph.shape(operand).to_vec();
+        let mut lowering = Lowering::new(self.graph, &self.storage, &space);
+        let value = lowering.value(operand, &identity(space.len()));
+        let mut nest = lowering.nest;
+        nest.reduced = (0..space.len()).map(|axis| axes.contains(&axis)).collect();
+        nest.reductions.push(Reduction { join, value });
+        let result = nest.push(Expr::Reduced(0));
+        let kept = row_major(self.graph.shape(id));
+        let strides = kept.iter().zip(&nest.reduced).map(|(&s, &r)| if r { 0 } else { s }).collect();
+        let access = Access { buffer: target, at: Affine { offset: 0, strides } };
+        nest.stores.push(Store { access, value: result, late: true });
+        collapse::drop_unit_axes(&mut nest);
+        self.emit(id, Work::Nest(nest));
+    }
+
+    fn product(&mut self, id: Id, target: BufferId, transpose_a: bool, transpose_b: bool) {
+        let operand = |i: usize, transposed: bool| {
+            let mut matrix = lower::view(self.graph, &self.storage, self.graph[id].inputs[i])?;
+            if transposed {
+                std::mem::swap(&mut matrix.rows, &mut matrix.columns);
+            }
+            Some(matrix)
+        };
+        let shape = self.graph.shape(id);
+        let a_shape = self.graph.shape(self.graph[id].inputs[0]);
+        let k = a_shape[usize::from(!transpose_a)];
+        let (Some(a), Some(b)) = (operand(0, transpose_a), operand(1, transpose_b)) else {
+            debug_assert!(false, "operands of products have memory");
+            return;
+        };
+        let c = crate::kernels::Matrix { buffer: target, offset: 0, rows: shape[1], columns: 1 };
+        self.emit(id, Work::MatMul(MatMul { m: shape[0], n: shape[1], k, a, b, c }));
+    }
+
+    fn spherical(&mut self, id: Id, target: BufferId) {
+        let theta = self.graph[id].inputs[0];
+        self.scan(id, theta, Some(target));
+    }
+
+    /// The forward scan; keeps what the gradient needs if a gradient of the same angles is taken.
+    fn scan(&mut self, id: Id, theta: Id, u: Option<BufferId>) {
+        let [angles, units] = matrix_shape(self.graph.shape(theta));
+        let wanted = |n: &crate::graph::Node| n.op == Op::SphericalGrad && n.inputs[0] == theta;
+        let kept = self.graph.nodes.iter().any(wanted).then(|| {
+            ["cos", "versine", "prefix"]
+                .map(|name| self.buffer(&format!("{name}{}", theta.0), angles * units, Place::Scratch))
+        });
+        if let Some(kept) = kept {
+            self.kept.insert(theta, kept);
+        }
+        if let Some(theta) = self.storage[theta.index()] {
+            self.emit(id, Work::Spherical(Spherical { angles, units, theta, u, kept }));
+        }
+    }
+
+    fn spherical_grad(&mut self, id: Id, gradient: BufferId) {
+        let (theta, g) = (self.graph[id].inputs[0], self.graph[id].inputs[1]);
+        if !self.kept.contains_key(&theta) {
+            self.scan(id, theta, None);
+        }
+        let [angles, units] = matrix_shape(self.graph.shape(theta));
+        if let (Some(&kept), Some(g)) = (self.kept.get(&theta), self.storage[g.index()]) {
+            self.emit(id, Work::SphericalGrad(SphericalGrad { angles, units, kept, g, gradient }));
+        }
+    }
+
+    /// One nest for each part, into its place.
+    fn concat(&mut self, id: Id, target: BufferId, axis: usize) {
+        let strides = row_major(self.graph.shape(id));
+        let mut start = 0;
+        for &part in &self.graph[id].inputs.clone() {
+            let space = self.graph.shape(part).to_vec();
+            self.map(id, &space, target, start * strides[axis], &strides, |l, m| l.value(part, m));
+            start += space[axis];
+        }
+    }
+
+    /// Zeros before, the operand, zeros after.
+    fn pad(&mut self, id: Id, target: BufferId, axis: usize, before: usize) {
+        let (whole, operand) = (self.graph.shape(id).to_vec(), self.graph[id].inputs[0]);
+        let inner = self.graph.shape(operand).to_vec();
+        let strides = row_major(&whole);
+        for (start, size) in [(0, before), (before + inner[axis], whole[axis] - before - inner[axis])] {
+            if size > 0 {
+                let mut space = whole.clone();
+                space[axis] = size;
+                let zero = |l: &mut Lowering, _: &[Affine]| l.nest.push(Expr::Const(0.0));
+                self.map(id, &space, target, start * strides[axis], &strides, zero);
+            }
+        }
+        self.map(id, &inner, target, before * strides[axis], &strides, |l, m| l.value(operand, m));
+    }
+
+    /// Copies new values to the states, merges, and drops what is not needed any more.
+    fn finish(mut self) -> Kernels {
+        for output in &self.graph.outputs {
+            match output {
+                Output::Value { id, .. } => {
+                    let buffer = self.storage[memory::base(self.graph, *id).index()];
+                    self.kernels.outputs.extend(buffer);
+                }
+                Output::Write { state, id } => self.write(*state, *id),
+            }
+        }
+        merge::merge(&mut self.kernels);
+        for kernel in &mut self.kernels.kernels {
+            if let Work::Nest(nest) = &mut kernel.work {
+                collapse::collapse(nest);
+            }
+        }
+        self.kernels
+    }
+
+    fn write(&mut self, state: usize, id: Id) {
+        let target = buffer_id(self.graph.inputs.len() + state);
+        if self.storage[id.index()] == Some(target) {
+            return; // unchanged
+        }
+        let shape = self.graph.shape(id).to_vec();
+        self.map(id, &shape, target, 0, &row_major(&shape), |l, m| l.value(id, m));
+    }
+}
+
+/// Sizes of a rank-2 shape.
+fn matrix_shape(shape: &[usize]) -> [usize; 2] {
+    [shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1)]
+}
+
+fn buffer_id(index: usize) -> BufferId {
+    BufferId(u32::try_from(index).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,169 @@
+//! Which values get memory of their own, and which are computed where they are used.
+
+use crate::graph::{Graph, Id, Op};
+
+/// For each node: does its value lie in memory? Inputs and states do already and say no here.
+///
+/// Products, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
+/// under a view; so do outputs, and elementwise values that are used more than once unless repeating them is cheap.
+pub(super) fn needs_memory(graph: &Graph) -> Vec<bool> {
+    let mut stored = vec![false; graph.nodes.len()];
+    let live = live(graph);
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        let node = &graph[id];
+        match node.op {
+            Op::MatMul { .. } => {
+                stored[id.index()] = true;
+                node.inputs.iter().for_each(|&o| mark_view(graph, &mut stored, o));
+            }
+            Op::Spherical | Op::SphericalGrad => {
+                stored[id.index()] = true;
+                node.inputs.iter().for_each(|&o| mark(graph, &mut stored, o));
+            }
+            Op::Sum(_) | Op::MaxOver(_) | Op::Concat { .. } | Op::Pad { .. } | Op::Uniform { .. } => {
+                stored[id.index()] = true;
+            }
+            Op::Reshape if !splits_only(graph.shape(node.inputs[0]), &node.shape) => {
+                mark(graph, &mut stored, node.inputs[0]);
+            }
+            _ => {}
+        }
+    }
+    for output in &graph.outputs {
+        let is_value = matches!(output, crate::graph::Output::Value { .. });
+        mark_output(graph, &mut stored, output.id(), is_value);
+    }
+    mark_repeated(graph, &live, &mut stored);
+    stored
+}
+
+/// Which nodes an output depends on.
+fn live(graph: &Graph) -> Vec<bool> {
+    let mut live = vec![false; graph.nodes.len()];
+    graph.outputs.iter().for_each(|o| live[o.id().index()] = true);
+    for id in graph.ids().rev() {
+        if live[id.index()] {
+            graph[id].inputs.iter().for_each(|i| live[i.index()] = true);
+        }
+    }
+    live
+}
+
+/// Through reshapes, which share their operand's memory.
+pub(super) fn base(graph: &Graph, mut id: Id) -> Id {
+    while graph[id].op == Op::Reshape {
+        id = graph[id].inputs[0];
+    }
+    id
+}
+
+fn mark(graph: &Graph, stored: &mut [bool], id: Id) {
+    let id = base(graph, id);
+    if !matches!(graph[id].op, Op::Input(_) | Op::State(_)) {
+        stored[id.index()] = true;
+    }
+}
+
+/// Marks what a transposed or sliced operand looks at.
+fn mark_view(graph: &Graph, stored: &mut [bool], mut id: Id) {
+    while matches!(graph[id].op, Op::Transpose(_) | Op::Slice { .. }) {
+        id = graph[id].inputs[0];
+    }
+    mark(graph, stored, id);
+}
+
+/// A named output that is an input or a state itself needs a copy.
+fn mark_output(graph: &Graph, stored: &mut [bool], id: Id, is_value: bool) {
+    if is_value && matches!(graph[base(graph, id)].op, Op::Input(_) | Op::State(_)) {
+        stored[base(graph, id).index()] = true;
+    } else {
+        mark(graph, stored, id);
+    }
+}
+
+/// Marks elementwise values that several places use, or that would be repeated along a broadcast axis, unless
+/// repeating is cheap. Operands first, so that the cost of a value counts what is inlined into it.
+fn mark_repeated(graph: &Graph, live: &[bool], stored: &mut [bool]) {
+    let uses = uses(graph, live, stored);
+    let mut cost = vec![0_u32; graph.nodes.len()];
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        let node = &graph[id];
+        let inputs: u32 = node.inputs.iter().map(|i| cost[i.index()]).sum();
+        let scalar = node.shape.iter().product::<usize>() == 1;
+        cost[id.index()] = match &node.op {
+            _ if stored[id.index()] => 1,
+            Op::Input(_) | Op::State(_) => 1,
+            Op::Const(_) | Op::Iota(_) => 0,
+            op if op.is_elementwise() && !scalar => {
+                let cost = inputs + weight(op);
+                let often = uses[id.index()].count > 1 || uses[id.index()].repeated;
+                if often && !worth_repeating(cost) {
+                    stored[id.index()] = true;
+                    1
+                } else {
+                    cost
+                }
+            }
+            _ if scalar => inputs.min(1), // computed once, before the loops
+            _ => inputs,
+        };
+    }
+}
+
+/// Is computing a value again no dearer than a trip through memory? Two units are one load and one simple operation.
+fn worth_repeating(cost: u32) -> bool {
+    cost <= 2
+}
+
+/// Rough cost of an operation, in simple vector instructions.
+fn weight(op: &Op) -> u32 {
+    match op {
+        Op::Div | Op::Sqrt => 4,
+        Op::Exp | Op::Log | Op::Sin | Op::Cos | Op::Tanh => 16,
+        Op::Erf | Op::Pow => 40,
+        _ => 1,
+    }
+}
+
+/// How a value is used.
+#[derive(Clone, Copy, Default)]
+struct Use {
+    /// By how many operations, looking through views.
+    count: u32,
+    /// By one that would compute it many times, along an axis it does not have.
+    repeated: bool,
+}
+
+fn uses(graph: &Graph, live: &[bool], stored: &[bool]) -> Vec<Use> {
+    let mut uses = vec![Use::default(); graph.nodes.len()];
+    graph.outputs.iter().for_each(|o| uses[o.id().index()].count += 1);
+    for id in graph.ids().rev().filter(|id| live[id.index()]) {
+        let node = &graph[id];
+        let is_view = matches!(node.op, Op::Reshape | Op::Transpose(_) | Op::Slice { .. } | Op::Broadcast);
+        let own = uses[id.index()];
+        let through = is_view && !stored[id.index()];
+        let mut distinct = node.inputs.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        for input in distinct {
+            let slot = &mut uses[input.index()];
+            slot.count += if through { own.count } else { 1 };
+            slot.repeated |= node.op == Op::Broadcast || (through && own.repeated);
+        }
+    }
+    uses
+}
+
+/// Does every axis of the operand become one or more whole axes of the result? Then the operand's index is linear in
+/// the result's.
+pub(super) fn splits_only(from: &[usize], to: &[usize]) -> bool {
+    let mut rest = to.iter().copied().filter(|&n| n != 1);
+    from.iter().copied().filter(|&n| n != 1).all(|size| {
+        let mut product = 1;
+        while product < size {
+            let Some(n) = rest.next() else { return false };
+            product *= n;
+        }
+        product == size
+    })
+}

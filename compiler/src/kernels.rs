@@ -1,0 +1,351 @@
+//! Loop nests over memory: what a graph becomes before it is code.
+//!
+//! ```text
+//! nest hidden.w over i in 1300:                    # adam.gmpnet:9:5
+//!     %0 = load m[i]
+//!     …
+//!     store m[i] = %4
+//! ```
+//!
+//! `Reshape`, `Transpose`, `Broadcast`, `Slice`, `Pad` and `Concat` are gone: they are index arithmetic now. A buffer is
+//! row-major and contiguous, so that a view of it is an offset and a stride for each axis of the loop that reads it.
+
+mod print;
+mod verify;
+
+pub use print::print;
+pub use verify::verify;
+
+use crate::graph::{Op, Shape};
+use gmpc_grammar::source::Span;
+
+/// A buffer's place in [`Kernels::buffers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BufferId(pub u32);
+
+impl BufferId {
+    /// As an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a buffer lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Filled by the caller before each run; index into the graph's inputs.
+    Input(usize),
+    /// In the caller's states, at the layout's offset; index into the graph's states.
+    State(usize),
+    /// Ours; the planner finds room.
+    Scratch,
+}
+
+/// Numbers side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Buffer {
+    /// For people: `x`, `hidden.w`, `t12`.
+    pub name: String,
+    /// How many numbers.
+    pub elements: usize,
+    /// Where.
+    pub place: Place,
+}
+
+/// A program as kernels in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Kernels {
+    /// Indexed by [`BufferId`].
+    pub buffers: Vec<Buffer>,
+    /// Run one after another.
+    pub kernels: Vec<Kernel>,
+    /// The buffer of each named output, in the graph's order.
+    pub outputs: Vec<BufferId>,
+}
+
+/// One unit of work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kernel {
+    /// What it does.
+    pub work: Work,
+    /// The line of the model it came from.
+    pub span: Option<Span>,
+}
+
+/// The kinds of kernels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// Elementwise expressions and reductions over one iteration space.
+    Nest(Nest),
+    /// A matrix product.
+    MatMul(MatMul),
+    /// A scan over axis 0.
+    Spherical(Spherical),
+    /// A scan over axis 0, backwards.
+    SphericalGrad(SphericalGrad),
+    /// Counter-based random numbers.
+    Uniform(Uniform),
+}
+
+/// Index of an expression of a nest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExprId(pub u32);
+
+impl ExprId {
+    /// As an index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A whole number that is linear in the loop variables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Affine {
+    /// Where all loop variables are 0.
+    pub offset: usize,
+    /// One factor for each axis of the space.
+    pub strides: Vec<usize>,
+}
+
+/// An element of a buffer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Access {
+    /// Which buffer.
+    pub buffer: BufferId,
+    /// Which of its numbers.
+    pub at: Affine,
+}
+
+/// A value at one point of the space.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// A number.
+    Const(f64),
+    /// A number from memory.
+    Load(Access),
+    /// The index itself, as a number.
+    Index(Affine),
+    /// The finished reduction of this index; only meaningful after the reduced loops.
+    Reduced(usize),
+    /// An elementwise operation on earlier expressions.
+    Apply(Op, Vec<ExprId>),
+}
+
+/// What to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    /// Where.
+    pub access: Access,
+    /// What.
+    pub value: ExprId,
+    /// Once for each point of the kept axes, after the reductions, instead of at every point.
+    pub late: bool,
+}
+
+/// How numbers are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// a + b
+    Sum,
+    /// The larger one; NaN if either is.
+    Max,
+}
+
+/// Joins a value over the reduced axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reduction {
+    /// How.
+    pub join: Join,
+    /// What.
+    pub value: ExprId,
+}
+
+/// Expressions over one iteration space.
+///
+/// At every point all loads happen before all stores; a buffer that is read and written here is read and written at the
+/// same element. Reductions run over the axes marked in `reduced`; late stores follow them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Nest {
+    /// Axis sizes, outermost first; empty for one point.
+    pub space: Shape,
+    /// The axes that the reductions run over.
+    pub reduced: Vec<bool>,
+    /// Operands before users.
+    pub exprs: Vec<Expr>,
+    /// What is written.
+    pub stores: Vec<Store>,
+    /// What is joined.
+    pub reductions: Vec<Reduction>,
+}
+
+/// A matrix in memory: element (i, j) at `offset + i rows + j columns`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Matrix {
+    /// Which buffer.
+    pub buffer: BufferId,
+    /// First element.
+    pub offset: usize,
+    /// Step from row to row.
+    pub rows: usize,
+    /// Step from column to column.
+    pub columns: usize,
+}
+
+/// c = a b with a `[m, k]`, b `[k, n]`, c `[m, n]`, rows of c contiguous.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatMul {
+    /// Rows of the result.
+    pub m: usize,
+    /// Columns of the result.
+    pub n: usize,
+    /// What the sum runs over.
+    pub k: usize,
+    /// Left operand.
+    pub a: Matrix,
+    /// Right operand.
+    pub b: Matrix,
+    /// Result.
+    pub c: Matrix,
+}
+
+/// Unit vectors from angles, and what the gradient needs of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spherical {
+    /// Number of angles a unit, n - 1.
+    pub angles: usize,
+    /// Units, side by side in memory.
+    pub units: usize,
+    /// `[n - 1, units]`
+    pub theta: BufferId,
+    /// `[n, units]`, where wanted.
+    pub u: Option<BufferId>,
+    /// Cosines, one-minus-sines and prefix products, each `[n - 1, units]`, where a gradient follows.
+    pub kept: Option<[BufferId; 3]>,
+}
+
+/// Gradient at the angles from the gradient at the unit vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SphericalGrad {
+    /// Number of angles a unit.
+    pub angles: usize,
+    /// Units.
+    pub units: usize,
+    /// Cosines, one-minus-sines and prefix products from [`Spherical::kept`].
+    pub kept: [BufferId; 3],
+    /// Gradient at the unit vectors, `[n, units]`.
+    pub g: BufferId,
+    /// Gradient at the angles, `[n - 1, units]`.
+    pub gradient: BufferId,
+}
+
+/// Fills a buffer with uniform numbers in [0, 1); see [`Op::Uniform`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Uniform {
+    /// Which draw of the step.
+    pub stream: u32,
+    /// Where to.
+    pub target: BufferId,
+}
+
+impl Nest {
+    /// The expression, added unless it is there already.
+    pub fn push(&mut self, expr: Expr) -> ExprId {
+        let known = self.exprs.iter().position(|e| *e == expr);
+        let index = known.unwrap_or_else(|| {
+            self.exprs.push(expr);
+            self.exprs.len() - 1
+        });
+        ExprId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// Every element that is read, with the expression that reads it.
+    pub fn loads(&self) -> impl Iterator<Item = &Access> {
+        self.exprs.iter().filter_map(|e| if let Expr::Load(access) = e { Some(access) } else { None })
+    }
+
+    /// For each expression: does it need a finished reduction?
+    #[must_use]
+    pub fn late(&self) -> Vec<bool> {
+        let mut late: Vec<bool> = Vec::with_capacity(self.exprs.len());
+        for expr in &self.exprs {
+            late.push(match expr {
+                Expr::Reduced(_) => true,
+                Expr::Apply(_, operands) => operands.iter().any(|o| late[o.index()]),
+                Expr::Const(_) | Expr::Load(_) | Expr::Index(_) => false,
+            });
+        }
+        late
+    }
+
+    /// Every index expression, of loads, stores and index values.
+    pub fn affines_mut(&mut self) -> impl Iterator<Item = &mut Affine> {
+        let exprs = self.exprs.iter_mut().filter_map(|e| match e {
+            Expr::Load(access) => Some(&mut access.at),
+            Expr::Index(at) => Some(at),
+            Expr::Const(_) | Expr::Reduced(_) | Expr::Apply(..) => None,
+        });
+        exprs.chain(self.stores.iter_mut().map(|s| &mut s.access.at))
+    }
+
+    /// Every index expression.
+    pub fn affines(&self) -> impl Iterator<Item = &Affine> {
+        let exprs = self.exprs.iter().filter_map(|e| match e {
+            Expr::Load(access) => Some(&access.at),
+            Expr::Index(at) => Some(at),
+            Expr::Const(_) | Expr::Reduced(_) | Expr::Apply(..) => None,
+        });
+        exprs.chain(self.stores.iter().map(|s| &s.access.at))
+    }
+
+    /// Drops expressions that nothing needs.
+    pub fn prune(&mut self) {
+        let mut needed = vec![false; self.exprs.len()];
+        for id in self.stores.iter().map(|s| s.value).chain(self.reductions.iter().map(|r| r.value)) {
+            needed[id.index()] = true;
+        }
+        for index in (0..self.exprs.len()).rev() {
+            if let (true, Expr::Apply(_, operands)) = (needed[index], &self.exprs[index]) {
+                operands.iter().for_each(|o| needed[o.index()] = true);
+            }
+        }
+        let mut kept = Nest { space: self.space.clone(), reduced: self.reduced.clone(), ..Nest::default() };
+        let mut place = vec![ExprId(0); self.exprs.len()];
+        for (index, expr) in self.exprs.drain(..).enumerate().filter(|(i, _)| needed[*i]) {
+            place[index] = kept.push(match expr {
+                Expr::Apply(op, operands) => Expr::Apply(op, operands.iter().map(|o| place[o.index()]).collect()),
+                leaf => leaf,
+            });
+        }
+        self.exprs = kept.exprs;
+        self.stores.iter_mut().for_each(|s| s.value = place[s.value.index()]);
+        self.reductions.iter_mut().for_each(|r| r.value = place[r.value.index()]);
+    }
+}
+
+impl Work {
+    /// Every buffer that is read.
+    #[must_use]
+    pub fn reads(&self) -> Vec<BufferId> {
+        match self {
+            Work::Nest(nest) => nest.loads().map(|access| access.buffer).collect(),
+            Work::MatMul(product) => vec![product.a.buffer, product.b.buffer],
+            Work::Spherical(scan) => vec![scan.theta],
+            Work::SphericalGrad(scan) => scan.kept.iter().copied().chain([scan.g]).collect(),
+            Work::Uniform(_) => vec![],
+        }
+    }
+
+    /// Every buffer that is written.
+    #[must_use]
+    pub fn writes(&self) -> Vec<BufferId> {
+        match self {
+            Work::Nest(nest) => nest.stores.iter().map(|store| store.access.buffer).collect(),
+            Work::MatMul(product) => vec![product.c.buffer],
+            Work::Spherical(scan) => scan.u.iter().copied().chain(scan.kept.into_iter().flatten()).collect(),
+            Work::SphericalGrad(scan) => vec![scan.gradient],
+            Work::Uniform(draw) => vec![draw.target],
+        }
+    }
+}

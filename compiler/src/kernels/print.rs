@@ -1,0 +1,123 @@
+//! Kernels as text, as readable loop nests: what snapshots hold and `gmpc emit --stage kernels` shows.
+
+use super::{Access, Affine, Expr, Join, Kernels, MatMul, Matrix, Nest, Place, Work};
+use gmpc_grammar::source::Sources;
+use std::fmt::Write;
+
+/// Letters of the loop variables, outermost first.
+const VARIABLES: [&str; 8] = ["i", "j", "k", "l", "p", "q", "r", "s"];
+
+/// Every buffer and kernel, with the line of the model each kernel came from where `sources` knows it.
+#[must_use]
+pub fn print(kernels: &Kernels, sources: Option<&Sources>) -> String {
+    let mut text = String::new();
+    for buffer in kernels.buffers.iter().filter(|b| b.place == Place::Scratch) {
+        let _ = writeln!(text, "buffer {}[{}]", buffer.name, buffer.elements);
+    }
+    for kernel in &kernels.kernels {
+        let place = kernel.span.and_then(|span| {
+            let sources = sources?;
+            let (line, column) = sources.line_column(span);
+            Some(format!("  # {}:{line}:{column}", sources.get(span.source)?.name))
+        });
+        let body = kernels.describe(&kernel.work);
+        let (head, rest) = body.split_once('\n').unwrap_or((&body, ""));
+        let _ = writeln!(text, "{head}{}\n{rest}", place.unwrap_or_default());
+        while text.ends_with("\n\n") {
+            text.pop();
+        }
+    }
+    for output in &kernels.outputs {
+        let _ = writeln!(text, "output {}", kernels.buffers[output.index()].name);
+    }
+    text
+}
+
+impl Kernels {
+    fn describe(&self, work: &Work) -> String {
+        let name = |id: super::BufferId| self.buffers[id.index()].name.as_str();
+        match work {
+            Work::Nest(nest) => self.describe_nest(nest),
+            Work::MatMul(product) => self.describe_product(product),
+            Work::Spherical(scan) => {
+                let results = scan.u.into_iter().chain(scan.kept.into_iter().flatten()).map(name).collect::<Vec<_>>();
+                format!("{} = spherical {}[{}, {}]", results.join(", "), name(scan.theta), scan.angles, scan.units)
+            }
+            Work::SphericalGrad(scan) => {
+                let kept = scan.kept.map(name).join(", ");
+                let (to, from) = (name(scan.gradient), name(scan.g));
+                format!("{to} = spherical_grad {from}, {kept} [{}, {}]", scan.angles, scan.units)
+            }
+            Work::Uniform(draw) => format!("{} = uniform stream {}", name(draw.target), draw.stream),
+        }
+    }
+
+    fn describe_product(&self, MatMul { m, n, k, a, b, c }: &MatMul) -> String {
+        let matrix = |x: &Matrix| {
+            format!("{}[{} + {} i + {} j]", self.buffers[x.buffer.index()].name, x.offset, x.rows, x.columns)
+        };
+        format!("{} = {} {}  ({m} x {k} x {n})", matrix(c), matrix(a), matrix(b))
+    }
+
+    fn describe_nest(&self, nest: &Nest) -> String {
+        let kept: Vec<usize> = (0..nest.space.len()).filter(|&a| !nest.reduced[a]).collect();
+        let reduced: Vec<usize> = (0..nest.space.len()).filter(|&a| nest.reduced[a]).collect();
+        let mut text = String::new();
+        let head = |axes: &[usize]| {
+            axes.iter().map(|&a| format!("{} in {}", VARIABLES[a % 8], nest.space[a])).collect::<Vec<_>>().join(", ")
+        };
+        let mut indent = 1;
+        let _ = writeln!(text, "for {}:", if kept.is_empty() { "one point".into() } else { head(&kept) });
+        if !reduced.is_empty() {
+            let _ = writeln!(text, "    over {}:", head(&reduced));
+            indent = 2;
+        }
+        let late = nest.late();
+        let pad = |indent: usize| "    ".repeat(indent);
+        for (index, expr) in nest.exprs.iter().enumerate().filter(|(i, _)| !late[*i]) {
+            let _ = writeln!(text, "{}%{index} = {}", pad(indent), self.describe_expr(expr));
+        }
+        for store in nest.stores.iter().filter(|s| !s.late) {
+            let _ = writeln!(text, "{}{} = %{}", pad(indent), self.describe_access(&store.access), store.value.0);
+        }
+        for (index, reduction) in nest.reductions.iter().enumerate() {
+            let word = if reduction.join == Join::Sum { "sum" } else { "max" };
+            let _ = writeln!(text, "{}r{index} = {word} %{}", pad(indent), reduction.value.0);
+        }
+        for (index, expr) in nest.exprs.iter().enumerate().filter(|(i, _)| late[*i]) {
+            let _ = writeln!(text, "    %{index} = {}", self.describe_expr(expr));
+        }
+        for store in nest.stores.iter().filter(|s| s.late) {
+            let _ = writeln!(text, "    {} = %{}", self.describe_access(&store.access), store.value.0);
+        }
+        text
+    }
+
+    fn describe_expr(&self, expr: &Expr) -> String {
+        match expr {
+            Expr::Const(value) => format!("{value}"),
+            Expr::Load(access) => self.describe_access(access),
+            Expr::Index(at) => format!("index {}", describe_affine(at)),
+            Expr::Reduced(index) => format!("r{index}"),
+            Expr::Apply(op, operands) => {
+                operands.iter().fold(op.name().to_string(), |text, o| format!("{text} %{}", o.0))
+            }
+        }
+    }
+
+    fn describe_access(&self, access: &Access) -> String {
+        format!("{}[{}]", self.buffers[access.buffer.index()].name, describe_affine(&access.at))
+    }
+}
+
+fn describe_affine(at: &Affine) -> String {
+    let mut terms: Vec<String> = Vec::new();
+    if at.offset != 0 {
+        terms.push(at.offset.to_string());
+    }
+    for (axis, &stride) in at.strides.iter().enumerate().filter(|(_, s)| **s != 0) {
+        let variable = VARIABLES[axis % 8];
+        terms.push(if stride == 1 { variable.to_string() } else { format!("{stride} {variable}") });
+    }
+    if terms.is_empty() { "0".into() } else { terms.join(" + ") }
+}

@@ -1,0 +1,77 @@
+//! What "well formed" means for kernels, one line a rule. Run between stages in debug builds and in tests.
+
+use super::{Access, Affine, Expr, Kernels, Matrix, Nest, Work};
+use crate::graph::Shape;
+
+/// Checks references, bounds and the order of expressions.
+///
+/// # Errors
+/// The first broken rule, with the kernel's number.
+pub fn verify(kernels: &Kernels) -> Result<(), String> {
+    for (index, kernel) in kernels.kernels.iter().enumerate() {
+        check(kernels, &kernel.work).map_err(|rule| format!("kernel {index}: {rule}\n{:#?}", kernel.work))?;
+    }
+    require(kernels.outputs.iter().all(|o| o.index() < kernels.buffers.len()), "an output of an unknown buffer")?;
+    Ok(())
+}
+
+fn check(kernels: &Kernels, work: &Work) -> Result<(), &'static str> {
+    let ids = work.reads().into_iter().chain(work.writes());
+    require(ids.into_iter().all(|id| id.index() < kernels.buffers.len()), "unknown buffer")?;
+    match work {
+        Work::Nest(nest) => check_nest(kernels, nest),
+        Work::MatMul(p) => {
+            require(p.c.columns == 1 || p.n == 1, "rows of a product are contiguous")?;
+            let fits = |x: &Matrix, rows: usize, columns: usize| {
+                let last = x.offset + (rows - 1) * x.rows + (columns - 1) * x.columns;
+                last < kernels.buffers[x.buffer.index()].elements
+            };
+            require(p.m > 0 && p.n > 0 && p.k > 0, "empty product")?;
+            require(fits(&p.a, p.m, p.k) && fits(&p.b, p.k, p.n) && fits(&p.c, p.m, p.n), "leaves a buffer")
+        }
+        Work::Spherical(_) | Work::SphericalGrad(_) | Work::Uniform(_) => Ok(()),
+    }
+}
+
+fn check_nest(kernels: &Kernels, nest: &Nest) -> Result<(), &'static str> {
+    require(nest.reduced.len() == nest.space.len(), "a mark for each axis")?;
+    require(nest.reductions.is_empty() || nest.space.is_empty() || nest.reduced.contains(&true), "nothing to join")?;
+    let late = nest.late();
+    for (index, expr) in nest.exprs.iter().enumerate() {
+        match expr {
+            Expr::Const(_) => {}
+            Expr::Load(access) => check_access(kernels, nest, access)?,
+            Expr::Index(at) => require(at.strides.len() == nest.space.len(), "a stride for each axis")?,
+            Expr::Reduced(r) => require(*r < nest.reductions.len(), "unknown reduction")?,
+            Expr::Apply(op, operands) => {
+                require(op.is_elementwise(), "an operation that is not elementwise")?;
+                require(operands.iter().all(|o| o.index() < index), "an operand does not stand before its user")?;
+            }
+        }
+    }
+    require(nest.reductions.iter().all(|r| !late[r.value.index()]), "a reduction of a reduction")?;
+    for store in &nest.stores {
+        check_access(kernels, nest, &store.access)?;
+        require(store.late || !late[store.value.index()], "a store before its value")?;
+        let strides = store.access.at.strides.iter();
+        let moves = strides.zip(&nest.space).zip(&nest.reduced).all(|((&s, &n), &r)| n == 1 || (s != 0) != (store.late && r));
+        require(moves, "two points write one element")?;
+    }
+    let pairs = nest.stores.iter().flat_map(|s| nest.loads().map(move |l| (s, l)));
+    let mut shared = pairs.filter(|(s, l)| s.access.buffer == l.buffer);
+    require(shared.all(|(s, l)| s.access == *l), "reads and writes different elements of one buffer")
+}
+
+fn check_access(kernels: &Kernels, nest: &Nest, access: &Access) -> Result<(), &'static str> {
+    require(access.at.strides.len() == nest.space.len(), "a stride for each axis")?;
+    require(last(&access.at, &nest.space) < kernels.buffers[access.buffer.index()].elements, "leaves a buffer")
+}
+
+/// The largest index reached.
+fn last(at: &Affine, space: &Shape) -> usize {
+    at.offset + at.strides.iter().zip(space).map(|(s, n)| s * n.saturating_sub(1)).sum::<usize>()
+}
+
+fn require(holds: bool, rule: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(rule) }
+}

@@ -1,0 +1,127 @@
+//! Sine and cosine with one range reduction between them, and what unit vectors need of an angle.
+
+use super::{Machine, format, polynomial};
+use crate::experiment::Precision;
+use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
+
+/// sin x
+pub fn sin<A: Machine>(m: &mut A, x: A::V) -> A::V {
+    sin_cos(m, x).0
+}
+
+/// cos x
+pub fn cos<A: Machine>(m: &mut A, x: A::V) -> A::V {
+    sin_cos(m, x).1
+}
+
+/// sin x and cos x for x in radians; NaN for infinities.
+pub fn sin_cos<A: Machine>(m: &mut A, x: A::V) -> (A::V, A::V) {
+    let zero = m.number(0.0);
+    sin_cos_of_sum(m, x, zero)
+}
+
+/// pi/2 as a sum of three numbers of a precision, each the rounded rest.
+fn half_pi(precision: Precision) -> [f64; 3] {
+    match precision {
+        Precision::F32 => {
+            let first = f64::from(FRAC_PI_2 as f32);
+            let second = f64::from((FRAC_PI_2 - first) as f32);
+            [first, second, FRAC_PI_2 - first - second]
+        }
+        Precision::F64 => [FRAC_PI_2, 6.123_233_995_736_766e-17, -1.497_384_904_859_183_3e-33],
+    }
+}
+
+/// sin and cos of x + tail, where tail is tiny. Reduction after Cody and Waite; with fused products the first difference
+/// is exact. Polynomials on |r| <= pi/4: Cephes (f32), fdlibm (f64).
+fn sin_cos_of_sum<A: Machine>(m: &mut A, x: A::V, tail: A::V) -> (A::V, A::V) {
+    let format = format(m.precision());
+    let (quarters, magic) = (m.number(FRAC_2_PI), m.number(format.magic));
+    let shifted = m.fma(x, quarters, magic);
+    let n = m.sub(shifted, magic);
+    let minus = half_pi(m.precision()).map(|part| m.number(-part));
+    let r = m.fma(n, minus[0], x);
+    let r = m.fma(n, minus[1], r);
+    let rest = m.fma(n, minus[2], tail);
+    let r = m.add(r, rest);
+    let (sine, cosine) = (near_zero_sine(m, r), near_zero_cosine(m, r));
+    let quadrant = m.bits(shifted);
+    let one = m.whole(1);
+    let parity = m.and(quadrant, one);
+    let even = m.is_zero(parity);
+    let (s, c) = (m.select(even, sine, cosine), m.select(even, cosine, sine));
+    let next = m.plus(quadrant, one);
+    (flipped(m, s, quadrant), flipped(m, c, next))
+}
+
+/// a, negated where bit 1 of `quadrant` is set.
+fn flipped<A: Machine>(m: &mut A, a: A::V, quadrant: A::I) -> A::V {
+    let format = format(m.precision());
+    let moved = m.shl(quadrant, format.width - 2);
+    let mask = m.whole(format.sign);
+    let sign = m.and(moved, mask);
+    let bits = m.bits(a);
+    let bits = m.xor(bits, sign);
+    m.from_bits(bits)
+}
+
+fn near_zero_sine<A: Machine>(m: &mut A, r: A::V) -> A::V {
+    let square = m.mul(r, r);
+    let coefficients: &[f64] = match m.precision() {
+        Precision::F32 => &[-1.951_529_589_1e-4, 8.332_160_873_6e-3, -1.666_666_546_11e-1],
+        Precision::F64 => &[
+            1.589_690_995_211_550_102_21e-10,
+            -2.505_076_025_340_686_341_95e-8,
+            2.755_731_370_707_006_767_89e-6,
+            -1.984_126_982_985_794_931_34e-4,
+            8.333_333_333_322_489_461_24e-3,
+            -1.666_666_666_666_663_243_48e-1,
+        ],
+    };
+    let series = polynomial(m, square, coefficients);
+    let cube = m.mul(square, r);
+    m.fma(cube, series, r)
+}
+
+fn near_zero_cosine<A: Machine>(m: &mut A, r: A::V) -> A::V {
+    let square = m.mul(r, r);
+    let coefficients: &[f64] = match m.precision() {
+        Precision::F32 => &[2.443_315_711_809_948e-5, -1.388_731_625_493_765e-3, 4.166_664_568_298_827e-2],
+        Precision::F64 => &[
+            -1.135_964_755_778_819_482_65e-11,
+            2.087_572_321_298_174_827_90e-9,
+            -2.755_731_435_139_066_330_35e-7,
+            2.480_158_728_947_672_941_78e-5,
+            -1.388_888_888_887_410_957_49e-3,
+            4.166_666_666_666_660_190_37e-2,
+        ],
+    };
+    let series = polynomial(m, square, coefficients);
+    let (one, half) = (m.number(1.0), m.number(-0.5));
+    let fourth = m.mul(square, square);
+    // 1 - r^2/2 with its rounding error put back.
+    let lead = m.fma(square, half, one);
+    let lost = m.sub(one, lead);
+    let error = m.fma(square, half, lost);
+    let rest = m.fma(fourth, series, error);
+    m.add(lead, rest)
+}
+
+/// cos t and 1 - sin t, the second exact in the relative sense: with y = (pi/2 - t) / 2, cos t = 2 sin y cos y and
+/// 1 - sin t = 2 sin^2 y. A product of sines close to 1 keeps its low bits when it is updated by P -= P (1 - sin t).
+pub fn cosine_and_versine<A: Machine>(m: &mut A, t: A::V) -> (A::V, A::V) {
+    let parts = half_pi(m.precision());
+    let (first, second, half) = (m.number(parts[0]), m.number(parts[1]), m.number(0.5));
+    let difference = m.sub(first, t);
+    // What the difference lost (Knuth's two-sum), so that y is known beyond its precision.
+    let back = m.sub(difference, first);
+    let whole = m.sub(difference, back);
+    let lost_first = m.sub(first, whole);
+    let lost_t = m.add(t, back);
+    let lost = m.sub(lost_first, lost_t);
+    let lost = m.add(lost, second);
+    let (y, tail) = (m.mul(difference, half), m.mul(lost, half));
+    let (s, c) = sin_cos_of_sum(m, y, tail);
+    let doubled = m.add(s, s);
+    (m.mul(doubled, c), m.mul(doubled, s))
+}

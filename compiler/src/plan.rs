@@ -1,0 +1,111 @@
+//! Gives every buffer an address: states where the layout says, everything else in one scratch arena, where buffers whose
+//! lives do not meet share room.
+
+use crate::experiment::Precision;
+use crate::kernels::{Kernels, Place, Work};
+use crate::program::StateLayout;
+
+/// Every buffer starts on a cache line.
+const ALIGNMENT: usize = 64;
+
+/// Where every buffer lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Byte offset of each buffer, in the states or in scratch memory.
+    pub offsets: Vec<usize>,
+    /// Bytes of scratch memory in all.
+    pub scratch_bytes: usize,
+    /// Byte offset in scratch memory of the key and step of the random numbers, where they are used.
+    pub random: Option<usize>,
+}
+
+/// Bytes of one number.
+#[must_use]
+pub fn bytes(precision: Precision) -> usize {
+    match precision {
+        Precision::F32 => 4,
+        Precision::F64 => 8,
+    }
+}
+
+/// Lays out buffers for kernels that run in the given order. Inputs and outputs keep their room for the whole run.
+#[must_use]
+pub fn plan(kernels: &Kernels, states: &StateLayout, precision: Precision) -> Plan {
+    let lives = lives(kernels);
+    let size = |index: usize| (kernels.buffers[index].elements * bytes(precision)).next_multiple_of(ALIGNMENT);
+    let mut offsets = vec![0; kernels.buffers.len()];
+    let mut placed: Vec<usize> = Vec::new();
+    let mut order: Vec<usize> = (0..kernels.buffers.len()).filter(|&i| lives[i].is_some()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(size(i))); // large ones first waste least; stable, so deterministic
+    for index in order {
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .filter(|&&other| meet(lives[index], lives[other]))
+            .map(|&other| (offsets[other], offsets[other] + size(other)))
+            .collect();
+        taken.sort_unstable();
+        offsets[index] = first_gap(&taken, size(index));
+        placed.push(index);
+    }
+    let mut scratch_bytes = placed.iter().map(|&i| offsets[i] + size(i)).max().unwrap_or(0);
+    for (index, buffer) in kernels.buffers.iter().enumerate() {
+        if let Place::State(state) = buffer.place {
+            offsets[index] = states.offsets[state] * bytes(precision);
+        }
+    }
+    let draws = kernels.kernels.iter().any(|k| matches!(k.work, Work::Uniform(_)));
+    let random = draws.then_some(scratch_bytes);
+    scratch_bytes += if draws { ALIGNMENT } else { 0 };
+    Plan { offsets, scratch_bytes, random }
+}
+
+/// First and last kernel in which a buffer holds something, `None` for states and for what is never touched.
+type Life = Option<(usize, usize)>;
+
+fn lives(kernels: &Kernels) -> Vec<Life> {
+    let end = kernels.kernels.len();
+    let mut lives: Vec<Life> = vec![None; kernels.buffers.len()];
+    for (time, kernel) in kernels.kernels.iter().enumerate() {
+        for id in kernel.work.reads().into_iter().chain(kernel.work.writes()) {
+            let life = lives[id.index()].get_or_insert((time, time));
+            life.1 = time;
+        }
+    }
+    for (index, buffer) in kernels.buffers.iter().enumerate() {
+        match buffer.place {
+            Place::Input(_) => lives[index] = Some((0, end)),
+            Place::State(_) => lives[index] = None,
+            Place::Scratch => {}
+        }
+    }
+    kernels.outputs.iter().for_each(|o| lives[o.index()] = Some((0, end)));
+    lives
+}
+
+fn meet(a: Life, b: Life) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if a.0 <= b.1 && b.0 <= a.1)
+}
+
+/// The lowest address with `size` free bytes between the taken, sorted intervals.
+fn first_gap(taken: &[(usize, usize)], size: usize) -> usize {
+    let mut at = 0;
+    for &(start, end) in taken {
+        if start >= at + size {
+            break;
+        }
+        at = at.max(end);
+    }
+    at
+}
+
+/// The first two buffers that are in use at once and share memory, for tests and debug builds.
+#[must_use]
+pub fn overlap(kernels: &Kernels, plan: &Plan, precision: Precision) -> Option<(usize, usize)> {
+    let lives = lives(kernels);
+    let range = |i: usize| (plan.offsets[i], plan.offsets[i] + kernels.buffers[i].elements * bytes(precision));
+    let pairs = (0..lives.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+    pairs.into_iter().find(|&(a, b)| {
+        let ((a0, a1), (b0, b1)) = (range(a), range(b));
+        meet(lives[a], lives[b]) && a0 < b1 && b0 < a1
+    })
+}

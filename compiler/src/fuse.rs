@@ -21,7 +21,7 @@ mod merge;
 
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{
-    Access, Affine, Buffer, BufferId, Expr, ExprId, Join, Kernel, Kernels, MatMul, Nest, Place, Reduction, Spherical,
+    Access, Affine, Buffer, BufferId, Expr, ExprId, Join, Kernel, Kernels, MatMul, Place, Reduction, Spherical,
     SphericalGrad, Store, Uniform, Work,
 };
 use lower::{Lowering, identity, row_major};

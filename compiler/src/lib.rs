@@ -26,6 +26,7 @@ pub mod plan;
 pub mod program;
 pub mod resolve;
 mod stdlib;
+pub mod simplify;
 mod step;
 mod suggest;
 

@@ -1,6 +1,7 @@
 //! Where programs run. A device loads a program and gives an [`Executable`]; states live on the host in one flat buffer.
 
 pub mod candle;
+pub mod cpu;
 
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::Random;

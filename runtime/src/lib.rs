@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod compare;
 pub mod convert;
+pub mod contraction;
 pub mod data;
 pub mod device;
 pub mod diverge;

@@ -10,7 +10,9 @@ pub(super) fn drop_unit_axes(nest: &mut Nest) {
         if nest.space[axis] == 1 && !(last_reduced && !nest.reductions.is_empty()) {
             nest.space.remove(axis);
             nest.reduced.remove(axis);
-            nest.affines_mut().for_each(|at| drop(at.strides.remove(axis)));
+            nest.affines_mut().for_each(|at| {
+                at.strides.remove(axis);
+            });
         }
     }
 }
@@ -24,7 +26,9 @@ pub(super) fn collapse(nest: &mut Nest) {
             nest.space[axis - 1] *= size;
             nest.space.remove(axis);
             nest.reduced.remove(axis);
-            nest.affines_mut().for_each(|at| drop(at.strides.remove(axis - 1)));
+            nest.affines_mut().for_each(|at| {
+                at.strides.remove(axis - 1);
+            });
         }
     }
 }

@@ -128,7 +128,7 @@ fn far<A: Machine>(m: &mut A, x: A::V) -> A::V {
 
 /// Horner's rule with one of two sets of coefficients.
 fn chosen<A: Machine>(m: &mut A, first: A::M, s: A::V, a: &[f64], b: &[f64]) -> A::V {
-    let mut pick = |m: &mut A, i: usize| {
+    let pick = |m: &mut A, i: usize| {
         let (a, b) = (m.number(a[i]), m.number(b[i]));
         m.select(first, a, b)
     };

@@ -111,7 +111,7 @@ impl<'a> Emitter<'a> {
     pub(super) fn address(&mut self, buffer: BufferId, element: usize) -> Value {
         let (pointer, offset) = self.base(buffer);
         let bytes = offset + element * self.bytes();
-        self.b.ins().iadd_imm(pointer, immediate(bytes))
+        self.b.ins().iadd_imm_s(pointer, immediate(bytes))
     }
 
     /// Arithmetic on `width` numbers at once.
@@ -133,12 +133,20 @@ impl<'a> Emitter<'a> {
     /// Closes what [`Self::begin_loop`] opened.
     pub(super) fn end_loop(&mut self, open: &Loop, end: usize, step: usize) {
         let exit = self.b.create_block();
-        let next = self.b.ins().iadd_imm(open.index, immediate(step));
-        let more = self.b.ins().icmp_imm(IntCC::SignedLessThan, next, immediate(end));
+        let next = self.b.ins().iadd_imm_s(open.index, immediate(step));
+        let more = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, next, immediate(end));
         self.b.ins().brif(more, open.body, &[BlockArg::Value(next)], exit, &[]);
         self.b.seal_block(open.body);
         self.b.switch_to_block(exit);
         self.b.seal_block(exit);
+    }
+
+    /// A loop variable times a size.
+    pub(super) fn times(&mut self, value: Value, factor: usize) -> Value {
+        if factor.is_power_of_two() {
+            return self.b.ins().ishl_imm_u(value, i64::from(factor.trailing_zeros()));
+        }
+        self.b.ins().imul_imm_s(value, immediate(factor))
     }
 
     /// The product symbol of this precision.

@@ -42,11 +42,6 @@ impl Lanes<'_, '_> {
         self.b.ins().fcmp(condition, a, b)
     }
 
-    /// Both masks joined.
-    pub(super) fn either(&mut self, a: Value, b: Value) -> Value {
-        self.b.ins().bor(a, b)
-    }
-
     /// -a
     pub(super) fn neg(&mut self, a: Value) -> Value {
         self.b.ins().fneg(a)
@@ -204,11 +199,11 @@ impl Machine for Lanes<'_, '_> {
     }
 
     fn shl(&mut self, a: Value, by: u32) -> Value {
-        self.b.ins().ishl_imm(a, i64::from(by))
+        self.b.ins().ishl_imm_u(a, i64::from(by))
     }
 
     fn shr(&mut self, a: Value, by: u32) -> Value {
-        self.b.ins().ushr_imm(a, i64::from(by))
+        self.b.ins().ushr_imm_u(a, i64::from(by))
     }
 
     fn is_zero(&mut self, a: Value) -> Value {

@@ -112,7 +112,7 @@ impl<'n> Values<'n> {
             let mut bytes = outer;
             if let Some(axis) = level.checked_sub(1).map(|l| self.order[l]) {
                 if let (Index::Variable(variable), stride @ 1..) = (self.index[axis], at.strides[axis]) {
-                    let own = emitter.b.ins().imul_imm(variable, immediate(stride * emitter.bytes()));
+                    let own = emitter.times(variable, stride * emitter.bytes());
                     bytes = Some(outer.map_or(own, |outer| emitter.b.ins().iadd(outer, own)));
                 }
             }
@@ -210,7 +210,7 @@ impl<'n> Values<'n> {
                 let bytes = offset + (first + lane * along) * emitter.bytes();
                 match i32::try_from(bytes) {
                     Ok(immediate) => (pointer, immediate),
-                    Err(_) => (emitter.b.ins().iadd_imm(pointer, immediate(bytes)), 0),
+                    Err(_) => (emitter.b.ins().iadd_imm_s(pointer, immediate(bytes)), 0),
                 }
             })
             .collect()
@@ -253,7 +253,7 @@ impl<'n> Values<'n> {
         let mut sum = emitter.b.ins().iconst(I64, immediate(self.fixed(at, copy, width)));
         for (axis, &stride) in at.strides.iter().enumerate() {
             if let (Index::Variable(variable), 1..) = (self.index[axis], stride) {
-                let term = emitter.b.ins().imul_imm(variable, immediate(stride));
+                let term = emitter.times(variable, stride);
                 sum = emitter.b.ins().iadd(sum, term);
             }
         }

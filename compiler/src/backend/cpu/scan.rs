@@ -7,6 +7,7 @@ use super::emitter::{Emitter, flags, immediate};
 use crate::experiment::Precision;
 use crate::kernels::{BufferId, Spherical, SphericalGrad};
 use crate::math::{Machine, cosine_and_versine};
+use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 /// Columns `start .. start + width` of the units, as vectors where they last, then one by one.
@@ -15,7 +16,7 @@ fn columns(emitter: &mut Emitter, units: usize, mut body: impl FnMut(&mut Emitte
     let whole = units - units % lanes;
     if whole > 0 {
         let open = emitter.begin_loop(0);
-        let bytes = emitter.b.ins().imul_imm(open.index, immediate(emitter.bytes()));
+        let bytes = emitter.times(open.index, emitter.bytes());
         body(emitter, lanes, Column { bytes: Some(bytes), start: 0 });
         emitter.end_loop(&open, whole, lanes);
     }
@@ -59,7 +60,7 @@ fn forward_column(emitter: &mut Emitter, scan: &Spherical, width: usize, column:
     emitter.b.def_var(low, zero);
     if scan.angles > 0 {
         let open = emitter.begin_loop(0);
-        let row = emitter.b.ins().imul_imm(open.index, row_bytes);
+        let row = emitter.times(open.index, scan.units * emitter.bytes());
         let at = emitter.b.ins().iadd(theta, row);
         let t = emitter.b.ins().load(float, flags(), at, 0);
         let (p, error) = (emitter.b.use_var(high), emitter.b.use_var(low));
@@ -80,7 +81,7 @@ fn forward_column(emitter: &mut Emitter, scan: &Spherical, width: usize, column:
     }
     if let Some(u) = u {
         let last = emitter.b.use_var(high);
-        let at = emitter.b.ins().iadd_imm(u, row_bytes * immediate(scan.angles));
+        let at = emitter.b.ins().iadd_imm_s(u, row_bytes * immediate(scan.angles));
         emitter.b.ins().store(flags(), last, at, 0);
     }
 }
@@ -119,12 +120,13 @@ fn backward_column(emitter: &mut Emitter, scan: &SphericalGrad, width: usize, co
     let sources = [scan.kept[0], scan.kept[1], scan.kept[2], scan.g, scan.gradient];
     let tops = sources.map(|buffer| top(emitter, buffer, column));
     let suffix = emitter.b.declare_var(float);
-    let last = emitter.b.ins().iadd_imm(tops[3], row_bytes * immediate(scan.angles));
+    let last = emitter.b.ins().iadd_imm_s(tops[3], row_bytes * immediate(scan.angles));
     let g = emitter.b.ins().load(float, flags(), last, 0);
     emitter.b.def_var(suffix, g);
     let open = emitter.begin_loop(0);
-    let down = emitter.b.ins().irsub_imm(open.index, immediate(scan.angles - 1));
-    let row = emitter.b.ins().imul_imm(down, row_bytes);
+    let top = emitter.b.ins().iconst(I64, immediate(scan.angles - 1));
+    let down = emitter.b.ins().isub(top, open.index);
+    let row = emitter.times(down, scan.units * emitter.bytes());
     let at = tops.map(|top| emitter.b.ins().iadd(top, row));
     let [cosine, versine, p, g] = [0, 1, 2, 3].map(|i: usize| emitter.b.ins().load(float, flags(), at[i], 0));
     let f = emitter.b.use_var(suffix);

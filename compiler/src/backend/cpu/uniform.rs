@@ -18,7 +18,7 @@ pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
         let open = emitter.begin_loop(0);
         let counter = emitter.b.ins().ireduce(I32, open.index);
         let words = philox(emitter, [counter, stream, key[2], key[3]], [key[0], key[1]]);
-        let bytes = emitter.b.ins().imul_imm(open.index, immediate(4 * emitter.bytes()));
+        let bytes = emitter.times(open.index, 4 * emitter.bytes());
         let target = emitter.b.ins().iadd(base, bytes);
         store(emitter, &words, target);
         emitter.end_loop(&open, blocks, 1);
@@ -26,7 +26,8 @@ pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
     if count % 4 > 0 {
         let counter = emitter.b.ins().iconst(I32, immediate(blocks));
         let words = philox(emitter, [counter, stream, key[2], key[3]], [key[0], key[1]]);
-        let target = emitter.b.ins().iadd_imm(base, immediate(blocks * 4 * emitter.bytes()));
+        let offset = immediate(blocks * 4 * emitter.bytes());
+        let target = emitter.b.ins().iadd_imm_s(base, offset);
         store(emitter, &words[..count % 4], target);
     }
 }
@@ -35,7 +36,7 @@ pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
 fn store(emitter: &mut Emitter, words: &[Value], target: Value) {
     let (float, bytes) = (emitter.float(1), emitter.bytes());
     for (index, &word) in words.iter().enumerate() {
-        let high = emitter.b.ins().ushr_imm(word, 8);
+        let high = emitter.b.ins().ushr_imm_u(word, 8);
         let number = emitter.b.ins().fcvt_from_sint(float, high);
         let unit = crate::math::Machine::number(&mut emitter.machine(1), 1.0 / 16_777_216.0);
         let number = emitter.b.ins().fmul(number, unit);
@@ -47,7 +48,7 @@ fn store(emitter: &mut Emitter, words: &[Value], target: Value) {
 fn philox(emitter: &mut Emitter, mut counter: [Value; 4], mut key: [Value; 2]) -> [Value; 4] {
     for round in 0..ROUNDS {
         if round > 0 {
-            key = [0, 1].map(|i| emitter.b.ins().iadd_imm(key[i], i64::from(WEYL[i])));
+            key = [0, 1].map(|i| emitter.b.ins().iadd_imm_u(key[i], i64::from(WEYL[i])));
         }
         let (high0, low0) = multiply(emitter, MULTIPLIERS[0], counter[0]);
         let (high1, low1) = multiply(emitter, MULTIPLIERS[1], counter[2]);
@@ -61,7 +62,7 @@ fn philox(emitter: &mut Emitter, mut counter: [Value; 4], mut key: [Value; 2]) -
 /// High and low half of a product.
 fn multiply(emitter: &mut Emitter, a: u32, b: Value) -> (Value, Value) {
     let wide = emitter.b.ins().uextend(I64, b);
-    let product = emitter.b.ins().imul_imm(wide, i64::from(a));
-    let high = emitter.b.ins().ushr_imm(product, 32);
+    let product = emitter.b.ins().imul_imm_u(wide, i64::from(a));
+    let high = emitter.b.ins().ushr_imm_u(product, 32);
     (emitter.b.ins().ireduce(I32, high), emitter.b.ins().ireduce(I32, product))
 }

@@ -1,0 +1,171 @@
+//! Elementwise operations: constants folded, identities used, broadcasts postponed.
+
+use super::Rewriter;
+use crate::graph::{Id, Op, scalar};
+
+/// Whole powers up to this size become products (chosen by hand: at most 20 of them).
+const LARGEST_POWER: f64 = 1024.0;
+
+impl Rewriter {
+    pub(super) fn elementwise(&mut self, op: &Op, inputs: &[Id], shape: &[usize]) -> Option<Id> {
+        let constants: Vec<Option<f64>> = inputs.iter().map(|&i| self.constant(i)).collect();
+        if let Some(values) = constants.iter().copied().collect::<Option<Vec<f64>>>() {
+            let value = |i: usize| values.get(i).copied().unwrap_or(0.0);
+            return Some(self.full(scalar(op, [value(0), value(1), value(2)]), shape));
+        }
+        let second = constants.get(1).copied().flatten();
+        let simpler = match op {
+            Op::Neg => self.negation(inputs[0], shape),
+            Op::Add => self.addition(inputs, [constants[0], second], shape),
+            Op::Sub => self.subtraction(inputs, [constants[0], second], shape),
+            Op::Mul => self.multiplication(inputs, [constants[0], second], shape),
+            Op::Div => self.division(inputs, second, shape),
+            Op::Pow => second.and_then(|power| self.power(inputs[0], power, shape)),
+            Op::Max | Op::Min if inputs[0] == inputs[1] => Some(inputs[0]),
+            Op::Select => match constants[0] {
+                Some(0.0) => Some(inputs[2]),
+                Some(_) => Some(inputs[1]),
+                None => (inputs[1] == inputs[2]).then(|| inputs[1]),
+            },
+            _ => None,
+        };
+        simpler.or_else(|| self.postpone_broadcast(op, inputs, shape))
+    }
+
+    fn apply(&mut self, op: &Op, inputs: &[Id], shape: &[usize]) -> Id {
+        self.node(op, inputs, shape)
+    }
+
+    fn negated(&self, id: Id) -> Option<Id> {
+        (*self.op(id) == Op::Neg).then(|| self.graph[id].inputs[0])
+    }
+
+    fn negation(&mut self, a: Id, shape: &[usize]) -> Option<Id> {
+        if let Some(inner) = self.negated(a) {
+            return Some(inner);
+        }
+        let (factor, other) = self.constant_factor(a)?;
+        let factor = self.full(-factor, shape);
+        Some(self.apply(&Op::Mul, &[other, factor], shape))
+    }
+
+    fn addition(&mut self, inputs: &[Id], [first, second]: [Option<f64>; 2], shape: &[usize]) -> Option<Id> {
+        let (a, b) = (inputs[0], inputs[1]);
+        match (first, second) {
+            (_, Some(0.0)) => return Some(a),
+            (Some(0.0), _) => return Some(b),
+            _ => {}
+        }
+        if let Some(b) = self.negated(b) {
+            return Some(self.apply(&Op::Sub, &[a, b], shape));
+        }
+        let a = self.negated(a)?;
+        Some(self.apply(&Op::Sub, &[b, a], shape))
+    }
+
+    fn subtraction(&mut self, inputs: &[Id], [first, second]: [Option<f64>; 2], shape: &[usize]) -> Option<Id> {
+        let (a, b) = (inputs[0], inputs[1]);
+        match (first, second) {
+            (_, Some(0.0)) => return Some(a),
+            (Some(0.0), _) => return Some(self.apply(&Op::Neg, &[b], shape)),
+            _ => {}
+        }
+        let b = self.negated(b)?;
+        Some(self.apply(&Op::Add, &[a, b], shape))
+    }
+
+    fn multiplication(&mut self, inputs: &[Id], constants: [Option<f64>; 2], shape: &[usize]) -> Option<Id> {
+        let (factor, other) = match constants {
+            [Some(factor), None] => (factor, inputs[1]),
+            [None, Some(factor)] => (factor, inputs[0]),
+            _ => return None,
+        };
+        if factor == 1.0 {
+            return Some(other);
+        }
+        if factor == -1.0 {
+            return Some(self.apply(&Op::Neg, &[other], shape));
+        }
+        if let Some((inner, other)) = self.constant_factor(other) {
+            let factor = self.full(inner * factor, shape);
+            return Some(self.apply(&Op::Mul, &[other, factor], shape));
+        }
+        if let Some(other) = self.negated(other) {
+            let factor = self.full(-factor, shape);
+            return Some(self.apply(&Op::Mul, &[other, factor], shape));
+        }
+        // The constant stands right, so that equal products look equal.
+        constants[0].and_then(|_| {
+            let factor = self.full(factor, shape);
+            Some(self.apply(&Op::Mul, &[other, factor], shape))
+        })
+    }
+
+    /// c and x where a node is x c.
+    fn constant_factor(&self, id: Id) -> Option<(f64, Id)> {
+        if *self.op(id) != Op::Mul {
+            return None;
+        }
+        let (a, b) = (self.graph[id].inputs[0], self.graph[id].inputs[1]);
+        self.constant(b).map(|c| (c, a)).or_else(|| self.constant(a).map(|c| (c, b)))
+    }
+
+    fn division(&mut self, inputs: &[Id], second: Option<f64>, shape: &[usize]) -> Option<Id> {
+        let divisor = second?;
+        let factor = 1.0 / divisor;
+        if !factor.is_normal() {
+            return None;
+        }
+        let factor = self.full(factor, shape);
+        Some(self.apply(&Op::Mul, &[inputs[0], factor], shape))
+    }
+
+    fn power(&mut self, a: Id, power: f64, shape: &[usize]) -> Option<Id> {
+        if power < 0.0 {
+            let positive = self.power(a, -power, shape)?;
+            let one = self.full(1.0, shape);
+            return Some(self.apply(&Op::Div, &[one, positive], shape));
+        }
+        if power == 0.0 {
+            return Some(self.full(1.0, shape));
+        }
+        if power == 0.5 {
+            return Some(self.apply(&Op::Sqrt, &[a], shape));
+        }
+        if power == 1.5 {
+            let root = self.apply(&Op::Sqrt, &[a], shape);
+            return Some(self.apply(&Op::Mul, &[a, root], shape));
+        }
+        if power.fract() != 0.0 || power > LARGEST_POWER {
+            return None;
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number up to 1024
+        Some(self.whole_power(a, power as u32, shape))
+    }
+
+    /// a^power by squaring.
+    fn whole_power(&mut self, a: Id, power: u32, shape: &[usize]) -> Id {
+        if power == 1 {
+            return a;
+        }
+        let half = self.whole_power(a, power / 2, shape);
+        let square = self.apply(&Op::Mul, &[half, half], shape);
+        if power.is_multiple_of(2) { square } else { self.apply(&Op::Mul, &[square, a], shape) }
+    }
+
+    /// Computes on what is repeated before it is repeated, along every axis that all operands only repeat.
+    fn postpone_broadcast(&mut self, op: &Op, inputs: &[Id], shape: &[usize]) -> Option<Id> {
+        let source = |this: &Self, id: Id| {
+            if *this.op(id) == Op::Broadcast { this.graph[id].inputs[0] } else { id }
+        };
+        let sources: Vec<Id> = inputs.iter().map(|&id| source(self, id)).collect();
+        let size = |axis: usize| sources.iter().map(|&s| self.shape(s)[axis]).max().unwrap_or(1);
+        let small: Vec<usize> = (0..shape.len()).map(size).collect();
+        if small == shape {
+            return None;
+        }
+        let operands: Vec<Id> = sources.into_iter().map(|s| self.broadcast(s, &small)).collect();
+        let value = self.node(op, &operands, &small);
+        Some(self.broadcast(value, shape))
+    }
+}

@@ -1,0 +1,108 @@
+//! Reductions and products: sums of repeated values, sums of sums, products that are no real products.
+
+use super::Rewriter;
+use crate::graph::{Id, Op};
+
+impl Rewriter {
+    pub(super) fn sum(&mut self, id: Id, axes: &[usize]) -> Option<Id> {
+        let axes: Vec<usize> = axes.iter().copied().filter(|&axis| self.shape(id)[axis] != 1).collect();
+        if axes.is_empty() {
+            return Some(id);
+        }
+        let operands = self.graph[id].inputs.clone();
+        match self.op(id).clone() {
+            Op::Sum(inner) => {
+                let mut all = [inner, axes].concat();
+                all.sort_unstable();
+                self.sum_of(operands[0], &all)
+            }
+            Op::Broadcast => self.sum_of_repeated(operands[0], id, &axes),
+            // A factor that is the same all over goes outside.
+            Op::Mul => {
+                let (factor, other) = match (self.constant(operands[0]), self.constant(operands[1])) {
+                    (Some(c), None) => (c, operands[1]),
+                    (None, Some(c)) => (c, operands[0]),
+                    _ => return None,
+                };
+                let sum = self.sum_of(other, &axes)?;
+                let shape = self.shape(sum).to_vec();
+                let factor = self.full(factor, &shape);
+                Some(self.node(&Op::Mul, &[sum, factor], &shape))
+            }
+            _ => None,
+        }
+    }
+
+    fn sum_of(&mut self, id: Id, axes: &[usize]) -> Option<Id> {
+        if let Some(simpler) = self.sum(id, axes) {
+            return Some(simpler);
+        }
+        let shape = self.reduced_shape(id, axes);
+        Some(self.push(Op::Sum(axes.to_vec()), &[id], &shape))
+    }
+
+    fn reduced_shape(&self, id: Id, axes: &[usize]) -> Vec<usize> {
+        let sizes = self.shape(id).iter().enumerate();
+        sizes.map(|(axis, &size)| if axes.contains(&axis) { 1 } else { size }).collect()
+    }
+
+    /// Summing along a repeated axis is multiplying by how often.
+    #[allow(clippy::cast_precision_loss)] // counts stay far below 2^53
+    fn sum_of_repeated(&mut self, source: Id, repeated: Id, axes: &[usize]) -> Option<Id> {
+        let (real, copied): (Vec<usize>, Vec<usize>) = axes.iter().partition(|&&axis| self.shape(source)[axis] != 1);
+        if copied.is_empty() {
+            return None;
+        }
+        let count: usize = copied.iter().map(|&axis| self.shape(repeated)[axis]).product();
+        let target = self.reduced_shape(repeated, axes);
+        let sum = if real.is_empty() { source } else { self.sum_of(source, &real)? };
+        let shape = self.shape(sum).to_vec();
+        let factor = self.full(count as f64, &shape);
+        let scaled = self.node(&Op::Mul, &[sum, factor], &shape);
+        Some(self.broadcast(scaled, &target))
+    }
+
+    pub(super) fn max_over(&mut self, id: Id, axes: &[usize]) -> Option<Id> {
+        axes.iter().all(|&axis| self.shape(id)[axis] == 1).then_some(id)
+    }
+
+    /// Transposes go into the product; an inner size of 1 is an elementwise product, an outer one a sum of one.
+    pub(super) fn product(&mut self, inputs: &[Id], transposed: [bool; 2], shape: &[usize]) -> Option<Id> {
+        for side in 0..2 {
+            if matches!(self.op(inputs[side]), Op::Transpose(_)) {
+                let mut inputs = inputs.to_vec();
+                inputs[side] = self.graph[inputs[side]].inputs[0];
+                let mut transposed = transposed;
+                transposed[side] = !transposed[side];
+                let op = Op::MatMul { transpose_a: transposed[0], transpose_b: transposed[1] };
+                return Some(self.node(&op, &inputs, shape));
+            }
+        }
+        let [a, b] = [inputs[0], inputs[1]];
+        let (m, n) = (shape[0], shape[1]);
+        let k = self.shape(a)[usize::from(!transposed[0])];
+        if k == 1 {
+            let (a, b) = (self.reshape(a, &[m, 1]), self.reshape(b, &[1, n]));
+            let (a, b) = (self.broadcast(a, shape), self.broadcast(b, shape));
+            return Some(self.node(&Op::Mul, &[a, b], shape));
+        }
+        if n == 1 {
+            return self.product_with_vector(a, b, transposed[0], k, shape);
+        }
+        if m == 1 {
+            return self.product_with_vector(b, a, !transposed[1], k, shape);
+        }
+        None
+    }
+
+    /// A matrix `[m, k]`, or `[k, m]` if `turned`, times a vector of k numbers: a sum that fusion can join with the rest.
+    fn product_with_vector(&mut self, matrix: Id, vector: Id, turned: bool, k: usize, shape: &[usize]) -> Option<Id> {
+        let full = self.shape(matrix).to_vec();
+        let (axis, line) = if turned { (0, [k, 1]) } else { (1, [1, k]) };
+        let vector = self.reshape(vector, &line);
+        let vector = self.broadcast(vector, &full);
+        let terms = self.node(&Op::Mul, &[matrix, vector], &full);
+        let sum = self.sum_of(terms, &[axis])?;
+        Some(self.reshape(sum, shape))
+    }
+}

@@ -1,0 +1,63 @@
+//! Every variant against a plain loop in f64, on shapes with and without full tiles, with every kind of stride.
+
+use super::{Variant, product_f32, product_f64};
+
+/// Numbers without a pattern, in [-1, 1).
+fn numbers(count: usize, seed: u32) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state >> 8) / f64::from(1 << 23) - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+const SHAPES: [[usize; 3]; 12] = [
+    [64, 100, 13],
+    [13, 100, 64],
+    [1, 1, 1],
+    [7, 1, 9],
+    [1, 33, 5],
+    [6, 64, 128],
+    [5, 65, 129],
+    [12, 31, 300],
+    [3, 200, 2],
+    [37, 17, 260],
+    [100, 100, 100],
+    [2, 127, 1],
+];
+
+/// The largest error over all shapes and layouts, relative to the sum of the magnitudes.
+macro_rules! worst_error {
+    ($product:expr, $float:ty) => {{
+        let mut worst: f64 = 0.0;
+        for ([m, n, k], layout) in SHAPES.into_iter().flat_map(|s| (0..4).map(move |l| (s, l))) {
+            let a: Vec<$float> = numbers(m * k, 1).into_iter().map(|x| x as $float).collect();
+            let b: Vec<$float> = numbers(k * n, 2).into_iter().map(|x| x as $float).collect();
+            let (ar, ac) = if layout & 1 == 0 { (k, 1) } else { (1, m) };
+            let (br, bc) = if layout & 2 == 0 { (n, 1) } else { (1, k) };
+            let mut c = vec![<$float>::NAN; m * n + 1];
+            // SAFETY: the variant is one this processor has; the vectors have m k, k n and m n elements.
+            unsafe { $product(m, n, k, a.as_ptr(), ar, ac, b.as_ptr(), br, bc, c.as_mut_ptr(), n) };
+            assert!(c[m * n].is_nan(), "wrote beyond the end");
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                let term = |p: usize| f64::from(a[i * ar + p * ac]) * f64::from(b[p * br + j * bc]);
+                let (exact, size) = (0..k).fold((0.0, 0.0), |(s, t), p| (s + term(p), t + term(p).abs()));
+                let error = (f64::from(c[i * n + j]) - exact).abs() / size;
+                assert!(error.is_finite(), "{m} x {n} x {k}, layout {layout}: element {i}, {j}");
+                worst = worst.max(error);
+            }
+        }
+        worst
+    }};
+}
+
+#[test]
+fn every_variant_agrees_with_a_plain_loop() {
+    for variant in Variant::all() {
+        let single = worst_error!(product_f32(variant), f32);
+        assert!(single < 2e-6, "{variant:?}: {single:e}");
+        let double = worst_error!(product_f64(variant), f64);
+        assert!(double < 4e-15, "{variant:?}: {double:e}");
+    }
+}

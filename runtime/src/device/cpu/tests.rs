@@ -1,0 +1,273 @@
+//! Generated code against the oracle: single operations, random graphs, training steps.
+
+use super::Cpu;
+use crate::contraction::Variant;
+use crate::device::{Device, Numbers, SliceMut, States};
+use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::graph::{Graph, Op, Output, Random, Role, State, Tensor, evaluate, verify};
+use gmpc_compiler::program::{Goal, StateLayout};
+use gmpc_compiler::lower;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+mod random_graph;
+
+const RANDOM: Random = Random { seed: 0x1234_5678_9ABC_DEF0, step: 0x1_0000_0007 };
+
+/// Numbers without a pattern, in [-2, 2).
+pub(super) fn numbers(shape: &[usize], seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Multiples of 2^-12 are exact in f32.
+        f64::from((state >> 40) as u32 >> 10) / 4096.0 - 2.0
+    };
+    Tensor { shape: shape.to_vec(), data: (0..shape.iter().product()).map(|_| next()).collect() }
+}
+
+pub(super) fn state(name: &str, shape: &[usize]) -> State {
+    let shape = shape.to_vec();
+    State { name: name.into(), role: Role::Parameter, file_shape: shape.clone(), shape, transposed: false }
+}
+
+/// All outputs and, for written states, their new values, in the order of `graph.outputs`.
+fn on_cpu(graph: &Graph, precision: Precision, inputs: &[Tensor], states: &[Tensor], variant: Variant) -> Vec<Vec<f64>> {
+    verify(graph).expect("a well-formed graph");
+    let program = Arc::new(lower(Goal::Gradients, precision, 1, graph, vec![]));
+    let mut executable = Cpu { variant }.load(&program).expect("loads");
+    for (index, input) in inputs.iter().enumerate() {
+        match executable.input(index) {
+            SliceMut::F32(to) => to.iter_mut().zip(&input.data).for_each(|(to, &from)| *to = from as f32),
+            SliceMut::F64(to) => to.copy_from_slice(&input.data),
+        }
+    }
+    let layout = Arc::new(StateLayout::new(&graph.states));
+    let mut held = States { data: Numbers::zeros(precision, layout.elements), layout: Arc::clone(&layout) };
+    for (tensor, &offset) in states.iter().zip(&layout.offsets) {
+        for (index, &number) in tensor.data.iter().enumerate() {
+            match &mut held.data {
+                Numbers::F32(data) => data[offset + index] = number as f32,
+                Numbers::F64(data) => data[offset + index] = number,
+            }
+        }
+    }
+    executable.run(&mut held, RANDOM).expect("runs");
+    let mut named = 0;
+    let value = |output: &Output| match output {
+        Output::Value { .. } => {
+            named += 1;
+            executable.output(named - 1).to_f64()
+        }
+        Output::Write { state, .. } => {
+            let len = layout.states[*state].shape.iter().product::<usize>();
+            (0..len).map(|i| held.data.get(layout.offsets[*state] + i)).collect()
+        }
+    };
+    graph.outputs.iter().map(value).collect()
+}
+
+/// Runs a graph in both precisions and compares every output with the oracle, relative to the largest number in it.
+fn check(graph: &Graph, seed: u64, tolerances: [f64; 2]) -> Result<(), String> {
+    let inputs: Vec<Tensor> = graph.inputs.iter().zip(1..).map(|(i, n)| numbers(&i.shape, seed * 64 + n)).collect();
+    let states: Vec<Tensor> = graph.states.iter().zip(32..).map(|(s, n)| numbers(&s.shape, seed * 64 + n)).collect();
+    let wanted = evaluate(graph, &inputs, &states, RANDOM);
+    for (precision, tolerance) in [Precision::F64, Precision::F32].into_iter().zip(tolerances) {
+        let got = on_cpu(graph, precision, &inputs, &states, Variant::best());
+        for (output, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
+            let scale = wanted.data.iter().fold(1e-3_f64, |scale, x| scale.max(x.abs()));
+            for (index, (g, w)) in got.iter().zip(&wanted.data).enumerate() {
+                if (g - w).abs() > tolerance * scale || g.is_nan() != w.is_nan() {
+                    let text = graph.print(None);
+                    return Err(format!("{precision:?} output {output} [{index}]: {g:e}, not {w:e}\n{text}"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn passes(graph: &Graph) {
+    if let Err(problem) = check(graph, 3, [1e-12, 2e-5]) {
+        panic!("{problem}");
+    }
+}
+
+#[test]
+fn every_elementwise_operation_agrees_with_the_oracle() {
+    for size in [1, 3, 4, 17, 100] {
+        let mut g = Graph::default();
+        let (x, y) = (g.input("x", vec![3, size]), g.input("y", vec![3, size]));
+        let positive = g.unary(Op::Abs, x);
+        let shift = g.constant(0.5);
+        let positive = g.add(positive, shift);
+        for op in [Op::Neg, Op::Abs, Op::Exp, Op::Sin, Op::Cos, Op::Tanh, Op::Erf] {
+            let value = g.unary(op.clone(), x);
+            g.output(op.name(), value);
+        }
+        for op in [Op::Log, Op::Sqrt] {
+            let value = g.unary(op.clone(), positive);
+            g.output(op.name(), value);
+        }
+        for op in [Op::Add, Op::Sub, Op::Mul, Op::Max, Op::Min, Op::Less, Op::LessEqual, Op::Equal] {
+            let value = g.binary(op.clone(), x, y);
+            g.output(op.name(), value);
+        }
+        for op in [Op::Div, Op::Pow] {
+            let value = g.binary(op.clone(), y, positive);
+            let value = if op == Op::Pow { g.binary(op.clone(), positive, y) } else { value };
+            g.output(op.name(), value);
+        }
+        let less = g.binary(Op::Less, x, y);
+        let value = g.select(less, x, positive);
+        g.output("select", value);
+        passes(&g);
+    }
+}
+
+#[test]
+fn nan_passes_through_maximum_and_minimum() {
+    let mut g = Graph::default();
+    let x = g.input("x", vec![9]);
+    let zero = g.constant(0.0);
+    let root = g.unary(Op::Sqrt, x); // NaN where x < 0
+    for (name, a, b) in [("constant right", root, zero), ("constant left", zero, root), ("both", root, x), ("other", x, root)] {
+        let value = g.binary(Op::Max, a, b);
+        g.output(format!("max, {name}"), value);
+        let value = g.binary(Op::Min, a, b);
+        g.output(format!("min, {name}"), value);
+    }
+    let most = g.max_over(root, &[0]);
+    g.output("max over", most);
+    let x = Tensor { shape: vec![9], data: vec![1.0, -1.0, 4.0, -4.0, 0.0, 9.0, 2.0, 3.0, -2.0] };
+    for precision in [Precision::F32, Precision::F64] {
+        for (output, values) in on_cpu(&g, precision, std::slice::from_ref(&x), &[], Variant::best()).iter().enumerate() {
+            for (index, value) in values.iter().enumerate() {
+                let wanted = output == 8 || x.data[index] < 0.0;
+                assert_eq!(value.is_nan(), wanted, "output {output} [{index}] = {value}");
+            }
+        }
+    }
+}
+
+#[test]
+fn reductions_over_any_axes_agree_with_the_oracle() {
+    for axes in [vec![0], vec![1], vec![2], vec![0, 1], vec![1, 2], vec![0, 2], vec![0, 1, 2]] {
+        let mut g = Graph::default();
+        let x = g.input("x", vec![5, 7, 22]);
+        let square = g.mul(x, x);
+        let sum = g.sum(square, &axes);
+        g.output("sum", sum);
+        let most = g.max_over(x, &axes);
+        let shifted = g.sub(x, most);
+        g.output("shifted", shifted);
+        passes(&g);
+    }
+}
+
+#[test]
+fn unit_vectors_and_their_gradient_agree_with_the_oracle() {
+    for (angles, units) in [(1, 1), (2, 5), (12, 100), (40, 3)] {
+        let mut g = Graph::default();
+        let theta = g.input("theta", vec![angles, units]);
+        let wide = g.scale(theta, 5.0);
+        let u = g.spherical(wide);
+        let weight = g.input("g", vec![angles + 1, units]);
+        let gradient = g.push(Op::SphericalGrad, vec![wide, weight], vec![angles, units]);
+        g.output("u", u);
+        g.output("gradient", gradient);
+        passes(&g);
+    }
+}
+
+#[test]
+fn long_unit_vectors_keep_their_length_in_single_precision() {
+    let (angles, units) = (4607, 5);
+    let mut g = Graph::default();
+    let theta = g.input("theta", vec![angles, units]);
+    let weight = g.input("g", vec![angles + 1, units]);
+    let u = g.spherical(theta);
+    let gradient = g.push(Op::SphericalGrad, vec![theta, weight], vec![angles, units]);
+    g.output("u", u);
+    g.output("gradient", gradient);
+    // Directions uniform on the sphere have angles near pi/2; the width falls as 1 / sqrt of what is left.
+    let mut data = numbers(&[angles, units], 5);
+    for (index, t) in data.data.iter_mut().enumerate() {
+        let left = (angles - index / units) as f64;
+        *t = f64::from((std::f64::consts::FRAC_PI_2 + *t / left.sqrt() * 0.8) as f32);
+    }
+    let inputs = [data, numbers(&[angles + 1, units], 6)];
+    let wanted = evaluate(&g, &inputs, &[], RANDOM);
+    let got = on_cpu(&g, Precision::F32, &inputs, &[], Variant::best());
+    for (output, tolerance) in [(0, 1e-6), (1, 1e-5)] {
+        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+        let error = norm(&mut got[output].iter().zip(&wanted[output].data).map(|(g, w)| g - w));
+        let size = norm(&mut wanted[output].data.iter().copied());
+        assert!(error < tolerance * size, "output {output}: {:e}", error / size);
+    }
+}
+
+#[test]
+fn random_numbers_are_the_oracles() {
+    let mut g = Graph::default();
+    let (a, b) = (g.push(Op::Uniform { stream: 3 }, vec![], vec![5, 7]), g.push(Op::Uniform { stream: 9 }, vec![], vec![8]));
+    g.output("a", a);
+    g.output("b", b);
+    let wanted = evaluate(&g, &[], &[], RANDOM);
+    for precision in [Precision::F32, Precision::F64] {
+        let got = on_cpu(&g, precision, &[], &[], Variant::best());
+        assert!(got.iter().zip(&wanted).all(|(g, w)| *g == w.data), "{precision:?}");
+    }
+}
+
+#[test]
+fn products_with_any_transposition_agree_with_the_oracle() {
+    for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
+        for [m, n, k] in [[1, 1, 1], [5, 1, 7], [1, 6, 9], [7, 5, 1], [64, 100, 13], [9, 33, 40]] {
+            let mut g = Graph::default();
+            let a = g.input("a", if ta { vec![k, m] } else { vec![m, k] });
+            let b = g.input("b", if tb { vec![n, k] } else { vec![k, n] });
+            let c = g.matmul(a, b, ta, tb);
+            g.output("c", c);
+            passes(&g);
+        }
+    }
+}
+
+#[test]
+fn states_are_read_before_they_are_written() {
+    let mut g = Graph::default();
+    let (a, old_a) = g.state(state("a", &[6, 5]));
+    let (b, old_b) = g.state(state("b", &[6, 5]));
+    let (c, old_c) = g.state(state("c", &[5, 6]));
+    // a and b change places, c becomes a transpose of what a was, and sums see old values only.
+    let turned = g.transpose(old_a, &[1, 0]);
+    let sum = g.sum(old_a, &[0, 1]);
+    let scaled = g.mul(old_b, sum);
+    g.write(a, scaled);
+    g.write(b, old_a);
+    g.write(c, turned);
+    let after = g.sum(old_c, &[0]);
+    g.output("columns of c", after);
+    passes(&g);
+}
+
+#[test]
+fn the_same_program_gives_the_same_bits_twice() {
+    let graph = random_graph::random_graph(17, 40);
+    let inputs: Vec<Tensor> = graph.inputs.iter().zip(1..).map(|(i, n)| numbers(&i.shape, n)).collect();
+    let states: Vec<Tensor> = graph.states.iter().zip(32..).map(|(s, n)| numbers(&s.shape, n)).collect();
+    let run = || on_cpu(&graph, Precision::F32, &inputs, &states, Variant::best());
+    let bits = |all: Vec<Vec<f64>>| all.into_iter().flatten().map(f64::to_bits).collect::<Vec<_>>();
+    assert_eq!(bits(run()), bits(run()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: prop::test_runner::RngSeed::Fixed(7), ..ProptestConfig::default() })]
+    #[test]
+    fn random_graphs_agree_with_the_oracle(seed in 0_u64..1_000_000, size in 1_usize..40) {
+        let graph = random_graph::random_graph(seed, size);
+        if let Err(problem) = check(&graph, seed, [1e-9, 5e-3]) {
+            return Err(TestCaseError::fail(problem));
+        }
+    }
+}

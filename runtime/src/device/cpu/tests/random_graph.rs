@@ -1,0 +1,203 @@
+//! Random graphs over all operations that backends have, built so that values stay of moderate size.
+
+use super::state;
+use gmpc_compiler::graph::{Graph, Id, Op};
+
+/// A stream of choices.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, count: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % count
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+}
+
+const SIZES: [usize; 6] = [1, 2, 3, 5, 8, 18];
+
+/// A graph of about `size` operations; the same for the same arguments.
+pub(super) fn random_graph(seed: u64, size: usize) -> Graph {
+    let mut c = Choices(seed.wrapping_mul(77).wrapping_add(5));
+    let mut g = Graph::default();
+    let mut pool: Vec<Id> = Vec::new();
+    let mut states = Vec::new();
+    for index in 0..2 {
+        let shape = [c.of(&SIZES), c.of(&SIZES)];
+        pool.push(g.input(format!("x{index}"), shape.to_vec()));
+        let shape = [c.of(&SIZES), c.of(&SIZES)];
+        let (index, old) = g.state(state(&format!("s{index}"), &shape));
+        states.push(index);
+        pool.push(old);
+    }
+    for _ in 0..size {
+        let a = pool[c.below(pool.len())];
+        if let Some(next) = grow(&mut g, &mut c, &pool, a) {
+            pool.push(next);
+        }
+    }
+    for (index, id) in pool.iter().rev().take(3).enumerate() {
+        g.output(format!("y{index}"), *id);
+    }
+    for state in states {
+        if c.below(3) > 0 {
+            let value = pool[c.below(pool.len())];
+            let value = fitted(&mut g, value, state);
+            g.write(state, value);
+        }
+    }
+    g
+}
+
+/// Some value in the shape of a state: cut, summed or repeated as it takes.
+fn fitted(g: &mut Graph, value: Id, state: usize) -> Id {
+    let shape = g.states[state].shape.clone();
+    if g.shape(value) == shape {
+        return value;
+    }
+    let axes: Vec<usize> = (0..g.shape(value).len()).collect();
+    let sum = g.sum(value, &axes);
+    let sum = g.unary(Op::Tanh, sum);
+    let sum = g.reshape(sum, &[1, 1]);
+    let old = g.ids().find(|&id| g[id].op == Op::State(state));
+    let sum = g.expand(sum, &shape);
+    match old {
+        Some(old) => g.add(sum, old),
+        None => sum,
+    }
+}
+
+fn grow(g: &mut Graph, c: &mut Choices, pool: &[Id], a: Id) -> Option<Id> {
+    let shape = g.shape(a).to_vec();
+    let rank = shape.len();
+    Some(match c.below(16) {
+        0..=3 => unary(g, c, a),
+        4..=6 => {
+            let b = pool.iter().rev().copied().find(|&b| b != a && g.fitted_shape(a, b).is_some())?;
+            binary(g, c, a, b)
+        }
+        7 => {
+            let b = g.constant(c.of(&[0.0, 1.0, -0.5, 2.0]));
+            binary(g, c, a, b)
+        }
+        8 => {
+            let axes: Vec<usize> = (0..rank).filter(|_| c.below(2) == 0).collect();
+            if c.below(3) == 0 { g.max_over(a, &axes) } else { g.mean(a, &axes) }
+        }
+        9 if rank == 2 => g.transpose(a, &[1, 0]),
+        10 => {
+            let axis = c.below(rank.max(1));
+            let size = *shape.get(axis)?;
+            let len = 1 + c.below(size);
+            g.slice(a, axis, c.below(size - len + 1), len)
+        }
+        11 => {
+            let axis = c.below(rank.max(1));
+            let size = *shape.get(axis)?;
+            let (before, after) = (c.below(3), c.below(3));
+            if size + before + after > 40 {
+                return None;
+            }
+            g.pad(a, axis, before, before + size + after)
+        }
+        12 => {
+            let axis = c.below(rank.max(1));
+            let fits = |b: &Id| g.shape(*b).len() == rank && (0..rank).all(|i| i == axis || g.shape(*b)[i] == shape[i]);
+            let b = pool.iter().rev().copied().find(fits)?;
+            if rank == 0 || shape[axis] + g.shape(b)[axis] > 40 {
+                return None;
+            }
+            g.concat(&[a, b], axis)
+        }
+        13 => {
+            let flat = [shape.iter().product::<usize>(), 1];
+            if c.below(2) == 0 { g.reshape(a, &flat) } else { g.reshape(a, &[1, flat[0]]) }
+        }
+        14 if rank == 2 => product(g, c, pool, a)?,
+        15 if rank == 2 => special(g, c, a),
+        _ => return None,
+    })
+}
+
+fn unary(g: &mut Graph, c: &mut Choices, a: Id) -> Id {
+    let op = c.of(&[0_usize, 1, 2, 3, 4, 5, 6, 7, 8]);
+    match op {
+        0 => g.unary(Op::Neg, a),
+        1 => g.unary(Op::Tanh, a),
+        2 => g.unary(Op::Sin, a),
+        3 => g.unary(Op::Cos, a),
+        4 => g.unary(Op::Erf, a),
+        5 => {
+            let small = g.unary(Op::Tanh, a);
+            g.unary(Op::Exp, small)
+        }
+        op => {
+            let magnitude = g.unary(Op::Abs, a);
+            let one = g.constant(1.0);
+            let positive = g.add(magnitude, one);
+            g.unary([Op::Log, Op::Sqrt, Op::Abs][op - 6].clone(), positive)
+        }
+    }
+}
+
+fn binary(g: &mut Graph, c: &mut Choices, a: Id, b: Id) -> Id {
+    match c.below(9) {
+        0 | 1 => g.add(a, b),
+        2 => g.sub(a, b),
+        3 => {
+            let a = g.unary(Op::Tanh, a);
+            g.mul(a, b)
+        }
+        4 => g.binary(Op::Max, a, b),
+        5 => g.binary(Op::Min, a, b),
+        6 => {
+            let square = g.mul(b, b);
+            let one = g.constant(1.0);
+            let positive = g.add(square, one);
+            g.div(a, positive)
+        }
+        // Comparisons of rounded values could differ in f32; exact ones are in the operations' own test.
+        7 => {
+            let zero = g.constant(0.0);
+            let shape = g.fitted_shape(a, b).unwrap_or_default();
+            let (a, b) = (g.expand(a, &shape), g.expand(b, &shape));
+            let mask = g.binary(Op::Equal, a, a);
+            let zero = g.expand(zero, &shape);
+            let either = g.select(mask, a, b);
+            g.add(either, zero)
+        }
+        _ => {
+            let difference = g.sub(a, b);
+            g.mul(difference, difference)
+        }
+    }
+}
+
+/// A product with any value that fits, under either transposition, brought back to moderate size.
+fn product(g: &mut Graph, c: &mut Choices, pool: &[Id], a: Id) -> Option<Id> {
+    let (ta, tb) = (c.below(2) == 0, c.below(2) == 0);
+    let inner = g.shape(a)[usize::from(!ta)];
+    let fits = |b: &Id| g.shape(*b).len() == 2 && g.shape(*b)[usize::from(tb)] == inner;
+    let b = pool.iter().rev().copied().find(fits)?;
+    let small = g.unary(Op::Tanh, a);
+    Some(g.matmul(small, b, ta, tb))
+}
+
+fn special(g: &mut Graph, c: &mut Choices, a: Id) -> Id {
+    let shape = g.shape(a).to_vec();
+    match c.below(4) {
+        0 if shape[0] < 20 => g.spherical(a),
+        1 if shape[0] > 1 => {
+            let theta = g.slice(a, 0, 0, shape[0] - 1);
+            g.push(Op::SphericalGrad, vec![theta, a], vec![shape[0] - 1, shape[1]])
+        }
+        2 => g.push(Op::Uniform { stream: c.below(9) as u32 }, vec![], shape),
+        _ => {
+            let iota = g.push(Op::Iota(c.below(2)), vec![], shape);
+            g.scale(iota, 0.25)
+        }
+    }
+}

@@ -247,7 +247,7 @@ impl<'g> Builder<'g> {
 
     fn write(&mut self, state: usize, id: Id) {
         let target = buffer_id(self.graph.inputs.len() + state);
-        if self.storage[id.index()] == Some(target) {
+        if self.storage[memory::base(self.graph, id).index()] == Some(target) {
             return; // unchanged
         }
         let shape = self.graph.shape(id).to_vec();

@@ -6,8 +6,8 @@ use crate::fuse::fuse;
 use crate::graph::Graph;
 use crate::kernels;
 use crate::plan::{overlap, plan};
-use crate::simplify::{hoist, simplify};
 use crate::program::{Goal, Measure, Program, StateLayout};
+use crate::simplify::{hoist, simplify};
 
 /// Compiles a graph whose first axis is `batch` rows.
 #[must_use]

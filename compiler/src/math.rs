@@ -8,9 +8,9 @@ mod error_function;
 mod exponential;
 mod hyperbolic;
 pub mod philox;
-mod trigonometric;
 #[cfg(test)]
 mod tests;
+mod trigonometric;
 
 pub use error_function::erf;
 pub use exponential::{exp, log, pow};

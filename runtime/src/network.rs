@@ -2,13 +2,12 @@
 
 use crate::failure::Failure;
 use crate::session::Programs;
-use gmpc_compiler::backend::cpu::Code;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Graph, Role};
 use gmpc_compiler::module::Module;
 use gmpc_compiler::net::{Layer, Net};
-use gmpc_compiler::program::{Goal, Measure, Program, StateLayout};
-use gmpc_compiler::{Options, initialization, states, step_graph};
+use gmpc_compiler::program::{Goal, Program, StateLayout};
+use gmpc_compiler::{Options, initialization, lower, states, step_graph};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::sync::Arc;
 
@@ -48,7 +47,7 @@ impl Programs for Network {
     fn program(&self, goal: Goal, batch: usize) -> Result<Program, Failure> {
         let step = step_graph(&self.module, &self.net, goal, batch, &self.options);
         let (graph, measures) = step.map_err(|diagnostics| wrong(&self.module, diagnostics))?;
-        Ok(lower(goal, self.precision(), batch, graph, measures))
+        Ok(lower(goal, self.precision(), batch, &graph, measures))
     }
 
     fn initialization(&self) -> &Graph {
@@ -72,16 +71,4 @@ impl Programs for Network {
 #[must_use]
 pub fn wrong(module: &Module, diagnostics: Vec<Diagnostic>) -> Failure {
     Failure::File { diagnostics, sources: Box::new(module.sources.clone()) }
-}
-
-fn lower(goal: Goal, precision: Precision, batch: usize, graph: Graph, measures: Vec<Measure>) -> Program {
-    let mut prologue = Graph::default();
-    if goal == Goal::Train {
-        for name in ["lr", "step"] {
-            let id = prologue.input(name, vec![]);
-            prologue.output(name, id);
-        }
-    }
-    let code = Code { functions: vec![], scratch_bytes: 0, inputs: vec![], outputs: vec![], random: None };
-    Program { goal, precision, batch, graph, prologue, measures, code }
 }

@@ -60,7 +60,7 @@ impl Tiny {
 impl Programs for Tiny {
     fn program(&self, goal: Goal, batch: usize) -> Result<Program, Failure> {
         let (graph, measures) = build(goal, batch);
-        let code = Code { functions: vec![], scratch_bytes: 0, inputs: vec![], outputs: vec![], random: None };
+        let code = Code::default();
         let mut prologue = Graph::default();
         if goal == Goal::Train {
             for name in ["lr", "step"] {

@@ -22,7 +22,7 @@ use emitter::Emitter;
 ///
 /// Every function has the signature `fn(states: *mut u8, scratch: *mut u8)`; `states` is laid out by
 /// [`crate::program::StateLayout`], `scratch` by the offsets here. Both are aligned to 64 bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Code {
     /// Run in order; one function for a small network.
     pub functions: Vec<Function>,

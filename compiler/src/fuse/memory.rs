@@ -1,6 +1,6 @@
 //! Which values get memory of their own, and which are computed where they are used.
 
-use crate::graph::{Graph, Id, Op};
+use crate::graph::{Graph, Id, Op, Output};
 
 /// For each node: does its value lie in memory? Inputs and states do already and say no here.
 ///
@@ -30,8 +30,7 @@ pub(super) fn needs_memory(graph: &Graph) -> Vec<bool> {
         }
     }
     for output in &graph.outputs {
-        let is_value = matches!(output, crate::graph::Output::Value { .. });
-        mark_output(graph, &mut stored, output.id(), is_value);
+        mark_output(graph, &mut stored, output);
     }
     mark_repeated(graph, &live, &mut stored);
     stored
@@ -72,12 +71,18 @@ fn mark_view(graph: &Graph, stored: &mut [bool], mut id: Id) {
     mark(graph, stored, id);
 }
 
-/// A named output that is an input or a state itself needs a copy.
-fn mark_output(graph: &Graph, stored: &mut [bool], id: Id, is_value: bool) {
-    if is_value && matches!(graph[base(graph, id)].op, Op::Input(_) | Op::State(_)) {
-        stored[base(graph, id).index()] = true;
+/// A named output that is an input or a state itself needs a copy; so does a state that becomes another's new value.
+fn mark_output(graph: &Graph, stored: &mut [bool], output: &Output) {
+    let base = base(graph, output.id());
+    let copied = match (output, &graph[base].op) {
+        (Output::Value { .. }, Op::Input(_) | Op::State(_)) => true,
+        (Output::Write { state, .. }, Op::State(from)) => state != from,
+        _ => false,
+    };
+    if copied {
+        stored[base.index()] = true;
     } else {
-        mark(graph, stored, id);
+        mark(graph, stored, base);
     }
 }
 

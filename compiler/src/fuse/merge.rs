@@ -148,8 +148,7 @@ fn may_follow(a: &Nest, b: &Nest, axes: &Axes) -> bool {
     b.stores.iter().all(|store| {
         let at = moved(&store.access.at, axes, rank);
         let buffer = store.access.buffer;
-        a.stores.iter().all(|s| s.access.buffer != buffer)
-            && a.loads().all(|l| l.buffer != buffer || l.at == at)
+        a.stores.iter().all(|s| s.access.buffer != buffer) && a.loads().all(|l| l.buffer != buffer || l.at == at)
     })
 }
 

@@ -54,7 +54,8 @@ fn check_nest(kernels: &Kernels, nest: &Nest) -> Result<(), &'static str> {
         check_access(kernels, nest, &store.access)?;
         require(store.late || !late[store.value.index()], "a store before its value")?;
         let strides = store.access.at.strides.iter();
-        let moves = strides.zip(&nest.space).zip(&nest.reduced).all(|((&s, &n), &r)| n == 1 || (s != 0) != (store.late && r));
+        let moves =
+            strides.zip(&nest.space).zip(&nest.reduced).all(|((&s, &n), &r)| n == 1 || (s != 0) != (store.late && r));
         require(moves, "two points write one element")?;
     }
     let pairs = nest.stores.iter().flat_map(|s| nest.loads().map(move |l| (s, l)));

@@ -25,14 +25,18 @@ pub fn exp<A: Machine>(m: &mut A, x: A::V) -> A::V {
     let r = m.fma(n, minus[0], x);
     let r = m.fma(n, minus[1], r);
     let tail = match m.precision() {
-        Precision::F32 => polynomial(m, r, &[
-            1.987_569_15e-4,
-            1.398_199_950_7e-3,
-            8.333_451_907_3e-3,
-            4.166_579_589_4e-2,
-            1.666_666_545_9e-1,
-            5.000_000_120_1e-1,
-        ]),
+        Precision::F32 => polynomial(
+            m,
+            r,
+            &[
+                1.987_569_15e-4,
+                1.398_199_950_7e-3,
+                8.333_451_907_3e-3,
+                4.166_579_589_4e-2,
+                1.666_666_545_9e-1,
+                5.000_000_120_1e-1,
+            ],
+        ),
         Precision::F64 => {
             let factorials: Vec<f64> = (2..=13).rev().map(|n| 1.0 / (1..=n).map(f64::from).product::<f64>()).collect();
             polynomial(m, r, &factorials)

@@ -163,7 +163,10 @@ fn pow_is_close() {
     for a in grid(0.01, 50.0) {
         for b in [-2.3, -0.5, 0.3, 1.7, 9.25] {
             assert!(ulps_double(pow(&mut Double, a, b), libm::pow(a, b)) < 100.0, "{a}^{b}");
-            assert!(ulps_single(pow(&mut Single, a as f32, b as f32), f64::from(a as f32).powf(f64::from(b as f32))) < 100.0);
+            assert!(
+                ulps_single(pow(&mut Single, a as f32, b as f32), f64::from(a as f32).powf(f64::from(b as f32)))
+                    < 100.0
+            );
         }
     }
     assert_eq!(pow(&mut Double, 0.0, 2.5), 0.0);

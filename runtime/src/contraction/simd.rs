@@ -88,12 +88,34 @@ macro_rules! avx512 {
     };
 }
 avx512!(
-    F32x16, __m512, f32, 16, u16, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_storeu_ps,
-    _mm512_mask_storeu_ps, _mm512_set1_ps, _mm512_add_ps, _mm512_fmadd_ps
+    F32x16,
+    __m512,
+    f32,
+    16,
+    u16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_maskz_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_mask_storeu_ps,
+    _mm512_set1_ps,
+    _mm512_add_ps,
+    _mm512_fmadd_ps
 );
 avx512!(
-    F64x8, __m512d, f64, 8, u8, _mm512_setzero_pd, _mm512_loadu_pd, _mm512_maskz_loadu_pd, _mm512_storeu_pd,
-    _mm512_mask_storeu_pd, _mm512_set1_pd, _mm512_add_pd, _mm512_fmadd_pd
+    F64x8,
+    __m512d,
+    f64,
+    8,
+    u8,
+    _mm512_setzero_pd,
+    _mm512_loadu_pd,
+    _mm512_maskz_loadu_pd,
+    _mm512_storeu_pd,
+    _mm512_mask_storeu_pd,
+    _mm512_set1_pd,
+    _mm512_add_pd,
+    _mm512_fmadd_pd
 );
 
 macro_rules! avx2 {
@@ -174,12 +196,34 @@ macro_rules! avx2 {
     };
 }
 avx2!(
-    F32x8, __m256, f32, 8, i32, _mm256_setzero_ps, _mm256_loadu_ps, _mm256_maskload_ps,
-    _mm256_storeu_ps, _mm256_maskstore_ps, _mm256_set1_ps, _mm256_add_ps, _mm256_fmadd_ps
+    F32x8,
+    __m256,
+    f32,
+    8,
+    i32,
+    _mm256_setzero_ps,
+    _mm256_loadu_ps,
+    _mm256_maskload_ps,
+    _mm256_storeu_ps,
+    _mm256_maskstore_ps,
+    _mm256_set1_ps,
+    _mm256_add_ps,
+    _mm256_fmadd_ps
 );
 avx2!(
-    F64x4, __m256d, f64, 4, i64, _mm256_setzero_pd, _mm256_loadu_pd, _mm256_maskload_pd,
-    _mm256_storeu_pd, _mm256_maskstore_pd, _mm256_set1_pd, _mm256_add_pd, _mm256_fmadd_pd
+    F64x4,
+    __m256d,
+    f64,
+    4,
+    i64,
+    _mm256_setzero_pd,
+    _mm256_loadu_pd,
+    _mm256_maskload_pd,
+    _mm256_storeu_pd,
+    _mm256_maskstore_pd,
+    _mm256_set1_pd,
+    _mm256_add_pd,
+    _mm256_fmadd_pd
 );
 
 macro_rules! portable {

@@ -104,7 +104,6 @@ impl Loaded {
         })?;
         Ok(Loaded { program, entries, scratch, _code: code })
     }
-
 }
 
 /// Compiles every function of a program; imports come first, so that their numbers are the ones the code uses.
@@ -116,9 +115,7 @@ fn define(module: &mut JITModule, program: &Program) -> Result<Vec<Entry>, Devic
     }
     let mut ids: Vec<FuncId> = Vec::new();
     for (index, function) in program.code.functions.iter().enumerate() {
-        let id = module
-            .declare_function(&format!("step{index}"), Linkage::Export, &function.signature)
-            .map_err(bug)?;
+        let id = module.declare_function(&format!("step{index}"), Linkage::Export, &function.signature).map_err(bug)?;
         module.define_function(id, &mut Context::for_function(function.clone())).map_err(bug)?;
         ids.push(id);
     }

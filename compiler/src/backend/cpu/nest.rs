@@ -33,7 +33,8 @@ struct Chunk {
 fn chunks(size: usize, lanes: usize, most: usize) -> Vec<Chunk> {
     let (vectors, rest) = (size / lanes, size % lanes);
     let divides = |copies: &usize| vectors.is_multiple_of(*copies);
-    let copies = (1..=(most + 1)).rev().find(|c| *c >= most.min(2) && divides(c)).unwrap_or(most).clamp(1, vectors.max(1));
+    let copies =
+        (1..=(most + 1)).rev().find(|c| *c >= most.min(2) && divides(c)).unwrap_or(most).clamp(1, vectors.max(1));
     let mut all = vec![
         Chunk { width: lanes, copies, start: 0, rounds: vectors / copies },
         Chunk { width: lanes, copies: vectors % copies, start: vectors / copies * copies * lanes, rounds: 1 },
@@ -115,7 +116,15 @@ impl Run<'_> {
     }
 
     /// Opens the loop over a whole axis one by one and computes what does not change inside it.
-    fn open(&mut self, emitter: &mut Emitter, axis: usize, level: usize, width: usize, copies: usize, start: usize) -> Loop {
+    fn open(
+        &mut self,
+        emitter: &mut Emitter,
+        axis: usize,
+        level: usize,
+        width: usize,
+        copies: usize,
+        start: usize,
+    ) -> Loop {
         let open = emitter.begin_loop(start);
         self.values.set_variable(axis, open.index);
         self.values.enter(emitter, level, width, copies);

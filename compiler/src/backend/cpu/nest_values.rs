@@ -58,9 +58,9 @@ impl<'n> Values<'n> {
                 Expr::Const(_) => (0, false),
                 Expr::Load(Access { at, .. }) | Expr::Index(at) => (depth(at), along(at)),
                 Expr::Reduced(_) => (kept, vector.is_some_and(|axis| !nest.reduced[axis])),
-                Expr::Apply(_, operands) => operands
-                    .iter()
-                    .fold((0, false), |(l, v), o| (l.max(level[o.index()]), v || varies[o.index()])),
+                Expr::Apply(_, operands) => {
+                    operands.iter().fold((0, false), |(l, v), o| (l.max(level[o.index()]), v || varies[o.index()]))
+                }
             };
             level.push(l);
             varies.push(v);
@@ -139,9 +139,10 @@ impl<'n> Values<'n> {
     /// Does a value along the vector axis use this one?
     fn used_in_vectors(&self, index: usize) -> bool {
         let uses = |o: &ExprId| o.index() == index;
-        let by_expr = self.nest.exprs.iter().enumerate().any(
-            |(user, e)| matches!(e, Expr::Apply(_, operands) if self.varies[user] && operands.iter().any(uses)),
-        );
+        let by_expr =
+            self.nest.exprs.iter().enumerate().any(
+                |(user, e)| matches!(e, Expr::Apply(_, operands) if self.varies[user] && operands.iter().any(uses)),
+            );
         let stored = self.nest.stores.iter().any(|s| uses(&s.value));
         by_expr || stored || self.nest.reductions.iter().any(|r| uses(&r.value))
     }
@@ -314,7 +315,14 @@ impl<'n> Values<'n> {
     }
 
     /// a b + c and its relatives with one rounding, where a product is added.
-    fn fused(&mut self, emitter: &mut Emitter, op: &Op, operands: &[ExprId], copy: usize, width: usize) -> Option<Value> {
+    fn fused(
+        &mut self,
+        emitter: &mut Emitter,
+        op: &Op,
+        operands: &[ExprId],
+        copy: usize,
+        width: usize,
+    ) -> Option<Value> {
         let (Op::Add | Op::Sub, [first, second]) = (op, operands) else { return None };
         if let Some([x, y]) = self.product(*second, width) {
             let sum = self.operand(emitter, first.index(), copy, width);

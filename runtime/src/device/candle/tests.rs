@@ -26,7 +26,7 @@ fn difference(graph: Graph, precision: Precision) -> f64 {
         fill(&mut states.data.as_mut(), offset, &tensor.data);
     }
     let expected = evaluate(&graph, &input_values, &state_values, RANDOM);
-    let code = Code { functions: vec![], scratch_bytes: 0, inputs: vec![], outputs: vec![], random: None };
+    let code = Code::default();
     let program =
         Program { goal: Goal::Predict, precision, batch: 1, graph, prologue: Graph::default(), measures: vec![], code };
     let mut run = Candle.load(&Arc::new(program)).unwrap();
@@ -214,7 +214,7 @@ fn states_are_read_before_they_are_written() {
     let mut states = States { data: Numbers::zeros(Precision::F64, layout.elements), layout };
     fill(&mut states.data.as_mut(), 0, &[1.0, 2.0, 3.0]);
     fill(&mut states.data.as_mut(), 16, &[4.0, 5.0, 6.0]);
-    let code = Code { functions: vec![], scratch_bytes: 0, inputs: vec![], outputs: vec![], random: None };
+    let code = Code::default();
     let (goal, precision, prologue) = (Goal::Train, Precision::F64, Graph::default());
     let program = Program { goal, precision, batch: 1, graph, prologue, measures: vec![], code };
     let mut run = Candle.load(&Arc::new(program)).unwrap();

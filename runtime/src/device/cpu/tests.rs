@@ -5,8 +5,8 @@ use crate::contraction::Variant;
 use crate::device::{Device, Numbers, SliceMut, States};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Graph, Op, Output, Random, Role, State, Tensor, evaluate, verify};
-use gmpc_compiler::program::{Goal, StateLayout};
 use gmpc_compiler::lower;
+use gmpc_compiler::program::{Goal, StateLayout};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -31,7 +31,13 @@ pub(super) fn state(name: &str, shape: &[usize]) -> State {
 }
 
 /// All outputs and, for written states, their new values, in the order of `graph.outputs`.
-fn on_cpu(graph: &Graph, precision: Precision, inputs: &[Tensor], states: &[Tensor], variant: Variant) -> Vec<Vec<f64>> {
+fn on_cpu(
+    graph: &Graph,
+    precision: Precision,
+    inputs: &[Tensor],
+    states: &[Tensor],
+    variant: Variant,
+) -> Vec<Vec<f64>> {
     verify(graph).expect("a well-formed graph");
     let program = Arc::new(lower(Goal::Gradients, precision, 1, graph, vec![]));
     let mut executable = Cpu { variant }.load(&program).expect("loads");
@@ -130,7 +136,9 @@ fn nan_passes_through_maximum_and_minimum() {
     let x = g.input("x", vec![9]);
     let zero = g.constant(0.0);
     let root = g.unary(Op::Sqrt, x); // NaN where x < 0
-    for (name, a, b) in [("constant right", root, zero), ("constant left", zero, root), ("both", root, x), ("other", x, root)] {
+    for (name, a, b) in
+        [("constant right", root, zero), ("constant left", zero, root), ("both", root, x), ("other", x, root)]
+    {
         let value = g.binary(Op::Max, a, b);
         g.output(format!("max, {name}"), value);
         let value = g.binary(Op::Min, a, b);
@@ -140,7 +148,8 @@ fn nan_passes_through_maximum_and_minimum() {
     g.output("max over", most);
     let x = Tensor { shape: vec![9], data: vec![1.0, -1.0, 4.0, -4.0, 0.0, 9.0, 2.0, 3.0, -2.0] };
     for precision in [Precision::F32, Precision::F64] {
-        for (output, values) in on_cpu(&g, precision, std::slice::from_ref(&x), &[], Variant::best()).iter().enumerate() {
+        for (output, values) in on_cpu(&g, precision, std::slice::from_ref(&x), &[], Variant::best()).iter().enumerate()
+        {
             for (index, value) in values.iter().enumerate() {
                 let wanted = output == 8 || x.data[index] < 0.0;
                 assert_eq!(value.is_nan(), wanted, "output {output} [{index}] = {value}");
@@ -209,7 +218,8 @@ fn long_unit_vectors_keep_their_length_in_single_precision() {
 #[test]
 fn random_numbers_are_the_oracles() {
     let mut g = Graph::default();
-    let (a, b) = (g.push(Op::Uniform { stream: 3 }, vec![], vec![5, 7]), g.push(Op::Uniform { stream: 9 }, vec![], vec![8]));
+    let (a, b) =
+        (g.push(Op::Uniform { stream: 3 }, vec![], vec![5, 7]), g.push(Op::Uniform { stream: 9 }, vec![], vec![8]));
     g.output("a", a);
     g.output("b", b);
     let wanted = evaluate(&g, &[], &[], RANDOM);

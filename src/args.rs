@@ -122,18 +122,24 @@ pub struct CheckArgs {
 /// `gmpc train`
 #[derive(Debug, Clone, ClapArgs)]
 pub struct TrainArgs {
+    /// The `.gmpnet` file
+    #[arg(required_unless_present = "resume")]
+    pub file: Option<PathBuf>,
+    /// The parameterization instead of the file's, such as `gmp` or `wn + mbn`
+    #[arg(long, value_name = "P")]
+    pub param: Option<String>,
     #[command(flatten)]
-    pub file: FileArgs,
+    pub overrides: OverrideArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
     #[command(flatten)]
     pub data: DataDirArgs,
     /// The run folder to write; by default a new one below `runs/`
-    #[arg(long, value_name = "DIR")]
-    pub run: Option<PathBuf>,
-    /// Go on in an interrupted run folder, bit for bit
-    #[arg(long)]
-    pub resume: bool,
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub out: Option<PathBuf>,
+    /// Go on, bit for bit, in the folder of a run that was stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["file", "param", "set", "seed"])]
+    pub resume: Option<PathBuf>,
 }
 
 /// `gmpc eval`
@@ -298,13 +304,13 @@ pub struct GradcheckArgs {
 pub enum DataCommand {
     /// The data sets of the standard library, and whether they are here
     List(DataDirArgs),
-    /// One data set: what it is, its files, its columns
+    /// One data set: what it is, its files, what is in them
     Info(DataNameArgs),
     /// Download a data set and check it
     Fetch(DataNameArgs),
-    /// Take a data set's files from a folder instead of downloading them
+    /// Make a table or array of yours a data set of the data folder, and print its declaration
     Import(DataImportArgs),
-    /// Check the files that are here against their checksums
+    /// Compare the files that are here with their checksums
     Verify {
         /// Such as `uci.yacht`; without one, every data set that is here
         name: Option<String>,
@@ -316,19 +322,20 @@ pub enum DataCommand {
 /// A data set by name.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DataNameArgs {
-    /// Such as `uci.yacht`
+    /// Such as `uci.yacht`; or a `.gmpnet` file, for the data set it uses
     pub name: String,
     #[command(flatten)]
     pub data: DataDirArgs,
 }
 
-/// A data set by name and where its files are.
+/// A file that becomes a data set.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DataImportArgs {
-    /// Such as `uci.yacht`
-    pub name: String,
-    /// A file, or a folder that holds the files
-    pub from: PathBuf,
+    /// A table, an `.npy` matrix or an `.npz` archive
+    pub file: PathBuf,
+    /// What to call it, such as `coffee`; by default as the file is called
+    #[arg(long)]
+    pub name: Option<String>,
     #[command(flatten)]
     pub data: DataDirArgs,
 }

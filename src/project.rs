@@ -1,17 +1,25 @@
-//! From the file named on the command line to a network whose shapes are known.
+//! From what was typed to what the library takes: a request, and the network it asks for.
 
-use crate::args::{DataDirArgs, FileArgs, OverrideArgs};
+use crate::args::{DataDirArgs, DeviceArgs, DeviceName, FileArgs, OverrideArgs};
 use crate::failure::{Failure, Findings, Kind};
 use crate::output::Output;
-use gmpc_compiler::experiment::DataFacts;
+use gmpc_compiler::experiment::Batch;
 use gmpc_compiler::module::Module;
-use gmpc_compiler::resolve::{self, Overrides};
-use gmpc_compiler::{Compiler, Options};
+use gmpc_compiler::program::Goal;
+use gmpc_compiler::resolve::Overrides;
 use gmpc_grammar::diagnostic::Diagnostic;
-use gmpc_grammar::source::Source;
-use gmpc_runtime::data::{Directories, probe};
+use gmpc_grammar::source::{Source, Sources};
+use gmpc_runtime::data::Directories;
+use gmpc_runtime::device::Device;
+use gmpc_runtime::device::candle::Candle;
+use gmpc_runtime::device::cpu::Cpu;
+use gmpc_runtime::network::Network;
+use gmpc_runtime::request::{self, Request, Warnings};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Rows of a step where the file trains on all rows at once and they were not read.
+const ROWS_WITHOUT_DATA: usize = 32;
 
 /// No `.gmpnet` file is this large; a larger one was named by mistake.
 const MOST_BYTES: u64 = 4 << 20;
@@ -54,51 +62,82 @@ pub fn key_value(option: &str, text: &str) -> Result<(String, String), Failure> 
     }
 }
 
-/// Reads and resolves a file; its warnings are told.
+/// A request for a file with its options, on a device.
 ///
 /// # Errors
-/// It cannot be read, or is wrong.
-pub fn module(args: &FileArgs, output: &Output) -> Result<Arc<Module>, Failure> {
+/// The file cannot be read, a `--set` has no `=`.
+pub fn request(args: &FileArgs, data: &DataDirArgs, device: Arc<dyn Device>) -> Result<Request, Failure> {
     let overrides = overrides(args.param.as_deref(), &args.overrides)?;
-    module_of(&args.file, &overrides, output)
+    request_for(&args.file, overrides, data, device)
 }
 
-/// As [`module`], from a path and overrides.
+/// As [`request`], from a path and overrides.
 ///
 /// # Errors
-/// It cannot be read, or is wrong.
-pub fn module_of(file: &Path, overrides: &Overrides, output: &Output) -> Result<Arc<Module>, Failure> {
+/// The file cannot be read.
+pub fn request_for(
+    file: &Path,
+    overrides: Overrides,
+    data: &DataDirArgs,
+    device: Arc<dyn Device>,
+) -> Result<Request, Failure> {
     let source = Source { name: file.display().to_string(), text: read_text(file)? };
-    let (module, diagnostics) = resolve::read(source, overrides)?;
-    output.findings(&Findings { diagnostics, sources: module.sources.clone() });
-    Ok(Arc::new(module))
+    let directories = Directories::new(data.data_dir.as_deref(), Some(file));
+    Ok(Request { file: source, overrides, directories, device })
 }
 
-/// Where the files of a data set are looked for.
-pub fn directories(args: &DataDirArgs, file: &Path) -> Directories {
-    Directories::new(args.data_dir.as_deref(), Some(file))
+/// The device that was asked for.
+pub fn device(args: DeviceArgs) -> Arc<dyn Device> {
+    match args.device {
+        DeviceName::Cpu => Arc::new(Cpu),
+        DeviceName::Candle => Arc::new(Candle),
+    }
 }
 
-/// A network with its shapes, from what the file states about its data or, failing that, from the data themselves.
+/// The resolved file; warnings are told.
+///
+/// # Errors
+/// The file is wrong.
+pub fn module(args: &FileArgs, data: &DataDirArgs, output: &Output) -> Result<Arc<Module>, Failure> {
+    let (module, warnings) = request::read(&request(args, data, Arc::new(Cpu))?)?;
+    tell(warnings, output);
+    Ok(module)
+}
+
+/// The network, without its rows where the file says enough; warnings are told.
 ///
 /// # Errors
 /// The file is wrong, or the data that would tell the shapes cannot be read.
-pub fn compiler(args: &FileArgs, data: &DataDirArgs, output: &Output) -> Result<Compiler, Failure> {
-    let module = module(args, output)?;
-    let facts = facts(&module, &directories(data, &args.file))?;
-    let sources = module.sources.clone();
-    Compiler::new(module, facts.as_ref(), Options::default()).map_err(|errors| wrong(errors, sources))
+pub fn network(args: &FileArgs, data: &DataDirArgs, output: &Output) -> Result<Arc<Network>, Failure> {
+    let (network, warnings) = request::network(&request(args, data, Arc::new(Cpu))?)?;
+    tell(warnings, output);
+    Ok(network)
 }
 
-/// What shape inference needs to know of the data.
-fn facts(module: &Module, directories: &Directories) -> Result<Option<DataFacts>, Failure> {
-    match &module.experiment.data {
-        Some(data) if module.declared_facts().is_none() => Ok(Some(probe(data, directories)?)),
-        _ => Ok(module.declared_facts()),
+/// Warnings with their places, on standard error.
+pub fn tell(warnings: Warnings, output: &Output) {
+    output.findings(&Findings { diagnostics: warnings.diagnostics, sources: warnings.sources });
+}
+
+/// Rows of a step: what was asked for, else what the file says, else a few.
+pub fn batch(asked: Option<usize>, network: &Network) -> usize {
+    let stated = network.module.experiment.train.as_ref().map(|train| train.batch);
+    asked.unwrap_or(match stated {
+        Some(Batch::Size(size)) => size,
+        Some(Batch::All) | None => ROWS_WITHOUT_DATA,
+    })
+}
+
+/// Training where the file trains; otherwise what comes nearest.
+pub fn step_goal(network: &Network) -> Goal {
+    match &network.module.training {
+        Some(training) if training.optimizer.is_some() => Goal::Train,
+        Some(_) => Goal::Evaluate,
+        None => Goal::Predict,
     }
 }
 
 /// Errors of the file.
-pub fn wrong(diagnostics: Vec<Diagnostic>, sources: gmpc_grammar::source::Sources) -> Failure {
+pub fn wrong(diagnostics: Vec<Diagnostic>, sources: Sources) -> Failure {
     Failure::File(Box::new(Findings { diagnostics, sources }))
 }

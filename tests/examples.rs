@@ -69,7 +69,7 @@ fn every_example_trains_a_few_epochs_and_keeps_a_run_folder() {
         let folder = tempdir().unwrap();
         let run = folder.path().join("run").to_string_lossy().into_owned();
         let arguments =
-            ["train", &file, "--run", &run, "--set", "train.epochs=3", "--data-dir", &data_dir, "--json", "--quiet"];
+            ["train", &file, "--out", &run, "--set", "train.epochs=3", "--data-dir", &data_dir, "--json", "--quiet"];
         let ran = gmpc(&arguments).expect(0);
         let done = ran.event("done");
         assert_eq!(done["epochs"], 3, "{file}: {done}");

@@ -49,7 +49,7 @@ fn four_for_training_that_diverges() {
     let file = write(folder.path(), "tiny.gmpnet", TINY);
     let run = folder.path().join("run");
     let options = ["--set", "train.optimizer=sgd(lr = 1e30)", "--set", "train.epochs=50"];
-    let arguments = ["train", &file, "--run", &run.to_string_lossy(), options[0], options[1], options[2], options[3]];
+    let arguments = ["train", &file, "--out", &run.to_string_lossy(), options[0], options[1], options[2], options[3]];
     let ran = gmpc(&arguments).expect(4);
     assert!(ran.stderr.contains("epoch"), "when it happened is told:\n{}", ran.stderr);
 }
@@ -59,7 +59,7 @@ fn six_for_a_folder_that_cannot_be_written() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
     let blocked = write(folder.path(), "blocked", "a file where a folder should be");
-    gmpc(&["train", &file, "--run", &format!("{blocked}/run")]).expect(6);
+    gmpc(&["train", &file, "--out", &format!("{blocked}/run")]).expect(6);
     gmpc(&["check", "there/is/no/such.gmpnet"]).expect(6);
 }
 
@@ -71,7 +71,7 @@ fn a_hundred_and_thirty_and_more_for_a_signal_and_the_run_goes_on_afterwards() {
         let file = write(folder.path(), "tiny.gmpnet", TINY);
         let run_folder = folder.path().join("run");
         let run_folder = run_folder.to_string_lossy();
-        let arguments = ["train", &file, "--run", &run_folder, "--set", "train.epochs=100000000", "--quiet"];
+        let arguments = ["train", &file, "--out", &run_folder, "--set", "train.epochs=100000000", "--quiet"];
         let mut child = command(folder.path(), &arguments).spawn().unwrap();
         wait_for(&folder.path().join("run/metrics.jsonl"));
         let mut kill = std::process::Command::new("kill");

@@ -3,7 +3,9 @@
 use crate::args::CheckArgs;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::project::{compiler, wrong};
+use crate::project::{batch, network, step_goal};
+use gmpc_compiler::program::Goal;
+use gmpc_runtime::session::Programs;
 use serde_json::json;
 
 /// Says that the file is right, or what is wrong with it.
@@ -11,11 +13,18 @@ use serde_json::json;
 /// # Errors
 /// The file is wrong.
 pub fn run(args: &CheckArgs, output: &Output) -> Result<(), Failure> {
-    let compiler = compiler(&args.file, &args.data, output)?;
-    compiler.check().map_err(|errors| wrong(errors, compiler.module.sources.clone()))?;
-    let model = &compiler.net.name;
-    let param = &compiler.module.experiment.param;
-    output.line(&json!({ "event": "checked", "model": model, "param": param }));
-    output.note(format_args!("{}: model {model}, param {param}, no errors", args.file.file.display()));
+    let network = network(&args.file, &args.data, output)?;
+    let rows = batch(None, &network);
+    // Whatever a later command could ask for is compiled once here, so that it cannot fail there.
+    for goal in [Goal::Predict, Goal::Evaluate, Goal::Train] {
+        network.program(goal, rows)?;
+        if goal == step_goal(&network) {
+            break;
+        }
+    }
+    let experiment = &network.module.experiment;
+    output.line(&json!({ "event": "checked", "model": experiment.model, "param": experiment.param }));
+    let file = args.file.file.display();
+    output.note(format_args!("{file}: model {}, param {}, no errors", experiment.model, experiment.param));
     Ok(())
 }

@@ -3,13 +3,13 @@
 use crate::args::{EmitArgs, StageName};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, to_stdout};
-use crate::project::{compiler, module, read_text, wrong};
-use gmpc_compiler::Compiler;
+use crate::project::{batch, module, network, read_text, step_goal, wrong};
 use gmpc_compiler::fuse::fuse;
 use gmpc_compiler::graph::Graph;
 use gmpc_compiler::kernels;
 use gmpc_compiler::program::{Goal, Program};
-use gmpc_compiler::simplify::hoist;
+use gmpc_runtime::network::Network;
+use gmpc_runtime::session::Programs;
 
 /// Prints the stage.
 ///
@@ -18,8 +18,8 @@ use gmpc_compiler::simplify::hoist;
 pub fn run(args: &EmitArgs, output: &Output) -> Result<(), Failure> {
     let text = match args.stage {
         StageName::Ast => ast(args)?,
-        StageName::Module => module(&args.file, output)?.effective_source.clone(),
-        stage => later(stage, args, &compiler(&args.file, &args.data, output)?)?,
+        StageName::Module => module(&args.file, &args.data, output)?.effective_source.clone(),
+        stage => later(stage, args, &network(&args.file, &args.data, output)?)?,
     };
     to_stdout(&text.trim_end());
     Ok(())
@@ -36,36 +36,23 @@ fn ast(args: &EmitArgs) -> Result<String, Failure> {
 }
 
 /// A stage for which shapes have to be known.
-fn later(stage: StageName, args: &EmitArgs, compiler: &Compiler) -> Result<String, Failure> {
-    let batch = args.batch.unwrap_or_else(|| compiler.batch(super::ROWS_WITHOUT_DATA));
-    let fail = |errors| wrong(errors, compiler.module.sources.clone());
-    let step = || compiler.program(training_goal(compiler), batch).map_err(fail);
-    match stage {
-        StageName::Ast | StageName::Module => Ok(String::new()),
-        StageName::Net => Ok(compiler.net.to_string()),
-        StageName::Graph => Ok(print(&compiler.graph(Goal::Predict, batch).map_err(fail)?.0, compiler)),
-        StageName::Step => Ok(print(&compiler.graph(training_goal(compiler), batch).map_err(fail)?.0, compiler)),
-        StageName::Kernels => {
-            let (graph, _) = compiler.graph(training_goal(compiler), batch).map_err(fail)?;
-            Ok(kernels::print(&fuse(&hoist(&graph).0), Some(&compiler.module.sources)))
-        }
-        StageName::Clif => Ok(clif(&step()?)),
-        StageName::Asm => asm(&step()?),
-    }
-}
-
-/// Training where the file trains; otherwise what comes nearest.
-fn training_goal(compiler: &Compiler) -> Goal {
-    match &compiler.module.training {
-        Some(training) if training.optimizer.is_some() => Goal::Train,
-        Some(_) => Goal::Evaluate,
-        None => Goal::Predict,
-    }
+fn later(stage: StageName, args: &EmitArgs, network: &Network) -> Result<String, Failure> {
+    let rows = batch(args.batch, network);
+    let step = || network.program(step_goal(network), rows);
+    Ok(match stage {
+        StageName::Ast | StageName::Module => String::new(),
+        StageName::Net => network.net.to_string(),
+        StageName::Graph => print(&network.program(Goal::Predict, rows)?.graph, network),
+        StageName::Step => print(&step()?.graph, network),
+        StageName::Kernels => kernels::print(&fuse(&step()?.graph), Some(&network.module.sources)),
+        StageName::Clif => clif(&step()?),
+        StageName::Asm => asm(&step()?)?,
+    })
 }
 
 /// A graph with the lines its nodes come from.
-fn print(graph: &Graph, compiler: &Compiler) -> String {
-    graph.print(Some(&compiler.module.sources))
+fn print(graph: &Graph, network: &Network) -> String {
+    graph.print(Some(&network.module.sources))
 }
 
 /// Cranelift's intermediate code of every function.

@@ -4,7 +4,7 @@ use crate::args::GradcheckArgs;
 use crate::failure::{Failure, Kind};
 use crate::output::table::{Field, draw};
 use crate::output::{Output, stdout_is_colourful};
-use crate::project::{compiler, wrong};
+use crate::project::{network, wrong};
 use gmpc_compiler::gradcheck::{Report, gradcheck};
 use serde_json::json;
 
@@ -13,10 +13,10 @@ use serde_json::json;
 /// # Errors
 /// The file is wrong, or a gradient is.
 pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
-    let compiler = compiler(&args.file, &args.data, output)?;
-    let seed = compiler.module.experiment.seed;
-    let report = gradcheck(&compiler.module, &compiler.net, args.batch, seed)
-        .map_err(|errors| wrong(errors, compiler.module.sources.clone()))?;
+    let network = network(&args.file, &args.data, output)?;
+    let seed = network.module.experiment.seed;
+    let report = gradcheck(&network.module, &network.net, args.batch, seed)
+        .map_err(|errors| wrong(errors, network.module.sources.clone()))?;
     tell(&report, output);
     if report.passed() {
         output.note(format_args!("all gradients agree with finite differences"));

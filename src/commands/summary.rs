@@ -4,13 +4,13 @@ use crate::args::SummaryArgs;
 use crate::failure::Failure;
 use crate::output::table::{Field, bytes, draw, thousands};
 use crate::output::{Output, stdout_is_colourful};
-use crate::project::{compiler, wrong};
-use gmpc_compiler::Compiler;
+use crate::project::{batch, network, step_goal};
 use gmpc_compiler::cost::flops;
 use gmpc_compiler::graph::{Role, State};
 use gmpc_compiler::net::{Layer, LayerKind, Product};
-use gmpc_compiler::program::{Goal, Program};
-use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_compiler::program::Goal;
+use gmpc_runtime::network::Network;
+use gmpc_runtime::session::Programs;
 use serde_json::{Value, json};
 
 /// What is told about a network; arithmetic and memory are those of a whole batch.
@@ -40,42 +40,34 @@ struct LayerRow {
 /// # Errors
 /// The file is wrong.
 pub fn run(args: &SummaryArgs, output: &Output) -> Result<(), Failure> {
-    let compiler = compiler(&args.file, &args.data, output)?;
-    let batch = args.batch.unwrap_or_else(|| compiler.batch(super::ROWS_WITHOUT_DATA));
-    let summary = summarize(&compiler, batch).map_err(|errors| wrong(errors, compiler.module.sources.clone()))?;
+    let network = network(&args.file, &args.data, output)?;
+    let summary = summarize(&network, batch(args.batch, &network))?;
     output.line(&summary.to_json());
-    output.say(summary.to_text(&compiler));
+    output.say(summary.to_text(&network));
     Ok(())
 }
 
-fn summarize(compiler: &Compiler, batch: usize) -> Result<Summary, Vec<Diagnostic>> {
-    let predict = compiler.program(Goal::Predict, batch)?;
-    let trains = compiler.module.training.as_ref().is_some_and(|training| training.optimizer.is_some());
-    let step = if trains { Some(compiler.program(Goal::Train, batch)?) } else { None };
-    let states = &compiler.layout.states;
-    let row = |layer: &Layer| layer_row(compiler, layer, batch);
-    let flops_forward = flops(&predict.graph);
+fn summarize(network: &Network, batch: usize) -> Result<Summary, Failure> {
+    let forward = flops(&network.program(Goal::Predict, batch)?.graph);
+    let step = network.program(step_goal(network), batch)?;
+    let trains = step.goal == Goal::Train;
+    let states = network.layout().elements * network.precision().bytes();
     Ok(Summary {
-        layers: compiler.net.layers.iter().map(row).collect(),
-        parameters: states.iter().filter(|s| s.role == Role::Parameter).map(elements).sum(),
+        layers: network.net.layers.iter().map(|layer| layer_row(network, layer, batch)).collect(),
+        parameters: network.parameters(),
         batch,
-        flops_forward,
-        flops_backward: step.as_ref().map_or(0, |step| flops(&step.graph).saturating_sub(flops_forward)),
-        planned_bytes: planned_bytes(compiler, step.as_ref().unwrap_or(&predict)),
+        flops_forward: forward,
+        flops_backward: if trains { flops(&step.graph).saturating_sub(forward) } else { 0 },
+        planned_bytes: states + step.code.scratch_bytes,
     })
 }
 
-/// States and the program's buffers.
-pub fn planned_bytes(compiler: &Compiler, program: &Program) -> usize {
-    compiler.layout.elements * compiler.precision().bytes() + program.code.scratch_bytes
-}
-
-fn layer_row(compiler: &Compiler, layer: &Layer, batch: usize) -> LayerRow {
+fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
     let own = |state: &&State| state.role == Role::Parameter && state.name.rsplit_once('.').is_some_and(|(l, _)| l == layer.name);
     let (kind, param, flops) = match &layer.kind {
         LayerKind::Unit(unit) => {
             let Product::Dense { units } = unit.product;
-            let fan_in: usize = layer.inputs.iter().map(|&i| compiler.net.layers[i].shape.iter().product::<usize>()).sum();
+            let fan_in: usize = layer.inputs.iter().map(|&i| network.net.layers[i].shape.iter().product::<usize>()).sum();
             let activation = unit.activation.to_string();
             let kind = if activation == "identity" { "dense".to_string() } else { format!("dense, {activation}") };
             (kind, Some(unit.param.to_string()), 2 * (fan_in * units * batch) as u64)
@@ -87,7 +79,7 @@ fn layer_row(compiler: &Compiler, layer: &Layer, batch: usize) -> LayerRow {
         kind,
         param,
         shape: layer.shape.clone(),
-        parameters: compiler.layout.states.iter().filter(own).map(elements).sum(),
+        parameters: network.layout().states.iter().filter(own).map(elements).sum(),
         flops,
     }
 }
@@ -114,7 +106,7 @@ impl Summary {
         })
     }
 
-    fn to_text(&self, compiler: &Compiler) -> String {
+    fn to_text(&self, network: &Network) -> String {
         let row = |layer: &LayerRow| {
             vec![
                 Field::text(&layer.name),
@@ -127,7 +119,7 @@ impl Summary {
         };
         let rows: Vec<_> = self.layers.iter().map(row).collect();
         let head = ["layer", "kind", "param", "shape", "parameters", "flops"];
-        let experiment = &compiler.module.experiment;
+        let experiment = &network.module.experiment;
         format!(
             "model {}, param {}, {:?}, batch {}\n\n{}\n\nparameters      {:>14}\nflops forward   {:>14}\nflops backward  {:>14}\nplanned memory  {:>14}",
             experiment.model,

@@ -1,0 +1,46 @@
+//! `gmpc data list`: the standard library's data sets, and whether they are here.
+
+use super::{find, names};
+use crate::args::DataDirArgs;
+use crate::failure::Failure;
+use crate::output::table::{Field, draw};
+use crate::output::{Output, stdout_is_colourful};
+use gmpc_runtime::data::Directories;
+use gmpc_runtime::data::info::{Info, outline};
+use serde_json::json;
+
+/// Prints one line a data set.
+///
+/// # Errors
+/// None but our own.
+pub fn run(data: &DataDirArgs, output: &Output) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for name in names()? {
+        let (spec, directories) = find(&name, data)?;
+        let info = outline(&spec, &directories)?;
+        output.line(&json!({
+            "event": "dataset", "name": info.name, "task": info.task, "present": info.present,
+            "features": info.features, "classes": info.classes, "docs": info.docs,
+        }));
+        rows.push(row(&info));
+    }
+    output.say(draw(&["data set", "here", "task", "features", "what it is"], &rows, stdout_is_colourful()));
+    let folder = Directories::new(data.data_dir.as_deref(), None).data;
+    output.note(format_args!("\ndata folder: {}", folder.display()));
+    Ok(())
+}
+
+fn row(info: &Info) -> Vec<Field> {
+    let here = match (info.present, info.files.is_empty()) {
+        (_, true) => "computed",
+        (true, false) => "yes",
+        (false, false) => "no",
+    };
+    vec![
+        Field::text(&info.name),
+        Field::text(here),
+        Field::text(info.task),
+        Field::number(info.features.map_or(String::new(), |n| n.to_string())),
+        Field::text(info.docs.first().map_or("", String::as_str)),
+    ]
+}

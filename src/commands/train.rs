@@ -1,0 +1,142 @@
+//! `gmpc train FILE` and `gmpc train --resume RUN`: trains, tells how it goes, keeps everything in a run folder.
+
+use crate::args::{DataDirArgs, TrainArgs};
+use crate::failure::Failure;
+use crate::interrupt::{self, Interrupt};
+use crate::output::progress::Progress;
+use crate::output::table::{bytes, number, thousands};
+use crate::output::{Output, stdout_is_colourful};
+use crate::project::{device, overrides, request_for, tell};
+use gmpc_runtime::data::Directories;
+use gmpc_runtime::event::{Done, Epoch, Event, Figure, Start, StoppedBy};
+use gmpc_runtime::launch::{self, Out};
+use gmpc_runtime::request;
+use std::path::Path;
+
+/// Trains, from the beginning or from where a run was stopped.
+///
+/// # Errors
+/// The file, the data, the device, the disk; training that diverges; a signal, after everything was saved.
+pub fn run(args: &TrainArgs, output: &Output) -> Result<(), Failure> {
+    let interrupt = interrupt::listen()?;
+    let mut teller = Teller { output: *output, progress: None, epochs: 0 };
+    let mut listener = |event: &Event| teller.hear(event);
+    let done = match (&args.resume, &args.file) {
+        (Some(folder), _) => resume(args, folder, &mut listener, &interrupt)?,
+        (None, Some(file)) => start(args, file, output, &mut listener, &interrupt)?,
+        (None, None) => return Err(Failure::new(crate::failure::Kind::Usage, "name a file to train")),
+    };
+    if done.stopped_by == StoppedBy::Signal {
+        let folder = done.run.as_deref().unwrap_or(Path::new("RUN")).display().to_string();
+        let message = format!("after {} epochs, everything saved", done.epochs);
+        return Err(interrupt.stopped(message, format!("go on with `gmpc train --resume {folder}`")));
+    }
+    Ok(())
+}
+
+fn start(
+    args: &TrainArgs,
+    file: &Path,
+    output: &Output,
+    listener: &mut dyn gmpc_runtime::event::Listener,
+    interrupt: &Interrupt,
+) -> Result<Done, Failure> {
+    let overrides = overrides(args.param.as_deref(), &args.overrides)?;
+    let request = request_for(file, overrides, &args.data, device(args.device))?;
+    // Read once more than needed, so that warnings come before the training they are about.
+    tell(request::read(&request)?.1, output);
+    let out = args.out.as_deref().map_or(Out::Runs, Out::Folder);
+    Ok(launch::train(&request, out, listener, &interrupt.stop)?.0)
+}
+
+fn resume(
+    args: &TrainArgs,
+    folder: &Path,
+    listener: &mut dyn gmpc_runtime::event::Listener,
+    interrupt: &Interrupt,
+) -> Result<Done, Failure> {
+    let directories = data_directories(&args.data);
+    Ok(launch::resume(folder, &directories, &device(args.device), listener, &interrupt.stop)?.0)
+}
+
+/// The data folder for a run that knows its own file.
+pub fn data_directories(args: &DataDirArgs) -> Directories {
+    Directories::new(args.data_dir.as_deref(), None)
+}
+
+/// Tells events, to people and as JSON lines.
+struct Teller {
+    output: Output,
+    progress: Option<Progress>,
+    epochs: u64,
+}
+
+impl Teller {
+    fn hear(&mut self, event: &Event) {
+        if !matches!(event, Event::Checkpoint { .. }) {
+            self.output.line(&event.to_json());
+        }
+        match event {
+            Event::Start(start) => self.start(start),
+            Event::Epoch(epoch) => self.epoch(epoch),
+            Event::Warning { message, help, .. } => {
+                self.output.warn(message);
+                if let Some(help) = help {
+                    self.output.note(format_args!("  help: {help}"));
+                }
+            }
+            Event::Checkpoint { .. } => {}
+            Event::Done(done) => self.done(done),
+        }
+    }
+
+    fn start(&mut self, start: &Start) {
+        let [train, valid, test] = start.rows;
+        self.output.note(format_args!(
+            "{}, param {}, data {}, seed {}: {} parameters, {} planned, on {}",
+            start.model,
+            start.param,
+            start.data,
+            start.seed,
+            thousands(start.parameters as u64),
+            bytes(start.planned_bytes as u64),
+            start.device,
+        ));
+        self.output.note(format_args!("rows: {train} to train on, {valid} to choose on, {test} to report on"));
+        if start.resumed_from > 0 {
+            self.output.note(format_args!("going on after epoch {}", start.resumed_from));
+        }
+        self.epochs = start.epochs;
+        self.progress = Some(Progress::new(&self.output, start.epochs, "epochs"));
+    }
+
+    fn epoch(&mut self, epoch: &Epoch) {
+        let total = self.epochs;
+        if let Some(progress) = &mut self.progress {
+            let text = || format!("epoch {}/{total}  {}  lr {}", epoch.epoch, figures(&epoch.figures), number(epoch.lr));
+            progress.at(epoch.epoch, text);
+        }
+    }
+
+    fn done(&mut self, done: &Done) {
+        self.progress = None;
+        if done.stopped_by == StoppedBy::Signal {
+            return;
+        }
+        let why = match done.stopped_by {
+            StoppedBy::EarlyStop => ", stopped early",
+            StoppedBy::Epochs | StoppedBy::Signal => "",
+        };
+        let (bold, plain) = if stdout_is_colourful() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+        self.output.note(format_args!("{} epochs in {:.1} s{why}; best epoch {}", done.epochs, done.seconds, done.best_epoch));
+        self.output.say(format_args!("{bold}{}{plain}", figures(&done.figures)));
+        if let Some(run) = &done.run {
+            self.output.note(format_args!("kept in {}", run.display()));
+        }
+    }
+}
+
+/// `valid.rmse 0.6212  test.rmse 0.6304`
+pub fn figures(figures: &[Figure]) -> String {
+    figures.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>().join("  ")
+}

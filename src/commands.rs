@@ -1,6 +1,17 @@
 //! One file a command.
 
+mod check;
+mod compare;
 mod completions;
+mod convert;
+mod data;
+mod emit;
+mod eval;
+mod fmt;
+mod gradcheck;
+mod predict;
+mod summary;
+mod train;
 
 use crate::args::{Args, Command};
 use crate::failure::{Failure, Kind};
@@ -12,6 +23,17 @@ use crate::output::Output;
 /// Whatever kept it from doing its work.
 pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     match &args.command {
+        Command::Check(args) => check::run(args, output),
+        Command::Train(args) => train::run(args, output),
+        Command::Eval(args) => eval::run(args, output),
+        Command::Predict(args) => predict::run(args, output),
+        Command::Compare(args) => compare::run(args, output),
+        Command::Convert(args) => convert::run(args, output),
+        Command::Emit(args) => emit::run(args, output),
+        Command::Summary(args) => summary::run(args, output),
+        Command::Gradcheck(args) => gradcheck::run(args, output),
+        Command::Data(command) => data::run(command, output),
+        Command::Fmt(args) => fmt::run(args, output),
         Command::Completions { shell } => completions::run(*shell),
         other => Err(Failure::new(Kind::Usage, format!("{other:?} is not here yet"))),
     }

@@ -6,6 +6,7 @@ mod failure;
 mod interrupt;
 mod output;
 mod panic;
+mod project;
 
 use clap::Parser;
 use failure::Failure;

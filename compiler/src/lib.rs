@@ -7,6 +7,7 @@ mod arguments;
 pub mod backend;
 pub mod constant;
 pub mod convert;
+pub mod cost;
 mod define;
 mod differentiate;
 pub mod experiment;

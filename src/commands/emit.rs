@@ -19,7 +19,7 @@ pub fn run(args: &EmitArgs, output: &Output) -> Result<(), Failure> {
     let text = match args.stage {
         StageName::Ast => ast(args)?,
         StageName::Module => module(&args.file, &args.data, output)?.effective_source.clone(),
-        stage => later(stage, args, &network(&args.file, &args.data, output)?)?,
+        stage => later(stage, args, network(&args.file, &args.data, output)?.as_ref())?,
     };
     to_stdout(&text.trim_end());
     Ok(())

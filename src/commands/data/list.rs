@@ -41,6 +41,11 @@ fn row(info: &Info) -> Vec<Field> {
         Field::text(here),
         Field::text(info.task),
         Field::number(info.features.map_or(String::new(), |n| n.to_string())),
-        Field::text(info.docs.first().map_or("", String::as_str)),
+        Field::text(first_sentence(&info.docs.join(" "))),
     ]
+}
+
+/// Up to the first full stop that ends a sentence.
+fn first_sentence(text: &str) -> &str {
+    text.split(". ").next().unwrap_or("").trim_end_matches('.')
 }

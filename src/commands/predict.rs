@@ -1,0 +1,38 @@
+//! `gmpc predict RUN --input F`: predictions of a finished run for new rows, as CSV or NPY.
+
+use super::train::data_directories;
+use crate::args::{DataDirArgs, PredictArgs};
+use crate::failure::Failure;
+use crate::output::{Output, to_stdout};
+use crate::project::{device, tell};
+use gmpc_runtime::predict::{Predictions, predict};
+use serde_json::json;
+
+/// Predicts and writes.
+///
+/// # Errors
+/// No run folder; an input that does not fit the network; the disk.
+pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
+    let directories = data_directories(&DataDirArgs { data_dir: None });
+    let (predictions, warnings) = predict(&args.run, &args.input, &directories, &device(args.device))?;
+    tell(warnings, output);
+    match &args.output {
+        Some(path) => {
+            predictions.write(path)?;
+            let path = path.display().to_string();
+            output.line(&json!({ "event": "predicted", "rows": predictions.rows, "output": path }));
+            output.note(format_args!("{} predictions in {path}", predictions.rows));
+        }
+        None if output.json => lines(&predictions, output),
+        None => to_stdout(&predictions.to_csv().trim_end()),
+    }
+    Ok(())
+}
+
+/// One JSON line a row.
+fn lines(predictions: &Predictions, output: &Output) {
+    for (row, values) in predictions.values.chunks(predictions.outputs.max(1)).enumerate() {
+        let class = predictions.classes.get(row);
+        output.line(&json!({ "event": "prediction", "row": row, "values": values, "class": class }));
+    }
+}

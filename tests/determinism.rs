@@ -1,0 +1,95 @@
+//! The same file, data and seed give the same bits, with any number of threads and any number of stops.
+
+use crate::support::{TINY, gmpc, write};
+use std::path::Path;
+use tempfile::tempdir;
+
+fn bytes(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).expect("a file of the run folder")
+}
+
+#[test]
+fn a_run_repeated_is_the_same_run() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let runs = ["a", "b"].map(|name| folder.path().join(name));
+    for (run, threads) in runs.iter().zip(["1", "2"]) {
+        gmpc(&["train", &file, "--out", &run.to_string_lossy(), "--threads", threads, "--quiet"]).expect(0);
+    }
+    assert_eq!(bytes(&runs[0], "best.safetensors"), bytes(&runs[1], "best.safetensors"));
+    let other = folder.path().join("other");
+    gmpc(&["train", &file, "--out", &other.to_string_lossy(), "--seed", "1", "--quiet"]).expect(0);
+    assert_ne!(bytes(&runs[0], "best.safetensors"), bytes(&other, "best.safetensors"), "another seed is another run");
+}
+
+#[test]
+fn a_run_folder_repeats_its_run() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let runs = ["a", "b"].map(|name| folder.path().join(name));
+    let options = ["--param", "wn", "--set", "train.epochs=4", "--seed", "7", "--quiet"];
+    gmpc(&[&["train", &file, "--out", &runs[0].to_string_lossy()], &options[..]].concat()).expect(0);
+    let source = runs[0].join("source.gmpnet");
+    gmpc(&["train", &source.to_string_lossy(), "--out", &runs[1].to_string_lossy(), "--quiet"]).expect(0);
+    assert_eq!(bytes(&runs[0], "best.safetensors"), bytes(&runs[1], "best.safetensors"));
+    assert_eq!(bytes(&runs[0], "source.gmpnet"), bytes(&runs[1], "source.gmpnet"));
+}
+
+#[test]
+fn a_comparison_does_not_depend_on_the_number_of_threads() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let compare = |threads: &str| {
+        let over = "train.optimizer.lr=0.01,0.1";
+        let arguments =
+            ["compare", &file, "--param", "sp,gmp", "--over", over, "--repeats", "3", "--threads", threads, "--json", "--quiet"];
+        gmpc(&arguments).expect(0).stdout
+    };
+    let one = compare("1");
+    assert_eq!(one.lines().count(), 4, "{one}");
+    assert_eq!(one, compare("3"));
+}
+
+#[test]
+fn an_interrupted_comparison_goes_on_where_it_stopped() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let kept = folder.path().join("kept").to_string_lossy().into_owned();
+    let compare = |repeats: &str| {
+        gmpc(&["compare", &file, "--param", "sp,gmp", "--repeats", repeats, "--out", &kept, "--format", "csv"]).expect(0)
+    };
+    compare("2");
+    let again = compare("3");
+    assert!(again.stderr.contains("kept"), "finished runs are taken from the folder:\n{}", again.stderr);
+    assert_eq!(again.stdout.lines().count(), 3, "a head and two cells:\n{}", again.stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_stopped_and_resumed_ends_with_the_same_bits() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let epochs = ["--set", "train.epochs=60000", "--quiet"];
+    let arguments = |out: &Path| ["train", &file, "--out", &out.to_string_lossy()].map(str::to_string);
+    let start = |out: &Path| {
+        let arguments = arguments(out);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(epochs).collect();
+        crate::support::command(folder.path(), &arguments)
+    };
+    crate::support::run(start(&whole)).expect(0);
+    let mut child = start(&parts).spawn().unwrap();
+    for _ in 0..2 {
+        while std::fs::metadata(parts.join("metrics.jsonl")).map_or(0, |m| m.len()) == 0 && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).output();
+        child.wait().unwrap();
+        let resume = ["train", "--resume", &parts.to_string_lossy(), "--quiet"].map(str::to_string);
+        let resume: Vec<&str> = resume.iter().map(String::as_str).collect();
+        child = crate::support::command(folder.path(), &resume).spawn().unwrap();
+    }
+    assert_eq!(crate::support::code(child.wait().unwrap()), 0);
+    assert_eq!(bytes(&whole, "best.safetensors"), bytes(&parts, "best.safetensors"));
+}

@@ -89,7 +89,7 @@ pub fn request_for(
 /// The device that was asked for.
 pub fn device(args: DeviceArgs) -> Arc<dyn Device> {
     match args.device {
-        DeviceName::Cpu => Arc::new(Cpu),
+        DeviceName::Cpu => Arc::new(Cpu::default()),
         DeviceName::Candle => Arc::new(Candle),
     }
 }
@@ -99,7 +99,7 @@ pub fn device(args: DeviceArgs) -> Arc<dyn Device> {
 /// # Errors
 /// The file is wrong.
 pub fn module(args: &FileArgs, data: &DataDirArgs, output: &Output) -> Result<Arc<Module>, Failure> {
-    let (module, warnings) = request::read(&request(args, data, Arc::new(Cpu))?)?;
+    let (module, warnings) = request::read(&request(args, data, Arc::new(Cpu::default()))?)?;
     tell(warnings, output);
     Ok(module)
 }
@@ -109,7 +109,7 @@ pub fn module(args: &FileArgs, data: &DataDirArgs, output: &Output) -> Result<Ar
 /// # Errors
 /// The file is wrong, or the data that would tell the shapes cannot be read.
 pub fn network(args: &FileArgs, data: &DataDirArgs, output: &Output) -> Result<Arc<Network>, Failure> {
-    let (network, warnings) = request::network(&request(args, data, Arc::new(Cpu))?)?;
+    let (network, warnings) = request::network(&request(args, data, Arc::new(Cpu::default()))?)?;
     tell(warnings, output);
     Ok(network)
 }

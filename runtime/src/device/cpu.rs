@@ -1,8 +1,11 @@
 //! This processor: generated functions made executable by Cranelift, contractions from [`crate::contraction`].
 
+mod disassemble;
 mod memory;
 #[cfg(test)]
 mod tests;
+
+pub use disassemble::disassemble;
 
 use super::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
 use crate::contraction::{Variant, product_f32, product_f64};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::data::Directories;
-use crate::device::candle::Candle;
+use crate::device::cpu::Cpu;
 use gmpc_compiler::resolve::Overrides;
 use gmpc_grammar::source::Source;
 
@@ -27,7 +27,7 @@ train {
 fn request() -> Request {
     let file = Source { name: "m.gmpnet".into(), text: FILE.into() };
     let directories = Directories { data: "nowhere".into(), beside: None };
-    Request { file, overrides: Overrides::default(), directories, device: Arc::new(Candle) }
+    Request { file, overrides: Overrides::default(), directories, device: Arc::new(Cpu::default()) }
 }
 
 fn axes(params: &str, lr: &str) -> Axes {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::data::Directories;
 use crate::device::Device;
-use crate::device::candle::Candle;
+use crate::device::cpu::Cpu;
 use crate::event::{Done, Event, StoppedBy};
 use crate::launch::{Out, resume, train};
 use crate::request::Request;
@@ -36,11 +36,11 @@ train {
 fn request(text: &str) -> Request {
     let file = Source { name: "levy.gmpnet".into(), text: text.into() };
     let directories = Directories { data: "nowhere".into(), beside: None };
-    Request { file, overrides: Overrides::default(), directories, device: Arc::new(Candle) }
+    Request { file, overrides: Overrides::default(), directories, device: Arc::new(Cpu::default()) }
 }
 
 fn device() -> Arc<dyn Device> {
-    Arc::new(Candle)
+    Arc::new(Cpu::default())
 }
 
 /// Trains in a folder; the stop flag goes up after `stop_after` epochs.

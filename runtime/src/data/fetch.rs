@@ -87,3 +87,45 @@ fn fetch_file(
     let (sha256, bytes) = download::download(agent, &request, progress)?;
     Ok(Fetched { path: target, bytes, sha256, already: false })
 }
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{serve, whole};
+    use super::*;
+
+    // printf '1,2\n' | sha256sum
+    const SHA256: &str = "52186c933993da4082b3cdc7c40bb4bf735b391ff54a2ef78c037dda6c38a680";
+
+    fn file(path: &str, url: Option<String>) -> FileSpec {
+        FileSpec { path: path.to_string(), url, sha256: Some(SHA256.to_string()) }
+    }
+
+    #[test]
+    fn a_file_is_fetched_once_and_again_when_it_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let directories = Directories { data: folder.path().to_path_buf(), beside: None };
+        let server = serve(vec![whole(b"1,2\n"), whole(b"1,2\n")]);
+        let file = file("mine/a.csv", Some(server.url.clone()));
+        let get = || fetch_file(&file, &directories, &download::agent(false), &mut |_| {}).unwrap();
+        let (path, sha256) = (folder.path().join("mine/a.csv"), SHA256.to_string());
+        let fetched = Fetched { path: path.clone(), bytes: 4, sha256, already: false };
+        assert_eq!(get(), fetched);
+        assert_eq!(get(), Fetched { already: true, ..fetched.clone() });
+        std::fs::write(&path, "1,3\n").unwrap();
+        assert_eq!(get(), fetched);
+        assert_eq!(std::fs::read(path).unwrap(), b"1,2\n");
+        assert_eq!(server.ranges.join().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_fetched_without_an_address_or_to_a_place_outside() {
+        let directories = Directories { data: "/nonexistent".into(), beside: None };
+        let code =
+            |file: FileSpec| fetch_file(&file, &directories, &download::agent(false), &mut |_| {}).unwrap_err().code;
+        assert_eq!(code(file("a.csv", None)), "E0760");
+        assert_eq!(code(file("../a.csv", Some("http://127.0.0.1:1/a.csv".to_string()))), "E0752");
+    }
+}

@@ -1,3 +1,5 @@
+//! The Levy data of the paper's official code, point by point, and settings out of range.
+
 use super::*;
 use gmpc_compiler::graph::{Graph, Id, Op};
 

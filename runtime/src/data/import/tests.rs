@@ -1,3 +1,5 @@
+//! Files of a user's, and the declarations they become.
+
 use super::*;
 
 fn imported(file: &str, content: &[u8], name: &str) -> (tempfile::TempDir, Result<Imported, DataError>) {

@@ -1,3 +1,5 @@
+//! Arrays as NumPy writes them, headers that lie, archives made to harm, arbitrary bytes.
+
 use super::*;
 use proptest::prelude::*;
 use std::io::{Cursor, Seek, SeekFrom};

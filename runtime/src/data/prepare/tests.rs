@@ -1,3 +1,5 @@
+//! What a run gets: parts, scales, samples, and how much of a file the facts need.
+
 use super::*;
 use gmpc_compiler::experiment::{Arrays, Column, FileSpec, Separator, Table};
 use gmpc_grammar::source::{SourceId, Span};

@@ -1,3 +1,5 @@
+//! Sizes, seeds, and index files with every fault they can have.
+
 use super::*;
 use proptest::prelude::*;
 

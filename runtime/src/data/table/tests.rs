@@ -1,3 +1,5 @@
+//! Tables as people write them, one wrong thing at a time, and arbitrary bytes.
+
 use super::*;
 use gmpc_compiler::experiment::{Column, FileSpec, Separator};
 use proptest::prelude::*;

@@ -1,42 +1,10 @@
+//! Downloads from a server on the loopback that answers as real ones do, and as they should not.
+
 use super::*;
-use std::io::{BufRead, BufReader};
+use crate::data::fetch::testing::{Server, answer, serve, whole};
 use std::net::TcpListener;
-use std::thread::JoinHandle;
 
 const TEXT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-
-/// A server that gives each answer once, in order; it remembers the `Range` of each request.
-struct Server {
-    url: String,
-    ranges: JoinHandle<Vec<Option<String>>>,
-}
-
-fn serve(answers: Vec<Vec<u8>>) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/data.txt", listener.local_addr().unwrap());
-    let ranges = std::thread::spawn(move || {
-        let mut ranges = vec![];
-        for answer in answers {
-            let (mut connection, _) = listener.accept().unwrap();
-            let lines = BufReader::new(connection.try_clone().unwrap()).lines().map_while(Result::ok);
-            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-            let range =
-                head.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix("range: ").map(str::to_string));
-            ranges.push(range);
-            connection.write_all(&answer).unwrap();
-        }
-        ranges
-    });
-    Server { url, ranges }
-}
-
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    [format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\n\r\n").as_bytes(), body].concat()
-}
-
-fn whole(body: &[u8]) -> Vec<u8> {
-    answer("200 OK", &format!("Content-Length: {}\r\n", body.len()), body)
-}
 
 fn rest(from: usize) -> Vec<u8> {
     let range = format!("Content-Range: bytes {from}-{}/{}\r\n", TEXT.len() - 1, TEXT.len());

@@ -13,6 +13,7 @@ mod differentiate;
 pub mod experiment;
 pub mod fuse;
 pub mod gradcheck;
+pub mod explain;
 pub mod graph;
 pub mod infer;
 mod initialize;

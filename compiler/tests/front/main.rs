@@ -2,6 +2,7 @@
 
 mod complaints;
 mod effective;
+mod explained;
 mod mutated;
 mod nets;
 

@@ -1,0 +1,95 @@
+//! Every code that the sources can raise has a page, and the programs of a page do what it says.
+
+use crate::resolved;
+use gmpc_compiler::explain::{codes, explain};
+use gmpc_compiler::graph::Graph;
+use gmpc_compiler::infer::infer;
+use gmpc_compiler::program::Goal;
+use gmpc_compiler::resolve::Overrides;
+use gmpc_compiler::{Options, initialization, step_graph};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Codes of everything said about a text, down to the graph of a training step.
+fn raised(text: &str) -> BTreeSet<&'static str> {
+    let (module, warnings) = match resolved(text, &Overrides::default()) {
+        Ok(resolved) => resolved,
+        Err(failure) => return failure.diagnostics.iter().map(|d| d.code).collect(),
+    };
+    let mut raised: BTreeSet<&'static str> = warnings.iter().map(|d| d.code).collect();
+    // What no data tell, the page leaves open.
+    let Ok(net) = infer(&module, module.declared_facts().as_ref()).map_err(|e| raised.extend(e.iter().map(|d| d.code)))
+    else {
+        return raised;
+    };
+    let mut keep = |result: Result<Graph, Vec<gmpc_grammar::diagnostic::Diagnostic>>| {
+        raised.extend(result.err().unwrap_or_default().iter().map(|d| d.code));
+    };
+    keep(initialization(&module, &net));
+    if let Some(training) = &module.training {
+        let goal = if training.optimizer.is_some() { Goal::Train } else { Goal::Evaluate };
+        keep(step_graph(&module, &net, goal, 8, &Options::default()).map(|(graph, _)| graph));
+    }
+    raised
+}
+
+/// The programs of a page.
+fn programs(page: &str) -> Vec<&str> {
+    page.split("```gmpnet\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn the_first_program_of_a_page_raises_its_code_and_the_second_nothing() {
+    let mut wrong = Vec::new();
+    for code in codes() {
+        let page = explain(code).unwrap_or_default();
+        match programs(page).as_slice() {
+            [] => assert!(page.len() > 60, "{code} is explained in too few words"),
+            [bad, good] => {
+                if !raised(bad).contains(code) {
+                    wrong.push(format!("{code}: the first program raises {:?}", raised(bad)));
+                }
+                // Data sets without stated features need their files.
+                let left: Vec<_> = raised(good).into_iter().filter(|c| !matches!(*c, "E0318" | "W0902")).collect();
+                if !left.is_empty() {
+                    wrong.push(format!("{code}: the second program raises {left:?}"));
+                }
+            }
+            more => wrong.push(format!("{code}: {} programs", more.len())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_of_the_sources_has_a_page_and_no_page_is_left_over() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut used = BTreeSet::new();
+    for folder in ["grammar/src", "compiler/src", "runtime/src", "src"] {
+        collect(&root.join(folder), &mut used);
+    }
+    let known: BTreeSet<String> = codes().map(str::to_string).collect();
+    let missing: Vec<_> = used.difference(&known).collect();
+    let left: Vec<_> = known.difference(&used).collect();
+    assert!(missing.is_empty(), "without a page: {missing:?}");
+    assert!(left.is_empty(), "raised nowhere: {left:?}");
+}
+
+/// Codes in the Rust files of a folder, as string literals, above any tests.
+fn collect(folder: &Path, codes: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, codes);
+        } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
+            let text = std::fs::read_to_string(&path).expect("a source file");
+            let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+            let literals = text.split('"').skip(1).step_by(1);
+            codes.extend(literals.filter(|word| is_code(word)).map(str::to_string));
+        }
+    }
+}
+
+fn is_code(word: &str) -> bool {
+    word.len() == 5 && word.starts_with(['E', 'W']) && word.bytes().skip(1).all(|b| b.is_ascii_digit())
+}

@@ -14,6 +14,7 @@ pub mod experiment;
 pub mod fuse;
 pub mod gradcheck;
 pub mod explain;
+pub mod gradcheck;
 pub mod graph;
 pub mod infer;
 mod initialize;

@@ -83,7 +83,9 @@ fn a_last_unit_without_activation_takes_everything_inside() {
 #[test]
 fn one_input_keeps_its_sign() {
     let make = |param: &str| {
-        network(&format!("param = {param} model test(input: [1]) {{ input -> dense(5) as a -> relu -> linear(1) as out }}"))
+        network(&format!(
+            "param = {param} model test(input: [1]) {{ input -> dense(5) as a -> relu -> linear(1) as out }}"
+        ))
     };
     let ((a, a_net), (b, b_net)) = (make("gmp"), make("sp"));
     let before = tensors(&a, &a_net);

@@ -34,7 +34,8 @@ fn initializers_have_their_deviations() {
         ("glorot_normal", 2.0 / 300.0),
         ("glorot_uniform", 2.0 / 300.0),
     ] {
-        let states = first(&format!("model test(input: [100]) {{ input -> dense(200, param = sp(init = {init})) as a }}"));
+        let states =
+            first(&format!("model test(input: [100]) {{ input -> dense(200, param = sp(init = {init})) as a }}"));
         let (mean, found) = moments(&states["a.w"].data);
         assert!(mean.abs() < 0.02 * variance.sqrt() && (found / variance - 1.0).abs() < 0.03, "{init}: {mean} {found}");
     }

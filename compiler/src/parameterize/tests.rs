@@ -208,8 +208,12 @@ fn statistics_that_would_share_a_name_get_the_modifiers_name() {
 fn a_unit_with_one_input_has_a_sign_and_no_angles() {
     let (_, net) = network("model test(input: [1]) { input -> dense(2, param = gmp) as hidden -> relu }");
     let forward = parameterize(&net, Mode::Training, 4).unwrap_or_else(|errors| panic!("{}", told(&errors)));
-    let states: Vec<String> =
-        forward.graph.states.iter().map(|s| format!("{} {:?} {:?} {:?}", s.name, s.role, s.shape, s.file_shape)).collect();
+    let states: Vec<String> = forward
+        .graph
+        .states
+        .iter()
+        .map(|s| format!("{} {:?} {:?} {:?}", s.name, s.role, s.shape, s.file_shape))
+        .collect();
     insta::assert_snapshot!(states.join("\n"), @r"
     hidden.sign Constant [1, 2] [2]
     hidden.lambda Parameter [1, 2] [2]
@@ -357,7 +361,8 @@ fn a_modifier_must_rebind_what_the_parameterization_assigns() {
 
 #[test]
 fn a_choice_must_be_known_while_compiling() {
-    let definition = "parameterization p(init = he_normal) { w: weight ~ init  s = dot(w, x)  act(if s > 0 { s } else { x }) }";
+    let definition =
+        "parameterization p(init = he_normal) { w: weight ~ init  s = dot(w, x)  act(if s > 0 { s } else { x }) }";
     insta::assert_snapshot!(own(definition, "p"), @r"
     E0556: a choice in a definition is made while compiling, but this is only known while training
       - depends on data or parameters

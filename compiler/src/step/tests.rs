@@ -150,7 +150,9 @@ fn a_parameterization_and_an_optimizer_of_ones_own_train() {
 #[test]
 fn every_optimizer_of_the_library_trains_every_parameterization() {
     let (x, y) = bent_line();
-    for optimizer in ["sgd(lr = 0.05)", "sgd(lr = 0.05, momentum = 0.9, nesterov = true)", "adam(lr = 0.05)", "adamw(lr = 0.05)"] {
+    for optimizer in
+        ["sgd(lr = 0.05)", "sgd(lr = 0.05, momentum = 0.9, nesterov = true)", "adam(lr = 0.05)", "adamw(lr = 0.05)"]
+    {
         for param in ["sp", "wn", "bn", "gmp", "gmp + mn"] {
             let text = format!(
                 "param = {param}
@@ -180,7 +182,8 @@ fn a_loss_must_be_one_number() {
 
 #[test]
 fn a_mean_of_a_mean_cannot_be_gathered() {
-    let definition = "metric r2(prediction, target) { 1 - mean((prediction - target)^2) / mean((target - mean(target))^2) }";
+    let definition =
+        "metric r2(prediction, target) { 1 - mean((prediction - target)^2) / mean((target - mean(target))^2) }";
     insta::assert_snapshot!(own(definition, "loss = mse  metrics = [r2]"), @r"
     E0574: `r2` takes a mean of something that depends on another mean
       - this mean over the batch

@@ -1,11 +1,13 @@
-//! `gmpc explain CODE`: a page for every error and warning, with an example of what goes wrong and one that works.
+//! `gmpc explain CODE`: a page for every error and warning, with a program that goes wrong and one that works.
 //!
-//! The pages of one stage stand in one file, each under a heading that begins with its code. Where a page holds two
-//! programs, a test compiles both: the first must raise the code, the second must not raise anything.
+//! The grammar has the pages of its own codes. Those of the compiler and of what runs its programs stand here, a file a
+//! kind of errors, each page under a heading that begins with its code. A test compiles every program: the first one of a
+//! page must raise the code, the second one must not raise anything.
+
+pub use gmpc_grammar::explain::Page;
 
 /// The pages, a file a kind of errors.
-const FILES: [&str; 8] = [
-    include_str!("explain/syntax.md"),
+const FILES: [&str; 7] = [
     include_str!("explain/names.md"),
     include_str!("explain/shapes.md"),
     include_str!("explain/values.md"),
@@ -18,22 +20,27 @@ const FILES: [&str; 8] = [
 /// What every page's heading begins with.
 const HEADING: &str = "\n## ";
 
-/// The page of a code such as `E0314`, in Markdown; `None` for a code that does not exist. Small letters do as well.
+/// The page of a code such as `E0314`, written in any case; `None` for a code that does not exist.
 #[must_use]
-pub fn explain(code: &str) -> Option<&'static str> {
-    let code = code.trim().to_ascii_uppercase();
-    pages().find(|(known, _)| *known == code).map(|(_, page)| page)
+pub fn explain(code: &str) -> Option<Page> {
+    pages().find(|page| page.code.eq_ignore_ascii_case(code.trim()))
 }
 
-/// Every code that has a page, in order: for lists, completions and "did you mean".
-pub fn codes() -> impl Iterator<Item = &'static str> + Clone {
-    pages().map(|(code, _)| code)
+/// Every page, those of the grammar first.
+pub fn pages() -> impl Iterator<Item = Page> {
+    let own = FILES.into_iter().flat_map(|file| file.split(HEADING).skip(1)).filter_map(page);
+    gmpc_grammar::explain::pages().copied().chain(own)
 }
 
-fn pages() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
-    FILES.into_iter().flat_map(|file| file.split(HEADING).skip(1)).filter_map(|page| {
-        let (code, text) = page.split_once(": ")?;
-        Some((code, text.trim_end()))
+/// `E0314: title`, a few sentences, and perhaps two programs.
+fn page(text: &'static str) -> Option<Page> {
+    let (heading, rest) = text.split_once('\n')?;
+    let mut programs = rest.split("```gmpnet\n").skip(1).filter_map(|block| block.split("\n```").next());
+    Some(Page {
+        code: heading.split_once(':')?.0,
+        about: rest.split("```").next()?.trim(),
+        wrong: programs.next().unwrap_or(""),
+        right: programs.next().unwrap_or(""),
     })
 }
 
@@ -43,8 +50,11 @@ mod tests {
 
     #[test]
     fn a_page_is_found_by_its_code() {
-        assert!(explain("e0314").is_some_and(|page| page.contains("flatten")));
+        let page = explain("e0314").expect("a page for dense layers that get images");
+        assert!(page.about.contains("flatten"));
+        assert!(page.wrong.contains("-> dense(10)") && page.right.contains("-> flatten ->"));
         assert_eq!(explain("E9999"), None);
-        assert!(codes().count() > 100);
+        assert!(explain("E0104").is_some(), "the grammar's pages are here too");
+        assert!(pages().count() > 100);
     }
 }

@@ -14,7 +14,9 @@ fn of_node(graph: &Graph, node: &Node) -> u64 {
     match &node.op {
         Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | Op::Uniform { .. } => 0,
         Op::Reshape | Op::Transpose(_) | Op::Broadcast | Op::Slice { .. } | Op::Concat { .. } | Op::Pad { .. } => 0,
-        Op::Neg | Op::Abs | Op::Exp | Op::Log | Op::Sqrt | Op::Sin | Op::Cos | Op::Tanh | Op::Erf => elements(&node.shape),
+        Op::Neg | Op::Abs | Op::Exp | Op::Log | Op::Sqrt | Op::Sin | Op::Cos | Op::Tanh | Op::Erf => {
+            elements(&node.shape)
+        }
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max | Op::Min | Op::Pow => elements(&node.shape),
         Op::Less | Op::LessEqual | Op::Equal | Op::Select => elements(&node.shape),
         Op::Sum(_) | Op::MaxOver(_) => operand(0),

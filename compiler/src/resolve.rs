@@ -28,8 +28,8 @@ pub use overrides::Overrides;
 pub(crate) use param::param_use;
 pub(crate) use reference::find;
 
-use crate::experiment::{DataFacts, Experiment, Precision};
-use crate::module::{Definitions, Module, ParamUse};
+use crate::experiment::{DataFacts, DataSpec, Experiment, Precision, TrainSpec};
+use crate::module::{Definitions, Module, ParamUse, Training};
 use crate::stdlib;
 use context::Context;
 use gmpc_grammar::ast::{Ast, Binding, Expr, ExprKind, Item, Kind};
@@ -70,57 +70,73 @@ pub fn read(file: Source, overrides: &Overrides) -> Result<(Module, Vec<Diagnost
 /// E02xx and E04xx to E07xx: everything found wrong.
 pub fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagnostic>), Failure> {
     let mut errors = Vec::new();
-    let mut found = definitions::gather(ast, &mut errors);
-    wellformed::check(ast, &mut errors);
-    let set = file_settings(ast, &mut errors);
-    if let Some(setting) = set.get("defaults") {
-        defaults::apply(&setting.value, &mut found.definitions, &mut errors);
+    let (found, set) = names(ast, &mut errors);
+    if found.model.is_none() {
+        errors.push(no_model(ast, &sources));
     }
-    cycle::check(&found.definitions, &mut errors);
+    let asked = asked(&set, &found, beginning(&sources), &mut errors);
+    let mut warnings = asked.warnings;
+    unused::check(ast, &mut warnings);
+    let complete = || Some((found.model?, asked.param?, asked.data?, asked.train?, asked.precision?, asked.seed?));
+    let Some((model, param, data, train, precision, seed)) = complete().filter(|_| errors.is_empty()) else {
+        errors.extend(warnings);
+        return Err(Failure { sources, diagnostics: errors });
+    };
+    let (training, train) = train.unzip();
+    let name = model.name.as_ref().map(ToString::to_string).unwrap_or_default();
+    let experiment = Experiment { model: name, param: param.to_string(), data, train, precision, seed };
+    let (definitions, effective_source) = (found.definitions, gmpc_grammar::print(ast));
+    Ok((Module { sources, definitions, model, param, training, experiment, effective_source }, warnings))
+}
+
+/// The settings at the top level of a file, by name.
+type FileSettings<'a> = BTreeMap<&'a str, &'a Binding>;
+
+/// Everything that has a name, checked for its form, with the file's `defaults` in force.
+fn names<'a>(ast: &'a Ast, errors: &mut Vec<Diagnostic>) -> (definitions::Found, FileSettings<'a>) {
+    let mut found = definitions::gather(ast, errors);
+    wellformed::check(ast, errors);
+    let set = file_settings(ast, errors);
+    if let Some(setting) = set.get("defaults") {
+        defaults::apply(&setting.value, &mut found.definitions, errors);
+    }
+    cycle::check(&found.definitions, errors);
+    (found, set)
+}
+
+/// What the settings say; `None` where one is wrong, `Some(None)` where it is not made.
+struct Asked {
+    param: Option<ParamUse>,
+    #[allow(clippy::option_option)]
+    data: Option<Option<DataSpec>>,
+    #[allow(clippy::option_option)]
+    train: Option<Option<(Training, TrainSpec)>>,
+    precision: Option<Precision>,
+    seed: Option<u64>,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Reads all settings of the file and of its `train` block.
+fn asked(set: &FileSettings<'_>, found: &definitions::Found, place: Span, errors: &mut Vec<Diagnostic>) -> Asked {
     let mut context = Context::new(&found.definitions, None);
     let param = match set.get("param") {
         Some(binding) => {
             let read = param_use(&binding.value, &context.scope());
             context.keep(read)
         }
-        None => standard(&found.definitions, file_end(&sources)),
+        None => standard(&found.definitions, place),
     };
-    let (precision, seed) = (precision(&set, &mut context), seed(&set, &mut context));
+    let (precision, seed) = (precision(set, &mut context), seed(set, &mut context));
     errors.append(&mut context.errors);
     let mut context = Context::new(&found.definitions, param.as_ref());
-    let data = set.get("data").map(|binding| data::data(&binding.value, &mut context));
+    let data = set.get("data").map_or(Some(None), |binding| data::data(&binding.value, &mut context).map(Some));
     let known_data = data.as_ref().and_then(Option::as_ref);
-    let train = found.train.as_ref().map(|block| train::train(block, known_data, &mut context));
+    let block = found.train.as_ref();
+    let train = block.map_or(Some(None), |block| train::train(block, known_data, &mut context).map(Some));
     // Where `param` itself is wrong, a `match param` has nothing to look at; that has been told.
     errors.extend(context.errors.into_iter().filter(|e| param.is_some() || e.code != "E0408"));
-    let mut warnings = context.warnings;
-    unused::check(ast, &mut warnings);
-    if found.model.is_none() && !errors.iter().any(|e| e.code == "E0208") {
-        errors.push(no_model(ast, &sources));
-    }
-    let complete = || {
-        let (param, model) = (param?, found.model?);
-        let (training, train) = train.map_or(Some((None, None)), |t| t.map(|(a, b)| (Some(a), Some(b))))?;
-        let experiment = Experiment {
-            model: model.name.as_ref().map(ToString::to_string).unwrap_or_default(),
-            param: param.to_string(),
-            data: data.map_or(Some(None), |d| d.map(Some))?,
-            train,
-            precision: precision?,
-            seed: seed?,
-        };
-        let effective_source = gmpc_grammar::print(ast);
-        Some((found.definitions, model, param, training, experiment, effective_source))
-    };
-    match complete() {
-        Some((definitions, model, param, training, experiment, effective_source)) if errors.is_empty() => {
-            Ok((Module { sources, definitions, model, param, training, experiment, effective_source }, warnings))
-        }
-        _ => {
-            errors.extend(warnings);
-            Err(Failure { sources, diagnostics: errors })
-        }
-    }
+    let warnings = context.warnings;
+    Asked { param, data, train, precision, seed, warnings }
 }
 
 impl Module {
@@ -137,8 +153,7 @@ impl Module {
     }
 }
 
-/// The settings at the top level of a file, by name.
-fn file_settings<'a>(ast: &'a Ast, errors: &mut Vec<Diagnostic>) -> BTreeMap<&'a str, &'a Binding> {
+fn file_settings<'a>(ast: &'a Ast, errors: &mut Vec<Diagnostic>) -> FileSettings<'a> {
     let mut set = BTreeMap::new();
     for item in &ast.items {
         let Item::Setting(binding) = item else { continue };
@@ -161,24 +176,24 @@ fn standard(definitions: &Definitions, span: Span) -> Option<ParamUse> {
 }
 
 /// An empty place at the start of the user's file, for what is nowhere written.
-fn file_end(sources: &Sources) -> Span {
+fn beginning(sources: &Sources) -> Span {
     let source = SourceId(u32::try_from(stdlib::FILES).unwrap_or(0));
     debug_assert!(sources.get(source).is_some());
     Span { source, start: 0, end: 0 }
 }
 
-fn precision(set: &BTreeMap<&str, &Binding>, context: &mut Context<'_>) -> Option<Precision> {
+fn precision(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<Precision> {
     let choices = [("f32", Precision::F32), ("f64", Precision::F64)];
     set.get("precision").map_or(Some(Precision::F32), |b| context.word("precision", &b.value, &choices))
 }
 
-fn seed(set: &BTreeMap<&str, &Binding>, context: &mut Context<'_>) -> Option<u64> {
+fn seed(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<u64> {
     set.get("seed").map_or(Some(0), |b| context.whole("seed", &b.value, 0))
 }
 
 fn no_model(ast: &Ast, sources: &Sources) -> Diagnostic {
     let place = ast.items.first().map_or_else(
-        || file_end(sources),
+        || beginning(sources),
         |item| match item {
             Item::Use { span, .. } => *span,
             Item::Setting(binding) => binding.name.span,

@@ -3,7 +3,9 @@
 use crate::{files, resolved};
 use gmpc_compiler::experiment::DataFacts;
 use gmpc_compiler::infer::infer;
+use gmpc_compiler::program::Goal;
 use gmpc_compiler::resolve::Overrides;
+use gmpc_compiler::{Options, initialization, step_graph};
 
 fn net_with(text: &str, facts: Option<&DataFacts>) -> String {
     let (module, _) = resolved(text, &Overrides::default())
@@ -179,4 +181,44 @@ fn every_example_has_a_network_for_every_parameterization() {
             assert!(net.layers.len() > 1);
         }
     }
+}
+
+#[test]
+fn every_definition_of_the_standard_library_makes_a_training_step() {
+    let data = |classes: usize| format!("data = table(\"my.csv\", target = 0, features = 3, classes = {classes})\n");
+    let numbers = "data = table(\"my.csv\", target = 0, features = 3)\n".to_string();
+    let losses = [("mse", numbers.clone(), 1), ("mae", numbers.clone(), 1), ("huber", numbers.clone(), 1)];
+    let classes = [("cross_entropy", data(7), 7), ("binary_cross_entropy", data(2), 1)];
+    for (loss, data, outputs) in losses.into_iter().chain(classes) {
+        let metrics = match loss {
+            "cross_entropy" => "accuracy, top1, top5",
+            "binary_cross_entropy" => "accuracy",
+            _ => "rmse, mse, mae",
+        };
+        for optimizer in ["sgd(0.1)", "sgd(0.1, momentum = 0.9, nesterov = true)", "adam(0.01)", "adamw(0.01)"] {
+            for param in ["sp", "wn + mbn", "bn", "gmp + mn", "gmp(init = glorot_half_sphere, scale = \"drawn\")"] {
+                makes_a_step(&format!(
+                    "param = {param}\n{data}model m {{ input -> dense(4) -> relu -> linear({outputs}) }}
+                    train {{ loss = {loss}  optimizer = {optimizer}  metrics = [{metrics}] }}"
+                ));
+            }
+        }
+    }
+    for initializer in ["he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "uniform_direction", "zeros"] {
+        makes_a_step(&format!(
+            "param = sp(init = {initializer})\n{numbers}model m {{ input -> dense(4) -> linear(1) }}
+            train {{ loss = mse  optimizer = sgd(0.1) }}"
+        ));
+    }
+}
+
+fn makes_a_step(text: &str) {
+    let (module, _) = resolved(text, &Overrides::default())
+        .unwrap_or_else(|f| panic!("{text}\n{}", crate::shown(&f.diagnostics, &f.sources)));
+    let made = infer(&module, module.declared_facts().as_ref()).and_then(|net| {
+        initialization(&module, &net)?;
+        step_graph(&module, &net, Goal::Train, 8, &Options::default())
+    });
+    let (graph, measures) = made.unwrap_or_else(|e| panic!("{text}\n{}", crate::shown(&e, &module.sources)));
+    assert!(graph.outputs.len() > measures.len());
 }

@@ -11,6 +11,7 @@
 mod dataset;
 mod directories;
 mod error;
+pub mod explain;
 pub mod fetch;
 mod formula;
 pub mod import;

@@ -44,6 +44,8 @@ struct Builder<'g> {
     graph: &'g Graph,
     /// Which nodes get memory of their own.
     stored: Vec<bool>,
+    /// Which products the values that products write come from, and what happens on the way.
+    tails: HashMap<Id, memory::Tail>,
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,
     /// Cosines, one-minus-sines and prefix products of angles that a gradient is taken of.
@@ -53,9 +55,11 @@ struct Builder<'g> {
 
 impl<'g> Builder<'g> {
     fn new(graph: &'g Graph) -> Self {
+        let (stored, tails) = memory::needs_memory(graph);
         let mut builder = Builder {
             graph,
-            stored: memory::needs_memory(graph),
+            stored,
+            tails,
             storage: vec![None; graph.nodes.len()],
             kept: HashMap::new(),
             kernels: Kernels::default(),
@@ -94,10 +98,12 @@ impl<'g> Builder<'g> {
     fn kernel(&mut self, id: Id) {
         let target = self.scratch(id);
         self.storage[id.index()] = Some(target);
+        if let Some(&tail) = self.tails.get(&id) {
+            return self.product(tail, target);
+        }
         match &self.graph[id].op {
             Op::Sum(axes) => self.reduce(id, target, axes, Join::Sum),
             Op::MaxOver(axes) => self.reduce(id, target, axes, Join::Max),
-            Op::MatMul { transpose_a, transpose_b } => self.product(id, target, *transpose_a, *transpose_b),
             Op::Spherical => self.spherical(id, target),
             Op::SphericalGrad => self.spherical_grad(id, target),
             Op::Uniform { stream } => self.emit(id, Work::Uniform(Uniform { stream: *stream, target })),
@@ -147,7 +153,9 @@ impl<'g> Builder<'g> {
         self.emit(id, Work::Nest(nest));
     }
 
-    fn product(&mut self, id: Id, target: BufferId, transpose_a: bool, transpose_b: bool) {
+    fn product(&mut self, tail: memory::Tail, target: BufferId) {
+        let id = tail.product;
+        let Op::MatMul { transpose_a, transpose_b } = self.graph[id].op else { return };
         let operand = |i: usize, transposed: bool| {
             let mut matrix = lower::view(self.graph, &self.storage, self.graph[id].inputs[i])?;
             if transposed {
@@ -163,7 +171,9 @@ impl<'g> Builder<'g> {
             return;
         };
         let c = crate::kernels::Matrix { buffer: target, offset: 0, rows: shape[1], columns: 1 };
-        self.emit(id, Work::MatMul(MatMul { m: shape[0], n: shape[1], k, a, b, c }));
+        let bias = tail.bias.and_then(|bias| Some((self.storage[bias.index()]?, 0)));
+        let product = MatMul { m: shape[0], n: shape[1], k, a, b, c, bias, relu: tail.relu };
+        self.emit(id, Work::MatMul(product));
     }
 
     fn spherical(&mut self, id: Id, target: BufferId) {

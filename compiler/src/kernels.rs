@@ -193,7 +193,7 @@ pub struct Matrix {
     pub columns: usize,
 }
 
-/// c = a b with a `[m, k]`, b `[k, n]`, c `[m, n]`, rows of c contiguous.
+/// c = a b, or max(a b + bias, 0), with a `[m, k]`, b `[k, n]`, c `[m, n]`, rows of c contiguous.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatMul {
     /// Rows of the result.
@@ -208,6 +208,10 @@ pub struct MatMul {
     pub b: Matrix,
     /// Result.
     pub c: Matrix,
+    /// A contiguous row of n numbers added to every row of the product.
+    pub bias: Option<(BufferId, usize)>,
+    /// Negative results become 0; NaN stays.
+    pub relu: bool,
 }
 
 /// Unit vectors from angles, and what the gradient needs of them.
@@ -279,6 +283,20 @@ impl Nest {
         late
     }
 
+    /// For each expression: do the stores and reductions inside the loops need it?
+    #[must_use]
+    pub fn early(&self) -> Vec<bool> {
+        let mut early = vec![false; self.exprs.len()];
+        let inside = self.stores.iter().filter(|s| !s.late).map(|s| s.value);
+        inside.chain(self.reductions.iter().map(|r| r.value)).for_each(|id| early[id.index()] = true);
+        for index in (0..early.len()).rev() {
+            if let (true, Expr::Apply(_, operands)) = (early[index], &self.exprs[index]) {
+                operands.iter().for_each(|o| early[o.index()] = true);
+            }
+        }
+        early
+    }
+
     /// Every index expression, of loads, stores and index values.
     pub fn affines_mut(&mut self) -> impl Iterator<Item = &mut Affine> {
         let exprs = self.exprs.iter_mut().filter_map(|e| match e {
@@ -330,7 +348,9 @@ impl Work {
     pub fn reads(&self) -> Vec<BufferId> {
         match self {
             Work::Nest(nest) => nest.loads().map(|access| access.buffer).collect(),
-            Work::MatMul(product) => vec![product.a.buffer, product.b.buffer],
+            Work::MatMul(product) => {
+                [product.a.buffer, product.b.buffer].into_iter().chain(product.bias.map(|bias| bias.0)).collect()
+            }
             Work::Spherical(scan) => vec![scan.theta],
             Work::SphericalGrad(scan) => scan.kept.iter().copied().chain([scan.g]).collect(),
             Work::Uniform(_) => vec![],

@@ -1,7 +1,7 @@
 //! Matrix products, the part of a network that Cranelift's 128-bit vectors cannot bring to this processor's peak.
 //!
 //! ```text
-//! C[m, n] = A[m, k] B[k, n]      A and B with any strides, rows of C side by side
+//! C[m, n] = max(A[m, k] B[k, n] + bias[n], 0)      A and B with any strides, rows of C side by side; bias and max on demand
 //! ```
 //!
 //! A register tile of C is computed at a time: elements of A are repeated over all lanes, B and C are read and written in
@@ -52,7 +52,7 @@ impl Variant {
 }
 
 /// A product as generated code calls it: m, n, k; address, row stride and column stride of A and of B; address and row
-/// stride of C. Strides are in elements.
+/// stride of C; a row to add to every row, or null; 1 if negative results become 0, else 0. Strides are in elements.
 pub type Product<T> = unsafe extern "sysv64" fn(
     m: usize,
     n: usize,
@@ -65,6 +65,8 @@ pub type Product<T> = unsafe extern "sysv64" fn(
     b_columns: usize,
     c: *mut T,
     c_rows: usize,
+    bias: *const T,
+    relu: usize,
 );
 
 /// The kernel for single precision.

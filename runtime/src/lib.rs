@@ -2,8 +2,8 @@
 
 pub mod checkpoint;
 pub mod compare;
-pub mod convert;
 pub mod contraction;
+pub mod convert;
 pub mod data;
 pub mod device;
 pub mod diverge;

@@ -42,7 +42,8 @@ pub struct Code {
 const FUNCTION_BUDGET: usize = 8192;
 
 /// C = A B for matrices in memory, one symbol a precision. Arguments, all 64-bit: m, n, k, then address, row stride and
-/// column stride of A, of B, then address and row stride of C; strides in elements.
+/// column stride of A, of B, then address and row stride of C, address of a row to add or 0, and 1 to replace negative
+/// results by 0; strides in elements.
 #[must_use]
 pub fn product_symbol(precision: Precision) -> &'static str {
     match precision {

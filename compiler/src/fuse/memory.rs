@@ -1,19 +1,24 @@
 //! Which values get memory of their own, and which are computed where they are used.
 
 use crate::graph::{Graph, Id, Op, Output};
+use std::collections::HashMap;
 
 /// For each node: does its value lie in memory? Inputs and states do already and say no here.
 ///
 /// Products, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
 /// under a view; so do outputs, and elementwise values that are used more than once unless repeating them is cheap.
-pub(super) fn needs_memory(graph: &Graph) -> Vec<bool> {
+pub(super) fn needs_memory(graph: &Graph) -> (Vec<bool>, HashMap<Id, Tail>) {
     let mut stored = vec![false; graph.nodes.len()];
     let live = live(graph);
+    let mut tails = HashMap::new();
+    let users = users(graph, &live);
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = &graph[id];
         match node.op {
             Op::MatMul { .. } => {
-                stored[id.index()] = true;
+                let (last, tail) = tail(graph, &users, id);
+                stored[last.index()] = true;
+                tails.insert(last, tail);
                 node.inputs.iter().for_each(|&o| mark_view(graph, &mut stored, o));
             }
             Op::Spherical | Op::SphericalGrad => {
@@ -33,7 +38,62 @@ pub(super) fn needs_memory(graph: &Graph) -> Vec<bool> {
         mark_output(graph, &mut stored, output);
     }
     mark_repeated(graph, &live, &mut stored);
-    stored
+    (stored, tails)
+}
+
+/// What a product does to its result before it writes it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tail {
+    /// The product itself.
+    pub(super) product: Id,
+    /// An input or state of as many numbers as there are columns, to be added to every row.
+    pub(super) bias: Option<Id>,
+    /// The larger one of the result and 0.
+    pub(super) relu: bool,
+}
+
+/// For each node the operations that use it; an output counts as a use of its own by the node itself.
+fn users(graph: &Graph, live: &[bool]) -> Vec<Vec<Id>> {
+    let mut users = vec![Vec::new(); graph.nodes.len()];
+    for id in graph.ids().filter(|id| live[id.index()]) {
+        graph[id].inputs.iter().for_each(|i| users[i.index()].push(id));
+    }
+    graph.outputs.iter().for_each(|o| users[o.id().index()].push(o.id()));
+    users
+}
+
+/// A bias and a rectifier that nothing but each other stands between: the product writes their result.
+fn tail(graph: &Graph, users: &[Vec<Id>], product: Id) -> (Id, Tail) {
+    let mut tail = Tail { product, bias: None, relu: false };
+    let only_user = |id: Id, op: &Op| match users[id.index()][..] {
+        [user] if graph[user].op == *op && user != id => Some(user),
+        _ => None,
+    };
+    let other = |user: Id, id: Id| graph[user].inputs.iter().copied().find(|&i| i != id);
+    let Some(sum) = only_user(product, &Op::Add) else { return (product, tail) };
+    let Some(bias) = other(sum, product).and_then(|b| repeated_row(graph, b)) else { return (product, tail) };
+    tail.bias = Some(bias);
+    let Some(largest) = only_user(sum, &Op::Max) else { return (sum, tail) };
+    if !other(largest, sum).is_some_and(|zero| is_zero(graph, zero)) {
+        return (sum, tail);
+    }
+    tail.relu = true;
+    (largest, tail)
+}
+
+/// The input or state whose numbers, in order, are every row of a matrix.
+fn repeated_row(graph: &Graph, id: Id) -> Option<Id> {
+    let source = (graph[id].op == Op::Broadcast).then(|| graph[id].inputs[0])?;
+    let fits = graph.shape(source) == [1, graph.shape(id)[1]];
+    let base = base(graph, source);
+    (fits && matches!(graph[base].op, Op::Input(_) | Op::State(_))).then_some(base)
+}
+
+fn is_zero(graph: &Graph, mut id: Id) -> bool {
+    while matches!(graph[id].op, Op::Broadcast | Op::Reshape) {
+        id = graph[id].inputs[0];
+    }
+    graph[id].op == Op::Const(0.0)
 }
 
 /// Which nodes an output depends on.

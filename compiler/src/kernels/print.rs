@@ -11,7 +11,9 @@ const VARIABLES: [&str; 8] = ["i", "j", "k", "l", "p", "q", "r", "s"];
 #[must_use]
 pub fn print(kernels: &Kernels, sources: Option<&Sources>) -> String {
     let mut text = String::new();
-    for buffer in kernels.buffers.iter().filter(|b| b.place == Place::Scratch) {
+    let written: Vec<_> = kernels.kernels.iter().flat_map(|k| k.work.writes()).collect();
+    let used = |index: usize| written.iter().any(|id| id.index() == index);
+    for (_, buffer) in kernels.buffers.iter().enumerate().filter(|(i, b)| b.place == Place::Scratch && used(*i)) {
         let _ = writeln!(text, "buffer {}[{}]", buffer.name, buffer.elements);
     }
     for kernel in &kernels.kernels {
@@ -52,11 +54,13 @@ impl Kernels {
         }
     }
 
-    fn describe_product(&self, MatMul { m, n, k, a, b, c }: &MatMul) -> String {
+    fn describe_product(&self, MatMul { m, n, k, a, b, c, bias, relu }: &MatMul) -> String {
         let matrix = |x: &Matrix| {
             format!("{}[{} + {} i + {} j]", self.buffers[x.buffer.index()].name, x.offset, x.rows, x.columns)
         };
-        format!("{} = {} {}  ({m} x {k} x {n})", matrix(c), matrix(a), matrix(b))
+        let bias = bias.map(|(id, at)| format!(" + {}[{at} + 1 j]", self.buffers[id.index()].name)).unwrap_or_default();
+        let relu = if *relu { "max 0, " } else { "" };
+        format!("{} = {relu}{} {}{bias}  ({m} x {k} x {n})", matrix(c), matrix(a), matrix(b))
     }
 
     fn describe_nest(&self, nest: &Nest) -> String {

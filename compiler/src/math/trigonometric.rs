@@ -14,12 +14,6 @@ pub fn cos<A: Machine>(m: &mut A, x: A::V) -> A::V {
     sin_cos(m, x).1
 }
 
-/// sin x and cos x for x in radians; NaN for infinities.
-pub fn sin_cos<A: Machine>(m: &mut A, x: A::V) -> (A::V, A::V) {
-    let zero = m.number(0.0);
-    sin_cos_of_sum(m, x, zero)
-}
-
 /// pi/2 as a sum of three numbers of a precision, each the rounded rest.
 fn half_pi(precision: Precision) -> [f64; 3] {
     match precision {
@@ -32,18 +26,18 @@ fn half_pi(precision: Precision) -> [f64; 3] {
     }
 }
 
-/// sin and cos of x + tail, where tail is tiny. Reduction after Cody and Waite; with fused products the first difference
+/// sin x and cos x for x in radians; NaN for infinities. Reduction after Cody and Waite; with fused products the first difference
 /// is exact. Polynomials on |r| <= pi/4: Cephes (f32), fdlibm (f64).
-fn sin_cos_of_sum<A: Machine>(m: &mut A, x: A::V, tail: A::V) -> (A::V, A::V) {
+pub fn sin_cos<A: Machine>(m: &mut A, x: A::V) -> (A::V, A::V) {
     let format = format(m.precision());
     let (quarters, magic) = (m.number(FRAC_2_PI), m.number(format.magic));
     let shifted = m.fma(x, quarters, magic);
     let n = m.sub(shifted, magic);
-    let minus = half_pi(m.precision()).map(|part| m.number(-part));
-    let r = m.fma(n, minus[0], x);
-    let r = m.fma(n, minus[1], r);
-    let rest = m.fma(n, minus[2], tail);
-    let r = m.add(r, rest);
+    let mut r = x;
+    for part in half_pi(m.precision()) {
+        let part = m.number(-part);
+        r = m.fma(n, part, r);
+    }
     let (sine, cosine) = (near_zero_sine(m, r), near_zero_cosine(m, r));
     let quadrant = m.bits(shifted);
     let one = m.whole(1);
@@ -107,21 +101,40 @@ fn near_zero_cosine<A: Machine>(m: &mut A, r: A::V) -> A::V {
     m.add(lead, rest)
 }
 
-/// cos t and 1 - sin t, the second exact in the relative sense: with y = (pi/2 - t) / 2, cos t = 2 sin y cos y and
-/// 1 - sin t = 2 sin^2 y. A product of sines close to 1 keeps its low bits when it is updated by P -= P (1 - sin t).
+/// cos t and 1 - sin t, the second exact in the relative sense. A product of sines close to 1 keeps its low bits when it is
+/// updated by `P -= P (1 - sin t)`.
+///
+/// ```text
+/// z = t/2 - pi/4                  cos t = -2 sin z cos z        1 - sin t = 2 sin^2 z
+/// z = r + n pi/2, |r| <= pi/4     n even: sin z = ±sin r, cos z = ±cos r; n odd: sin z = ±cos r, cos z = ∓sin r
+/// ```
 pub fn cosine_and_versine<A: Machine>(m: &mut A, t: A::V) -> (A::V, A::V) {
-    let parts = half_pi(m.precision());
-    let (first, second, half) = (m.number(parts[0]), m.number(parts[1]), m.number(0.5));
-    let difference = m.sub(first, t);
-    // What the difference lost (Knuth's two-sum), so that y is known beyond its precision.
-    let back = m.sub(difference, first);
-    let whole = m.sub(difference, back);
-    let lost_first = m.sub(first, whole);
-    let lost_t = m.add(t, back);
-    let lost = m.sub(lost_first, lost_t);
-    let lost = m.add(lost, second);
-    let (y, tail) = (m.mul(difference, half), m.mul(lost, half));
-    let (s, c) = sin_cos_of_sum(m, y, tail);
-    let doubled = m.add(s, s);
-    (m.mul(doubled, c), m.mul(doubled, s))
+    let format = format(m.precision());
+    let (half, quarters, magic) = (m.number(0.5), m.number(FRAC_2_PI), m.number(format.magic));
+    let h = m.mul(t, half);
+    let minus_half = m.number(-0.5);
+    let turns = m.fma(h, quarters, minus_half);
+    let shifted = m.add(turns, magic);
+    let n = m.sub(shifted, magic);
+    let n = m.add(n, half); // pi/4 joins the multiples of pi/2
+    let mut r = h;
+    for part in half_pi(m.precision()) {
+        let part = m.number(-part);
+        r = m.fma(n, part, r);
+    }
+    let (sine, cosine) = (near_zero_sine(m, r), near_zero_cosine(m, r));
+    let quadrant = m.bits(shifted);
+    let one = m.whole(1);
+    let parity = m.and(quadrant, one);
+    let even = m.is_zero(parity);
+    let sine_of_z = m.select(even, sine, cosine);
+    let doubled = m.add(sine_of_z, sine_of_z);
+    let versine = m.mul(doubled, sine_of_z);
+    let product = m.mul(sine, cosine);
+    let minus_two = m.number(-2.0);
+    let product = m.mul(product, minus_two);
+    let sign = m.shl(parity, format.width - 1);
+    let bits = m.bits(product);
+    let bits = m.xor(bits, sign);
+    (m.from_bits(bits), versine)
 }

@@ -22,6 +22,7 @@ impl Rewriter {
             Op::Div => self.division(inputs, second, shape),
             Op::Pow => second.and_then(|power| self.power(inputs[0], power, shape)),
             Op::Max | Op::Min if inputs[0] == inputs[1] => Some(inputs[0]),
+            Op::Less if constants[0] == Some(0.0) => self.positive(inputs, shape),
             Op::Select => match constants[0] {
                 Some(0.0) => Some(inputs[2]),
                 Some(_) => Some(inputs[1]),
@@ -78,7 +79,7 @@ impl Rewriter {
         let (factor, other) = match constants {
             [Some(factor), None] => (factor, inputs[1]),
             [None, Some(factor)] => (factor, inputs[0]),
-            _ => return None,
+            _ => return self.joined_factors(inputs, shape),
         };
         if factor == 1.0 {
             return Some(other);
@@ -95,10 +96,47 @@ impl Rewriter {
             return Some(self.apply(&Op::Mul, &[other, factor], shape));
         }
         // The constant stands right, so that equal products look equal.
-        constants[0].and_then(|_| {
+        if constants[0].is_some() {
             let factor = self.full(factor, shape);
-            Some(self.apply(&Op::Mul, &[other, factor], shape))
-        })
+            return Some(self.apply(&Op::Mul, &[other, factor], shape));
+        }
+        self.joined_factors(inputs, shape)
+    }
+
+    /// (x s) t = x (s t) where s and t are each one number for the whole tensor: one pass over it less, and s t may be
+    /// known before the step.
+    fn joined_factors(&mut self, inputs: &[Id], shape: &[usize]) -> Option<Id> {
+        for (outer, product) in [(inputs[1], inputs[0]), (inputs[0], inputs[1])] {
+            let Some(t) = self.uniform(outer) else { continue };
+            if *self.op(product) != Op::Mul {
+                continue;
+            }
+            let (a, b) = (self.graph[product].inputs[0], self.graph[product].inputs[1]);
+            let Some((s, x)) = self.uniform(b).map(|s| (s, a)).or_else(|| self.uniform(a).map(|s| (s, b))) else {
+                continue;
+            };
+            let one = vec![1; shape.len()];
+            let (s, t) = (self.spread(s, &one), self.spread(t, &one));
+            let factor = self.node(&Op::Mul, &[s, t], &one);
+            let factor = self.broadcast(factor, shape);
+            return Some(self.apply(&Op::Mul, &[x, factor], shape));
+        }
+        None
+    }
+
+    /// The one number that a tensor of several elements repeats.
+    fn uniform(&self, id: Id) -> Option<Id> {
+        let source = *self.graph[id].inputs.first()?;
+        let repeats = *self.op(id) == Op::Broadcast && self.shape(source).iter().product::<usize>() == 1;
+        repeats.then_some(source)
+    }
+
+    /// x > 0 is max(x, 0) > 0, which saves keeping x where the maximum is kept anyway.
+    fn positive(&mut self, inputs: &[Id], shape: &[usize]) -> Option<Id> {
+        let operands = vec![inputs[1], inputs[0]];
+        let key = (std::mem::discriminant(&Op::Max), vec![], operands, shape.to_vec());
+        let known = *self.known.get(&key)?;
+        Some(self.push(Op::Less, &[inputs[0], known], shape))
     }
 
     /// c and x where a node is x c.
@@ -110,14 +148,27 @@ impl Rewriter {
         self.constant(b).map(|c| (c, a)).or_else(|| self.constant(a).map(|c| (c, b)))
     }
 
+    /// Dividing is multiplying by the reciprocal where that is computed less often: constants, repeated values.
     fn division(&mut self, inputs: &[Id], second: Option<f64>, shape: &[usize]) -> Option<Id> {
-        let divisor = second?;
+        let Some(divisor) = second else { return self.division_by_repeated(inputs, shape) };
         let factor = 1.0 / divisor;
         if !factor.is_normal() {
             return None;
         }
         let factor = self.full(factor, shape);
         Some(self.apply(&Op::Mul, &[inputs[0], factor], shape))
+    }
+
+    fn division_by_repeated(&mut self, inputs: &[Id], shape: &[usize]) -> Option<Id> {
+        if *self.op(inputs[1]) != Op::Broadcast || *self.op(inputs[0]) == Op::Broadcast {
+            return None;
+        }
+        let source = self.graph[inputs[1]].inputs[0];
+        let small = self.shape(source).to_vec();
+        let one = self.full(1.0, &small);
+        let reciprocal = self.node(&Op::Div, &[one, source], &small);
+        let reciprocal = self.broadcast(reciprocal, shape);
+        Some(self.apply(&Op::Mul, &[inputs[0], reciprocal], shape))
     }
 
     fn power(&mut self, a: Id, power: f64, shape: &[usize]) -> Option<Id> {

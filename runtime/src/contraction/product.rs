@@ -28,6 +28,15 @@ impl<T> Operand<T> {
     }
 }
 
+/// What happens to the results before they are written.
+#[derive(Clone, Copy)]
+struct Finish<T> {
+    /// Added to every row, or null.
+    bias: *const T,
+    /// Negative results become 0.
+    relu: bool,
+}
+
 /// Size `total` cut into `total.div_ceil(most)` nearly equal parts: start and size of part `index`.
 #[inline(always)]
 fn part(total: usize, most: usize, index: usize) -> (usize, usize) {
@@ -47,6 +56,7 @@ unsafe fn product<S: Simd>(
     b: Operand<S::Element>,
     c: *mut S::Element,
     c_rows: usize,
+    finish: Finish<S::Element>,
 ) {
     let vectors = n.div_ceil(S::LANES);
     let depth = if m <= S::TILE.0 && b.columns == 1 { k.max(1) } else { DEPTH };
@@ -61,7 +71,10 @@ unsafe fn product<S: Simd>(
             unsafe {
                 let a = a.from(0, done);
                 let b = b.from(done, column);
-                block::<S>([m, columns, depth], width, a, b, c.add(column), c_rows, done > 0);
+                let last = done + depth == k;
+                let bias = if finish.bias.is_null() || !last { std::ptr::null() } else { finish.bias.add(column) };
+                let finish = Finish { bias, relu: finish.relu && last };
+                block::<S>([m, columns, depth], width, a, b, c.add(column), c_rows, done > 0, finish);
             }
             done += depth;
         }
@@ -73,6 +86,7 @@ unsafe fn product<S: Simd>(
 /// # Safety
 /// As [`product`]; `columns` are at most `width` vectors.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // everything here is inlined into one loop nest
 unsafe fn block<S: Simd>(
     [m, columns, depth]: [usize; 3],
     width: usize,
@@ -81,6 +95,7 @@ unsafe fn block<S: Simd>(
     c: *mut S::Element,
     c_rows: usize,
     add: bool,
+    finish: Finish<S::Element>,
 ) {
     let mut packed = MaybeUninit::<[S::Element; PANEL]>::uninit();
     let mut b = b;
@@ -97,7 +112,9 @@ unsafe fn block<S: Simd>(
     for tile in 0..m.div_ceil(S::TILE.0) {
         let (row, rows) = part(m, S::TILE.0, tile);
         // SAFETY: `row` lies inside A and C.
-        unsafe { rows_of_tile::<S>(rows, width, columns, depth, a.from(row, 0), b, c.add(row * c_rows), c_rows, add) }
+        unsafe {
+            rows_of_tile::<S>(rows, width, columns, depth, a.from(row, 0), b, c.add(row * c_rows), c_rows, add, finish)
+        }
     }
 }
 
@@ -117,13 +134,14 @@ unsafe fn rows_of_tile<S: Simd>(
     c: *mut S::Element,
     c_rows: usize,
     add: bool,
+    finish: Finish<S::Element>,
 ) {
     macro_rules! pick {
         ($($m:literal $v:literal),*) => {
             match (rows, width) {
                 // SAFETY: passed on from the caller.
                 $(($m, $v) if $m <= S::TILE.0 && $v <= S::TILE.1 =>
-                    unsafe { tile::<S, $m, $v>(columns, depth, a, b, c, c_rows, add) },)*
+                    unsafe { tile::<S, $m, $v>(columns, depth, a, b, c, c_rows, add, finish) },)*
                 _ => debug_assert!(false, "no tile of {rows} x {width}"),
             }
         };
@@ -139,6 +157,7 @@ unsafe fn rows_of_tile<S: Simd>(
 /// # Safety
 /// As [`product`].
 #[inline(always)]
+#[allow(clippy::too_many_arguments)] // everything here is inlined into one loop nest
 unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     columns: usize,
     depth: usize,
@@ -147,6 +166,7 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
     c: *mut S::Element,
     c_rows: usize,
     add: bool,
+    finish: Finish<S::Element>,
 ) {
     let last = columns - (V - 1) * S::LANES;
     let full = last == S::LANES;
@@ -171,14 +191,21 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
         for (i, sums) in sums.iter().enumerate() {
             let to = c.add(i * c_rows);
             for (v, &sum) in sums.iter().enumerate() {
-                let to = to.add(v * S::LANES);
-                let count = if v + 1 == V { last } else { S::LANES };
-                match (add, count == S::LANES) {
-                    (false, true) => sum.store(to),
-                    (true, true) => sum.add(S::load(to)).store(to),
-                    (false, false) => sum.store_first(to, count),
-                    (true, false) => sum.add(S::load_first(to, count)).store_first(to, count),
+                let (at, count) = (v * S::LANES, if v + 1 == V { last } else { S::LANES });
+                let some = |from: *const S::Element| {
+                    if count == S::LANES { S::load(from) } else { S::load_first(from, count) }
+                };
+                let mut sum = sum;
+                if add {
+                    sum = sum.add(some(to.add(at)));
                 }
+                if !finish.bias.is_null() {
+                    sum = sum.add(some(finish.bias.add(at)));
+                }
+                if finish.relu {
+                    sum = sum.relu();
+                }
+                if count == S::LANES { sum.store(to.add(at)) } else { sum.store_first(to.add(at), count) }
             }
         }
     }
@@ -204,11 +231,13 @@ macro_rules! entry {
             b_columns: usize,
             c: *mut $element,
             c_rows: usize,
+            bias: *const $element,
+            relu: usize,
         ) {
             let a = Operand { at: a, rows: a_rows, columns: a_columns };
             let b = Operand { at: b, rows: b_rows, columns: b_columns };
             // SAFETY: the features are enabled here, the caller vouches for the matrices.
-            unsafe { product::<$simd>([m, n, k], a, b, c, c_rows) }
+            unsafe { product::<$simd>([m, n, k], a, b, c, c_rows, Finish { bias, relu: relu != 0 }) }
         }
     };
 }

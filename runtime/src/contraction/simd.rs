@@ -23,13 +23,16 @@ pub(super) unsafe trait Simd: Copy {
     unsafe fn store_first(self, to: *mut Self::Element, count: usize);
     unsafe fn splat(from: *const Self::Element) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    /// 0 in lanes that are negative; NaN stays.
+    unsafe fn relu(self) -> Self;
     /// self + a b
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
 }
 
 macro_rules! avx512 {
     ($name:ident, $vector:ident, $element:ty, $lanes:expr, $mask:ty, $zero:ident, $load:ident, $load_first:ident,
-     $store:ident, $store_first:ident, $splat:ident, $add:ident, $fma:ident) => {
+     $store:ident, $store_first:ident, $splat:ident, $add:ident, $fma:ident,
+     $max:ident) => {
         /// 512 bits.
         #[cfg(target_arch = "x86_64")]
         #[derive(Clone, Copy)]
@@ -80,6 +83,11 @@ macro_rules! avx512 {
                 Self(unsafe { arch::$add(self.0, other.0) })
             }
             #[inline(always)]
+            unsafe fn relu(self) -> Self {
+                // SAFETY: the caller has the instructions. The second operand is what NaN gives.
+                Self(unsafe { arch::$max(arch::$zero(), self.0) })
+            }
+            #[inline(always)]
             unsafe fn add_product(self, a: Self, b: Self) -> Self {
                 // SAFETY: the caller has AVX-512F.
                 Self(unsafe { arch::$fma(a.0, b.0, self.0) })
@@ -100,7 +108,8 @@ avx512!(
     _mm512_mask_storeu_ps,
     _mm512_set1_ps,
     _mm512_add_ps,
-    _mm512_fmadd_ps
+    _mm512_fmadd_ps,
+    _mm512_max_ps
 );
 avx512!(
     F64x8,
@@ -115,12 +124,14 @@ avx512!(
     _mm512_mask_storeu_pd,
     _mm512_set1_pd,
     _mm512_add_pd,
-    _mm512_fmadd_pd
+    _mm512_fmadd_pd,
+    _mm512_max_pd
 );
 
 macro_rules! avx2 {
     ($name:ident, $vector:ident, $element:ty, $lanes:expr, $mask:ty, $zero:ident, $load:ident,
-     $load_first:ident, $store:ident, $store_first:ident, $splat:ident, $add:ident, $fma:ident) => {
+     $load_first:ident, $store:ident, $store_first:ident, $splat:ident, $add:ident, $fma:ident,
+     $max:ident) => {
         /// 256 bits.
         #[cfg(target_arch = "x86_64")]
         #[derive(Clone, Copy)]
@@ -188,6 +199,11 @@ macro_rules! avx2 {
                 Self(unsafe { arch::$add(self.0, other.0) })
             }
             #[inline(always)]
+            unsafe fn relu(self) -> Self {
+                // SAFETY: the caller has the instructions. The second operand is what NaN gives.
+                Self(unsafe { arch::$max(arch::$zero(), self.0) })
+            }
+            #[inline(always)]
             unsafe fn add_product(self, a: Self, b: Self) -> Self {
                 // SAFETY: the caller has FMA.
                 Self(unsafe { arch::$fma(a.0, b.0, self.0) })
@@ -208,7 +224,8 @@ avx2!(
     _mm256_maskstore_ps,
     _mm256_set1_ps,
     _mm256_add_ps,
-    _mm256_fmadd_ps
+    _mm256_fmadd_ps,
+    _mm256_max_ps
 );
 avx2!(
     F64x4,
@@ -223,7 +240,8 @@ avx2!(
     _mm256_maskstore_pd,
     _mm256_set1_pd,
     _mm256_add_pd,
-    _mm256_fmadd_pd
+    _mm256_fmadd_pd,
+    _mm256_max_pd
 );
 
 macro_rules! portable {
@@ -276,6 +294,10 @@ macro_rules! portable {
             #[inline(always)]
             unsafe fn add(self, other: Self) -> Self {
                 Self(std::array::from_fn(|lane| self.0[lane] + other.0[lane]))
+            }
+            #[inline(always)]
+            unsafe fn relu(self) -> Self {
+                Self(self.0.map(|x| if x < 0.0 { 0.0 } else { x }))
             }
             #[inline(always)]
             unsafe fn add_product(self, a: Self, b: Self) -> Self {

@@ -31,18 +31,25 @@ const SHAPES: [[usize; 3]; 12] = [
 macro_rules! worst_error {
     ($product:expr, $float:ty) => {{
         let mut worst: f64 = 0.0;
-        for ([m, n, k], layout) in SHAPES.into_iter().flat_map(|s| (0..4).map(move |l| (s, l))) {
+        for ([m, n, k], layout) in SHAPES.into_iter().flat_map(|s| (0..16).map(move |l| (s, l))) {
             let a: Vec<$float> = numbers(m * k, 1).into_iter().map(|x| x as $float).collect();
             let b: Vec<$float> = numbers(k * n, 2).into_iter().map(|x| x as $float).collect();
             let (ar, ac) = if layout & 1 == 0 { (k, 1) } else { (1, m) };
             let (br, bc) = if layout & 2 == 0 { (n, 1) } else { (1, k) };
+            let bias: Vec<$float> = numbers(n, 3).into_iter().map(|x| x as $float).collect();
+            let (with_bias, relu) = (layout & 4 != 0, layout & 8 != 0);
+            let added = if with_bias { bias.as_ptr() } else { std::ptr::null() };
             let mut c = vec![<$float>::NAN; m * n + 1];
-            // SAFETY: the variant is one this processor has; the vectors have m k, k n and m n elements.
-            unsafe { $product(m, n, k, a.as_ptr(), ar, ac, b.as_ptr(), br, bc, c.as_mut_ptr(), n) };
+            // SAFETY: the variant is one this processor has; the vectors have m k, k n, m n and n elements.
+            unsafe {
+                $product(m, n, k, a.as_ptr(), ar, ac, b.as_ptr(), br, bc, c.as_mut_ptr(), n, added, usize::from(relu))
+            };
             assert!(c[m * n].is_nan(), "wrote beyond the end");
             for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
                 let term = |p: usize| f64::from(a[i * ar + p * ac]) * f64::from(b[p * br + j * bc]);
                 let (exact, size) = (0..k).fold((0.0, 0.0), |(s, t), p| (s + term(p), t + term(p).abs()));
+                let exact = if with_bias { exact + f64::from(bias[j]) } else { exact };
+                let (exact, size) = (if relu { exact.max(0.0) } else { exact }, size + 1.0);
                 let error = (f64::from(c[i * n + j]) - exact).abs() / size;
                 assert!(error.is_finite(), "{m} x {n} x {k}, layout {layout}: element {i}, {j}");
                 worst = worst.max(error);
@@ -50,6 +57,17 @@ macro_rules! worst_error {
         }
         worst
     }};
+}
+
+#[test]
+fn a_rectifier_lets_nan_through() {
+    for variant in Variant::all() {
+        let (a, b, mut c) = ([f32::NAN, 1.0], [1.0_f32; 3], [0.0_f32; 6]);
+        let product = product_f32(variant);
+        // SAFETY: a is 2 x 1, b 1 x 3, c 2 x 3; the variant is one this processor has.
+        unsafe { product(2, 3, 1, a.as_ptr(), 1, 1, b.as_ptr(), 3, 1, c.as_mut_ptr(), 3, std::ptr::null(), 1) };
+        assert!(c[..3].iter().all(|x| x.is_nan()) && c[3..] == [1.0; 3], "{variant:?}: {c:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::kernels::{MatMul, Matrix};
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::types::I64;
 
-pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c }: &MatMul) {
+pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c, bias, relu }: &MatMul) {
     let function = emitter.product();
     let mut arguments: Vec<_> = [m, n, k].iter().map(|&&size| emitter.b.ins().iconst(I64, immediate(size))).collect();
     for Matrix { buffer, offset, rows, columns } in [a, b, c] {
@@ -14,5 +14,10 @@ pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c }: &MatMul) 
         arguments.push(emitter.b.ins().iconst(I64, immediate(*columns)));
     }
     arguments.pop(); // the columns of c are contiguous
+    arguments.push(match bias {
+        Some((buffer, offset)) => emitter.address(*buffer, *offset),
+        None => emitter.b.ins().iconst(I64, 0),
+    });
+    arguments.push(emitter.b.ins().iconst(I64, i64::from(*relu)));
     emitter.b.ins().call(function, &arguments);
 }

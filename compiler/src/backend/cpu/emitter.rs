@@ -155,7 +155,7 @@ impl<'a> Emitter<'a> {
             return known;
         }
         let mut signature = Signature::new(CallConv::SystemV);
-        signature.params = vec![AbiParam::new(I64); 11];
+        signature.params = vec![AbiParam::new(I64); 13];
         let signature = self.b.import_signature(signature);
         let name = self.b.func.declare_imported_user_function(UserExternalName::new(0, 0));
         let data = ExtFuncData { name: ExternalName::user(name), signature, colocated: false, patchable: false };

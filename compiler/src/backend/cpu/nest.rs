@@ -8,13 +8,16 @@
 
 use super::emitter::{Emitter, Loop};
 use super::nest_values::Values;
-use crate::kernels::{Join, Nest};
+use crate::graph::Op;
+use crate::kernels::{Access, Expr, Join, Nest};
 use crate::math::Machine;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::Variable;
 
 /// Vectors worked on at once; more hide latency, too many spill the sixteen registers.
 const UNROLL: usize = 4;
+/// Vector registers that a column's accumulators and fixed operands may take.
+const REGISTERS: usize = 14;
 
 /// One stretch of the vector axis, all of it worked on in the same way.
 #[derive(Clone, Copy)]
@@ -51,14 +54,32 @@ pub(super) fn emit(emitter: &mut Emitter, nest: &Nest) {
     }
     let vector = vector_axis(nest);
     let order = loop_order(nest, vector);
-    let unroll = match nest.exprs.len() {
-        0..=24 => UNROLL,
-        25..=60 => 2,
-        _ => 1,
-    };
+    let unroll = unroll(nest, vector);
     let mut run = Run { values: Values::new(emitter, nest, &order, vector), nest, order, vector, unroll };
     run.values.enter(emitter, 0, 1, 1);
     run.kept(emitter, 0);
+}
+
+/// How many vectors to work on at once, so that accumulators and what stays the same inside the loops fit the registers.
+fn unroll(nest: &Nest, vector: Option<usize>) -> usize {
+    let Some(axis) = vector else { return 1 };
+    let heavy = |e: &Expr| matches!(e, Expr::Apply(op, _) if is_long(op));
+    if nest.exprs.iter().any(heavy) {
+        return 1; // long sequences overlap by themselves
+    }
+    if nest.reductions.is_empty() || nest.reduced[axis] {
+        return UNROLL;
+    }
+    let stays =
+        |l: &&Access| l.at.strides[axis] != 0 && nest.reduced.iter().zip(&l.at.strides).all(|(r, s)| !r || *s == 0);
+    let early = nest.early();
+    let fixed = nest.exprs.iter().zip(&early).filter(|(e, early)| **early && matches!(e, Expr::Load(l) if stays(&l)));
+    (REGISTERS / (nest.reductions.len() + fixed.count().min(2))).clamp(2, UNROLL)
+}
+
+/// Is the operation a long sequence of instructions?
+fn is_long(op: &Op) -> bool {
+    matches!(op, Op::Exp | Op::Log | Op::Sin | Op::Cos | Op::Tanh | Op::Erf | Op::Pow)
 }
 
 /// The axis that most accesses walk along one by one; stores count twice, steps of more than one count against it.

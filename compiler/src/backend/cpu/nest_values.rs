@@ -70,7 +70,7 @@ impl<'n> Values<'n> {
             order: order.to_vec(),
             vector,
             late: nest.late(),
-            early: early(nest),
+            early: nest.early(),
             known: vec![Vec::new(); nest.exprs.len()],
             spread: vec![None; nest.exprs.len()],
             index: vec![Index::Constant(0); nest.space.len()],
@@ -398,19 +398,6 @@ impl<'n> Values<'n> {
             self.write(emitter, &store.access, value, copy, width);
         }
     }
-}
-
-/// For each expression: do the stores and reductions inside the loops need it?
-fn early(nest: &Nest) -> Vec<bool> {
-    let mut early = vec![false; nest.exprs.len()];
-    let inside = nest.stores.iter().filter(|s| !s.late).map(|s| s.value);
-    inside.chain(nest.reductions.iter().map(|r| r.value)).for_each(|id| early[id.index()] = true);
-    for index in (0..early.len()).rev() {
-        if let (true, Expr::Apply(_, operands)) = (early[index], &nest.exprs[index]) {
-            operands.iter().for_each(|o| early[o.index()] = true);
-        }
-    }
-    early
 }
 
 fn condition(op: &Op) -> Option<FloatCC> {

@@ -10,79 +10,112 @@ use crate::math::{Machine, cosine_and_versine};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
-/// Columns `start .. start + width` of the units, as vectors where they last, then one by one.
-fn columns(emitter: &mut Emitter, units: usize, mut body: impl FnMut(&mut Emitter, usize, Column)) {
+/// Angles up to which a plain product keeps a unit vector's length to 4e-6 in f32 (2^-25 a factor).
+const SHORT: usize = 64;
+
+/// Columns of the units: vectors as long as they last, then one by one. `body` gets the width, the byte offset that
+/// changes with the loop, and the fixed one.
+fn columns(emitter: &mut Emitter, units: usize, mut body: impl FnMut(&mut Emitter, Column)) {
     let lanes = emitter.lanes();
     let whole = units - units % lanes;
     if whole > 0 {
         let open = emitter.begin_loop(0);
         let bytes = emitter.times(open.index, emitter.bytes());
-        body(emitter, lanes, Column { bytes: Some(bytes), start: 0 });
+        body(emitter, Column { width: lanes, bytes: Some(bytes), fixed: 0 });
         emitter.end_loop(&open, whole, lanes);
     }
-    for start in whole..units {
-        body(emitter, 1, Column { bytes: None, start });
+    for unit in whole..units {
+        body(emitter, Column { width: 1, bytes: None, fixed: unit * emitter.bytes() });
     }
 }
 
 /// Which units are worked on.
 #[derive(Clone, Copy)]
 struct Column {
-    /// Byte offset that changes with the loop.
+    width: usize,
+    /// Byte offset of the first unit that changes with the loop.
     bytes: Option<Value>,
-    /// Fixed first unit.
-    start: usize,
+    /// Byte offset that does not.
+    fixed: usize,
 }
 
-/// The address of a buffer's first row in a column.
-fn top(emitter: &mut Emitter, buffer: BufferId, column: Column) -> Value {
-    let address = emitter.address(buffer, column.start);
-    match column.bytes {
-        Some(bytes) => emitter.b.ins().iadd(address, bytes),
-        None => address,
+impl Column {
+    /// Bytes from a buffer's beginning to row `row` of this column, and the fixed part.
+    fn at(self, emitter: &mut Emitter, row: Option<Value>) -> Option<Value> {
+        match (self.bytes, row) {
+            (Some(bytes), Some(row)) => Some(emitter.b.ins().iadd(bytes, row)),
+            (bytes, row) => bytes.or(row),
+        }
+    }
+
+    /// Address and immediate of an element: one index for all buffers, which the address mode adds.
+    fn place(self, emitter: &mut Emitter, buffer: BufferId, at: Option<Value>, fixed: usize) -> (Value, i32) {
+        let (base, offset) = emitter.base(buffer);
+        let pointer = at.map_or(base, |at| emitter.b.ins().iadd(base, at));
+        let bytes = offset + self.fixed + fixed;
+        match i32::try_from(bytes) {
+            Ok(bytes) => (pointer, bytes),
+            Err(_) => (emitter.b.ins().iadd_imm_s(pointer, immediate(bytes)), 0),
+        }
+    }
+
+    fn load(self, emitter: &mut Emitter, buffer: BufferId, at: Option<Value>, fixed: usize) -> Value {
+        let (pointer, offset) = self.place(emitter, buffer, at, fixed);
+        let float = emitter.float(self.width);
+        emitter.b.ins().load(float, flags(), pointer, offset)
+    }
+
+    fn store(self, emitter: &mut Emitter, buffer: BufferId, at: Option<Value>, fixed: usize, value: Value) {
+        let (pointer, offset) = self.place(emitter, buffer, at, fixed);
+        emitter.b.ins().store(flags(), value, pointer, offset);
     }
 }
 
 pub(super) fn emit_forward(emitter: &mut Emitter, scan: &Spherical) {
-    columns(emitter, scan.units, |emitter, width, column| forward_column(emitter, scan, width, column));
+    columns(emitter, scan.units, |emitter, column| forward_column(emitter, scan, column));
 }
 
-fn forward_column(emitter: &mut Emitter, scan: &Spherical, width: usize, column: Column) {
-    let float = emitter.float(width);
-    let row_bytes = immediate(scan.units * emitter.bytes());
-    let theta = top(emitter, scan.theta, column);
-    let u = scan.u.map(|buffer| top(emitter, buffer, column));
-    let kept = scan.kept.map(|buffers| buffers.map(|buffer| top(emitter, buffer, column)));
+fn forward_column(emitter: &mut Emitter, scan: &Spherical, column: Column) {
+    let float = emitter.float(column.width);
+    let row_bytes = scan.units * emitter.bytes();
+    let exact = emitter.precision == Precision::F32 && scan.angles > SHORT;
     let (high, low) = (emitter.b.declare_var(float), emitter.b.declare_var(float));
-    let mut m = emitter.machine(width);
+    let mut m = emitter.machine(column.width);
     let (one, zero) = (m.number(1.0), m.number(0.0));
     emitter.b.def_var(high, one);
     emitter.b.def_var(low, zero);
     if scan.angles > 0 {
         let open = emitter.begin_loop(0);
-        let row = emitter.times(open.index, scan.units * emitter.bytes());
-        let at = emitter.b.ins().iadd(theta, row);
-        let t = emitter.b.ins().load(float, flags(), at, 0);
-        let (p, error) = (emitter.b.use_var(high), emitter.b.use_var(low));
-        let mut m = emitter.machine(width);
+        let row = emitter.times(open.index, row_bytes);
+        let at = column.at(emitter, Some(row));
+        let t = column.load(emitter, scan.theta, at, 0);
+        let p = emitter.b.use_var(high);
+        let mut m = emitter.machine(column.width);
         let (cosine, versine) = cosine_and_versine(&mut m, t);
-        let lead = m.mul(p, cosine);
-        let value = if m.precision() == Precision::F32 { m.fma(error, cosine, lead) } else { lead };
-        let next = shrink(&mut m, p, error, versine);
-        let targets = u.into_iter().chain(kept.into_iter().flatten());
-        let values = u.map(|_| value).into_iter().chain([cosine, versine, p]);
-        for (target, value) in targets.zip(values) {
-            let at = emitter.b.ins().iadd(target, row);
-            emitter.b.ins().store(flags(), value, at, 0);
+        let mut value = m.mul(p, cosine);
+        if exact {
+            let error = emitter.b.use_var(low);
+            let mut m = emitter.machine(column.width);
+            value = m.fma(error, cosine, value);
+            let (sum, error) = shrink(&mut m, p, error, versine);
+            emitter.b.def_var(high, sum);
+            emitter.b.def_var(low, error);
+        } else {
+            let minus = m.neg(p);
+            let next = m.fma(minus, versine, p);
+            emitter.b.def_var(high, next);
         }
-        emitter.b.def_var(high, next.0);
-        emitter.b.def_var(low, next.1);
+        let targets = scan.u.into_iter().chain(scan.kept.into_iter().flatten());
+        let values = scan.u.map(|_| value).into_iter().chain([cosine, versine, p]);
+        for (target, value) in targets.zip(values) {
+            column.store(emitter, target, at, 0, value);
+        }
         emitter.end_loop(&open, scan.angles, 1);
     }
-    if let Some(u) = u {
+    if let Some(u) = scan.u {
         let last = emitter.b.use_var(high);
-        let at = emitter.b.ins().iadd_imm_s(u, row_bytes * immediate(scan.angles));
-        emitter.b.ins().store(flags(), last, at, 0);
+        let at = column.at(emitter, None);
+        column.store(emitter, u, at, row_bytes * scan.angles, last);
     }
 }
 
@@ -90,9 +123,6 @@ fn forward_column(emitter: &mut Emitter, scan: &Spherical, width: usize, column:
 fn shrink<A: Machine>(m: &mut A, p: A::V, error: A::V, q: A::V) -> (A::V, A::V) {
     let zero = m.number(0.0);
     let minus_q = m.sub(zero, q);
-    if m.precision() == Precision::F64 {
-        return (m.fma(p, minus_q, p), error);
-    }
     let change = m.mul(p, minus_q);
     let minus_change = m.sub(zero, change);
     let change_error = m.fma(p, minus_q, minus_change);
@@ -109,28 +139,27 @@ fn shrink<A: Machine>(m: &mut A, p: A::V, error: A::V, q: A::V) -> (A::V, A::V) 
 
 pub(super) fn emit_backward(emitter: &mut Emitter, scan: &SphericalGrad) {
     if scan.angles > 0 {
-        columns(emitter, scan.units, |emitter, width, column| backward_column(emitter, scan, width, column));
+        columns(emitter, scan.units, |emitter, column| backward_column(emitter, scan, column));
     }
 }
 
 /// F = g_n; then for the angles from the last: dL/dt = P (cos t F - g sin t), F = g cos t + sin t F.
-fn backward_column(emitter: &mut Emitter, scan: &SphericalGrad, width: usize, column: Column) {
-    let float = emitter.float(width);
-    let row_bytes = immediate(scan.units * emitter.bytes());
-    let sources = [scan.kept[0], scan.kept[1], scan.kept[2], scan.g, scan.gradient];
-    let tops = sources.map(|buffer| top(emitter, buffer, column));
+fn backward_column(emitter: &mut Emitter, scan: &SphericalGrad, column: Column) {
+    let float = emitter.float(column.width);
+    let row_bytes = scan.units * emitter.bytes();
     let suffix = emitter.b.declare_var(float);
-    let last = emitter.b.ins().iadd_imm_s(tops[3], row_bytes * immediate(scan.angles));
-    let g = emitter.b.ins().load(float, flags(), last, 0);
+    let at = column.at(emitter, None);
+    let g = column.load(emitter, scan.g, at, row_bytes * scan.angles);
     emitter.b.def_var(suffix, g);
     let open = emitter.begin_loop(0);
-    let top = emitter.b.ins().iconst(I64, immediate(scan.angles - 1));
-    let down = emitter.b.ins().isub(top, open.index);
-    let row = emitter.times(down, scan.units * emitter.bytes());
-    let at = tops.map(|top| emitter.b.ins().iadd(top, row));
-    let [cosine, versine, p, g] = [0, 1, 2, 3].map(|i: usize| emitter.b.ins().load(float, flags(), at[i], 0));
+    let last = emitter.b.ins().iconst(I64, immediate(scan.angles - 1));
+    let down = emitter.b.ins().isub(last, open.index);
+    let row = emitter.times(down, row_bytes);
+    let at = column.at(emitter, Some(row));
+    let [cosine, versine, p] = scan.kept.map(|buffer| column.load(emitter, buffer, at, 0));
+    let g = column.load(emitter, scan.g, at, 0);
     let f = emitter.b.use_var(suffix);
-    let mut m = emitter.machine(width);
+    let mut m = emitter.machine(column.width);
     let minus_g = m.neg(g);
     let straight = m.fma(cosine, f, minus_g);
     let slope = m.fma(g, versine, straight);
@@ -138,7 +167,7 @@ fn backward_column(emitter: &mut Emitter, scan: &SphericalGrad, width: usize, co
     let minus_f = m.neg(f);
     let sine_f = m.fma(minus_f, versine, f);
     let next = m.fma(g, cosine, sine_f);
-    emitter.b.ins().store(flags(), gradient, at[4], 0);
+    column.store(emitter, scan.gradient, at, 0, gradient);
     emitter.b.def_var(suffix, next);
     emitter.end_loop(&open, scan.angles, 1);
 }

@@ -7,10 +7,17 @@
 mod case;
 mod kinds;
 mod machine;
+mod on_device;
 
 use case::Case;
+use gmpc_compiler::experiment::Precision;
+use gmpc_runtime::device::Device;
+use gmpc_runtime::device::candle::Candle;
+use gmpc_runtime::device::cpu::Cpu;
 use machine::{Evaluator, Machine};
+use on_device::OnDevice;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Makes a machine for the text of a network.
 type Make = fn(&str) -> Result<Box<dyn Machine>, String>;
@@ -22,6 +29,7 @@ struct Judge {
     tighter: f64,
 }
 
+const F32: Judge = Judge { tighter: 1.0 };
 const F64: Judge = Judge { tighter: 1e-6 };
 
 fn folder() -> PathBuf {
@@ -60,4 +68,28 @@ fn conform(name: &str, make: Make, judge: Judge) {
 #[test]
 fn golden_cases_agree_on_the_evaluator() {
     conform("evaluator", |source| Evaluator::new(source).map(|m| Box::new(m) as Box<dyn Machine>), F64);
+}
+
+fn on_device(source: &str, device: Arc<dyn Device>, precision: Precision) -> Result<Box<dyn Machine>, String> {
+    OnDevice::new(source, device, precision).map(|m| Box::new(m) as Box<dyn Machine>)
+}
+
+#[test]
+fn golden_cases_agree_on_the_processor_in_f32() {
+    conform("cpu f32", |source| on_device(source, Arc::new(Cpu::default()), Precision::F32), F32);
+}
+
+#[test]
+fn golden_cases_agree_on_the_processor_in_f64() {
+    conform("cpu f64", |source| on_device(source, Arc::new(Cpu::default()), Precision::F64), F64);
+}
+
+#[test]
+fn golden_cases_agree_on_candle_in_f32() {
+    conform("candle f32", |source| on_device(source, Arc::new(Candle), Precision::F32), F32);
+}
+
+#[test]
+fn golden_cases_agree_on_candle_in_f64() {
+    conform("candle f64", |source| on_device(source, Arc::new(Candle), Precision::F64), F64);
 }

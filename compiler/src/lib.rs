@@ -34,7 +34,7 @@ mod suggest;
 
 pub use convert::convert;
 pub use initialize::initialization;
-pub use lower::lower;
+pub use lower::{lower, lower_apart};
 pub use step::{Options, TargetScale, states, step_graph};
 
 #[cfg(test)]

@@ -20,3 +20,18 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
     let code = cpu::emit(&kernels, &plan, precision);
     Program { goal, precision, batch, graph, prologue, measures, code }
 }
+
+/// The kernels of [`lower`]'s program, each as a program of its own with the same memory, and what it computes in words: to be
+/// timed one by one. Running one alone gives no sensible numbers.
+#[must_use]
+pub fn lower_apart(program: &Program) -> Vec<(String, Program)> {
+    let kernels = fuse(&program.graph);
+    let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
+    let apart = kernels.kernels.iter().map(|kernel| {
+        let one = kernels::Kernels { kernels: vec![kernel.clone()], ..kernels.clone() };
+        let text = kernels::print(&one, None);
+        let head = text.lines().find(|line| !line.starts_with("buffer")).unwrap_or_default().trim().to_string();
+        (head, Program { code: cpu::emit(&one, &plan, program.precision), ..program.clone() })
+    });
+    apart.collect()
+}

@@ -176,3 +176,14 @@ impl SliceMut<'_> {
         }
     }
 }
+
+impl SliceMut<'_> {
+    /// Copies numbers of the same precision and count; of another precision, nothing.
+    pub fn copy_from(&mut self, from: &Slice<'_>) {
+        match (self, from) {
+            (SliceMut::F32(to), Slice::F32(from)) => to.copy_from_slice(from),
+            (SliceMut::F64(to), Slice::F64(from)) => to.copy_from_slice(from),
+            (SliceMut::F32(_), Slice::F64(_)) | (SliceMut::F64(_), Slice::F32(_)) => debug_assert!(false),
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Runs gmpc programs: devices, data, training, checkpoints, comparison.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod compare;
 pub mod contraction;

@@ -199,3 +199,38 @@ fn what_is_no_run_folder_is_told() {
     std::fs::write(place.path().join("run.json"), "{").unwrap();
     assert_eq!(RunFolder::open(place.path()).unwrap_err().exit_code(), 6);
 }
+
+#[test]
+fn a_finished_run_is_evaluated_predicted_with_and_converted() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("run");
+    let text = FILE.replace("standardize = none", "standardize = all");
+    let done = run(&request(&text), &path, None).unwrap();
+    let directories = Directories { data: "nowhere".into(), beside: None };
+    let (figures, _) = crate::evaluate::evaluate(&path, &directories, &device()).unwrap();
+    for (name, value) in &done.figures {
+        let found = figures.iter().find(|(known, _)| known == name).unwrap().1;
+        assert_eq!(found, *value, "{name}");
+    }
+    let input = place.path().join("new.csv");
+    std::fs::write(&input, "x\n-10\n0.5\n10\n").unwrap();
+    let (found, _) = crate::predict::predict(&path, &input, &directories, &device()).unwrap();
+    assert_eq!((found.rows, found.outputs), (3, 1));
+    // In the file's units: y runs from about -5 to 5 over this range.
+    assert!(found.values[2] - found.values[0] > 3.0, "{:?}", found.values);
+    let (written, _) = crate::convert::convert(&path, "sp", None).unwrap();
+    assert_eq!(written, path.join("best.sp.safetensors"));
+    let plain = checkpoint::read(&written).unwrap().tensors;
+    assert_eq!(plain["dense1.w"].shape, [5, 1]);
+    // Folded by hand: standardize, relu(w x + b), linear, back to the file's units.
+    let (_, about) = RunFolder::open(&path).unwrap();
+    let (input, target) = (about.inputs.input_scale.unwrap(), about.inputs.target_scale.unwrap());
+    let all = |name: &str| plain[name].numbers.as_slice().to_f64();
+    let (w, b, v, c) = (all("dense1.w"), all("dense1.b"), all("linear1.w"), all("linear1.b"));
+    for (x, expected) in [-10.0, 0.5, 10.0].iter().zip(&found.values) {
+        let x = (x - input.mean[0]) / input.deviation[0];
+        let y = (0..5).map(|i| v[i] * (w[i] * x + b[i]).max(0.0)).sum::<f64>() + c[0];
+        let y = y * target.deviation[0] + target.mean[0];
+        assert!((y - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{y} and {expected}");
+    }
+}

@@ -33,7 +33,8 @@ pub use scene::KEYWORDS;
 /// the tree can be recursive.
 pub const MAX_DEPTH: usize = 128;
 
-/// How many brackets may be open at once. Chosen by measuring: reading this many takes less than a stack of 256 KiB.
+/// How many brackets may be open at once. Chosen by measuring: reading this many takes less than a stack of 256 KiB
+/// in an optimized build.
 pub const MAX_BRACKETS: usize = 64;
 
 /// Bytes of the largest text that is read, 4 MiB. Chosen by hand: a thousand times the largest example.

@@ -26,7 +26,7 @@
 //!
 //! # What can be relied on
 //!
-//! - Any text is read: [`read`] gives a tree of what could be understood and every error found, in file order. The reader
+//! - Any text is read: [`read()`] gives a tree of what could be understood and every error found, in file order. The reader
 //!   goes on behind the statement or item that holds an error.
 //! - No text panics, hangs or overflows the stack: at most [`read::MAX_BYTES`] are read, [`read::MAX_BRACKETS`] brackets
 //!   may be open at once, and no expression is more than [`read::MAX_DEPTH`] operations deep, so that every later walk of

@@ -6,8 +6,8 @@
 //!                        blank the statement    +-----------+ diagnose, recover
 //! ```
 //!
-//! The grammar (`gmpnet.pest`) alone says what a program is. Where it stops, [`diagnose`] words the error from the tokens
-//! around, [`recover`] says which statement or item to leave out, and the text is read again without it.
+//! The grammar (`gmpnet.pest`) alone says what a program is. Where it stops, `diagnose` words the error from the tokens
+//! around, `recover` says which statement or item to leave out, and the text is read again without it.
 
 mod brackets;
 mod build;

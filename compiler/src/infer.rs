@@ -53,6 +53,8 @@ pub(crate) const STAGES: [&str; 14] = [
 const MOST_LAYERS: usize = 10_000;
 /// Stages and bindings worked through, for blocks and repeats that make no layer.
 const MOST_STEPS: usize = 100_000;
+/// Characters of stages and blocks worked through, each as often as it is: a long block that is repeated often is much work.
+const MOST_WORK: usize = 1 << 26;
 /// Numbers of one example, or of one weight.
 const MOST_ELEMENTS: usize = 1 << 40;
 /// Axes of one example.
@@ -104,6 +106,8 @@ struct Builder<'m> {
     taken: BTreeMap<String, Span>,
     /// Stages and bindings so far.
     steps: usize,
+    /// Characters of them so far.
+    work: usize,
     /// Expressions that are open.
     depth: usize,
     /// A cap was hit: nothing more is built.
@@ -137,6 +141,7 @@ impl<'m> Builder<'m> {
             errors: Vec::new(),
             taken: BTreeMap::new(),
             steps: 0,
+            work: 0,
             depth: 0,
             stopped: false,
         }
@@ -174,10 +179,11 @@ impl<'m> Builder<'m> {
         result.map_err(|errors| errors.into_iter().for_each(|e| _ = self.fail::<()>(e))).ok()
     }
 
-    /// Counts a stage or a binding; false once there are too many.
+    /// Counts a stage, a block or a binding; false once there are too many.
     fn step(&mut self, span: Span) -> bool {
         self.steps += 1;
-        if self.steps > MOST_STEPS && !self.stopped {
+        self.work += span.end.saturating_sub(span.start) as usize;
+        if (self.steps > MOST_STEPS || self.work > MOST_WORK) && !self.stopped {
             let _: Maybe<()> = self.stop(complain::too_many(span, "stages", MOST_STEPS));
         }
         !self.stopped

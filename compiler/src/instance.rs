@@ -9,8 +9,8 @@ use gmpc_grammar::source::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many initializers or parameterizations may be each other's default arguments.
-const MAX_NESTING: usize = 16;
+/// How many initializers or parameterizations may be each other's default arguments: each level multiplies the work.
+const MAX_NESTING: usize = 4;
 
 /// Evaluates the arguments of a call of `definition` and the defaults of what it leaves out.
 ///

@@ -18,6 +18,9 @@ impl<'m> Builder<'m> {
         if caller.nesting >= DEEPEST_BLOCK {
             return self.stop(complain::too_deep(step.span));
         }
+        if !self.step(block.span) {
+            return None;
+        }
         let name = block.name.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut slots: Vec<Slot<'_>> =
             block.parameters.iter().map(|p| Slot { name: &p.name.text, required: p.default.is_none() }).collect();

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::settings::Settings;
+use crate::constant::branch;
 use crate::experiment::{DataSpec, MetricSpec, Monitor, Part, Select};
 use crate::suggest::suggestion;
 use gmpc_grammar::ast::{Argument, Expr, ExprKind, Path};
@@ -61,6 +62,8 @@ fn not_monitored(expr: &Expr) -> Diagnostic {
 pub(crate) fn held_out(set: &Settings<'_>, select: Select, data: Option<&DataSpec>, context: &mut Context<'_>) {
     for name in ["schedule", "stop"] {
         let Some((_, expr)) = set.get(name) else { continue };
+        // A choice that goes wrong has been told by whoever read the setting.
+        let Ok(expr) = branch(expr, &context.scope()) else { continue };
         let Some(path) = monitored(expr) else { continue };
         let part = path.parts.first().map_or("", |p| p.text.as_str());
         if part == "valid" && select == Select::Valid && data.is_some_and(|d| d.validation == 0.0) {

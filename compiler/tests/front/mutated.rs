@@ -83,6 +83,34 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn deep_nesting_ends_in_an_error_before_the_stack_does() {
+    let nested = |inner: &str| format!("{}({inner}){}", "input + (".repeat(50), ")".repeat(50));
+    let mut text = "block b0 { input -> relu }\n".to_string();
+    for i in 1..64 {
+        text.push_str(&format!("block b{i} {{ {} }}\n", nested(&format!("input -> b{}", i - 1))));
+    }
+    text.push_str("model m(input: [3]) { input -> b63 -> linear(1) }\n");
+    let build = move || {
+        let (module, _) = resolved(&text, &Overrides::default()).ok()?;
+        infer(&module, None).err().map(|errors| errors.iter().map(|e| e.code).collect::<Vec<_>>())
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(build).expect("a thread");
+    assert_eq!(thread.join().expect("no panic"), Some(vec!["E0326"]));
+}
+
+#[test]
+fn a_long_block_is_not_repeated_for_ever() {
+    let list = vec!["1"; 20_000].join(", ");
+    let text = format!(
+        "block long {{\n    sizes = [{list}]\n    if sizes == sizes {{ input }} else {{ input }}\n}}\n\
+         model m(input: [3]) {{ input -> repeat(90_000, long) -> linear(1) }}\n"
+    );
+    let (module, _) = resolved(&text, &Overrides::default()).expect("a file without mistakes");
+    let codes: Vec<&str> = infer(&module, None).expect_err("too much work").iter().map(|e| e.code).collect();
+    assert_eq!(codes, ["E0323"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -54,7 +54,7 @@ const MOST_LAYERS: usize = 10_000;
 /// Stages and bindings worked through, for blocks and repeats that make no layer.
 const MOST_STEPS: usize = 100_000;
 /// Characters of stages and blocks worked through, each as often as it is: a long block that is repeated often is much work.
-const MOST_WORK: usize = 1 << 26;
+const MOST_WORK: usize = 1 << 24;
 /// Numbers of one example, or of one weight.
 const MOST_ELEMENTS: usize = 1 << 40;
 /// Axes of one example.
@@ -62,7 +62,7 @@ const MOST_AXES: usize = 8;
 /// Blocks inside blocks.
 const DEEPEST_BLOCK: usize = 64;
 /// Expressions inside expressions, over all blocks that are open: bounds the recursion of this stage.
-const DEEPEST: usize = 512;
+const DEEPEST: usize = 256;
 
 /// Expands the model for examples of the shape `facts` tells, or, without facts, of the shape that the model or the data
 /// set's declaration states.

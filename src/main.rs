@@ -9,7 +9,6 @@ mod panic;
 mod project;
 
 use clap::Parser;
-use failure::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,4 +1,13 @@
 //! The whole of gmpc seen from outside, as one test binary: `cargo test --release` builds and links it once.
 
+mod cli;
+mod convert;
+mod determinism;
+mod examples;
+mod exit_codes;
+mod fuzz;
 mod golden;
+mod readme;
+mod support;
 mod tidy;
+mod training;

@@ -7,6 +7,7 @@ mod convert;
 mod data;
 mod emit;
 mod eval;
+mod explain;
 mod fmt;
 mod gradcheck;
 mod predict;
@@ -33,6 +34,7 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Command::Summary(args) => summary::run(args, output),
         Command::Gradcheck(args) => gradcheck::run(args, output),
         Command::Data(command) => data::run(command, output),
+        Command::Explain { code } => explain::run(code.as_deref(), output),
         Command::Fmt(args) => fmt::run(args, output),
         Command::Completions { shell } => completions::run(*shell),
         other => Err(Failure::new(Kind::Usage, format!("{other:?} is not here yet"))),

@@ -296,6 +296,8 @@ pub struct GradcheckArgs {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = positive)]
     pub batch: usize,
     #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
     pub data: DataDirArgs,
 }
 

@@ -7,6 +7,7 @@ mod examples;
 mod exit_codes;
 mod fuzz;
 mod golden;
+mod gradients;
 mod readme;
 mod support;
 mod tidy;

@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod event;
 pub mod exact;
 pub mod failure;
+pub mod gradcheck;
 pub mod launch;
 pub mod metrics;
 pub mod network;

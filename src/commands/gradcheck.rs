@@ -4,8 +4,9 @@ use crate::args::GradcheckArgs;
 use crate::failure::{Failure, Kind};
 use crate::output::table::{Field, draw};
 use crate::output::{Output, stdout_is_colourful};
-use crate::project::{network, wrong};
-use gmpc_compiler::gradcheck::{Report, gradcheck};
+use crate::project::{device, network};
+use gmpc_compiler::gradcheck::Report;
+use gmpc_runtime::gradcheck::gradcheck;
 use serde_json::json;
 
 /// Checks every parameter's gradient and the input's.
@@ -15,8 +16,8 @@ use serde_json::json;
 pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
     let network = network(&args.file, &args.data, output)?;
     let seed = network.module.experiment.seed;
-    let report = gradcheck(&network.module, &network.net, args.batch, seed)
-        .map_err(|errors| wrong(errors, network.module.sources.clone()))?;
+    let device = device(args.device);
+    let report = gradcheck(&network.module, &network.net, args.batch, seed, device.as_ref())?;
     tell(&report, output);
     if report.passed() {
         output.note(format_args!("all gradients agree with finite differences"));

@@ -49,7 +49,10 @@ impl Case {
 
     /// Parameters and running statistics before the first step.
     pub fn states(&self) -> Tensors {
-        self.below("param.").chain(self.below("buffer.")).map(|(name, tensor)| (name.to_string(), tensor.clone())).collect()
+        self.below("param.")
+            .chain(self.below("buffer."))
+            .map(|(name, tensor)| (name.to_string(), tensor.clone()))
+            .collect()
     }
 }
 

@@ -10,7 +10,7 @@ use gmpc_compiler::{Options, lower};
 use gmpc_runtime::device::{Device, SliceMut, States};
 use gmpc_runtime::network::Network;
 use gmpc_runtime::rows::{Pick, Rows};
-use gmpc_runtime::session::{Clock, Programs, Session};
+use gmpc_runtime::session::{Clock, Session};
 use std::sync::Arc;
 
 /// A network on a device.

@@ -1,0 +1,66 @@
+//! Gradients as the devices compute them, in f64, against differences: every parameterization with every activation, every
+//! loss, every kind of layer.
+
+use gmpc_compiler::infer::infer;
+use gmpc_compiler::resolve::{Overrides, read};
+use gmpc_grammar::source::Source;
+use gmpc_runtime::device::Device;
+use gmpc_runtime::device::candle::Candle;
+use gmpc_runtime::device::cpu::Cpu;
+use gmpc_runtime::gradcheck::gradcheck;
+
+const PARAMS: [&str; 8] = ["sp", "wn", "bn", "gmp", "gmp + mn", "wn + mbn", "sp + mn + mbn", "bn + mn"];
+const ACTIVATIONS: [&str; 7] = ["identity", "relu", "leaky_relu(0.1)", "tanh", "sigmoid", "gelu", "softplus"];
+
+/// Compiles a file and checks its gradients on both devices.
+fn checks(text: &str) {
+    let file = Source { name: "gradients.gmpnet".to_string(), text: text.to_string() };
+    let (module, _) = read(file, &Overrides::default()).unwrap_or_else(|f| panic!("{text}\n{:?}", f.diagnostics));
+    let net = infer(&module, None).unwrap_or_else(|errors| panic!("{text}\n{errors:?}"));
+    for device in [&Cpu::default() as &dyn Device, &Candle] {
+        let report = gradcheck(&module, &net, 5, 11, device).unwrap_or_else(|e| panic!("{text}\n{e:?}"));
+        assert!(report.passed(), "{} {text}\n{report:#?}", device.name());
+        assert!(report.tensors.iter().all(|t| t.elements > 0), "{} {text}\n{report:#?}", device.name());
+    }
+}
+
+fn with_loss(model: &str, loss: &str) -> String {
+    format!("model test(input: [3]) {{ {model} }} train {{ loss = {loss}  optimizer = sgd(lr = 0.1) }}")
+}
+
+#[test]
+fn gradients_of_every_parameterization_and_activation_match_differences() {
+    for param in PARAMS {
+        for activation in ACTIVATIONS {
+            let model = format!("input -> dense(4) -> {activation} -> dense(3) -> {activation} -> linear(2)");
+            checks(&format!("param = {param} {}", with_loss(&model, "mse")));
+        }
+    }
+}
+
+#[test]
+fn gradients_of_every_loss_match_differences() {
+    for (loss, outputs) in [("mse", 2), ("mae", 2), ("huber", 2), ("cross_entropy", 4), ("binary_cross_entropy", 1)] {
+        checks(&with_loss(&format!("input -> dense(4, param = gmp) -> tanh -> linear({outputs})"), loss));
+    }
+}
+
+#[test]
+fn gradients_go_through_every_kind_of_layer() {
+    let model = "a = input -> dense(3) -> tanh
+        b = input -> mean_norm -> dropout(0.3)
+        c = (a + b) * a - 2 * b -> flatten
+        concat(c, a / 3) -> gelu -> linear(2)";
+    checks(&with_loss(model, "mse"));
+}
+
+#[test]
+fn gradients_of_units_with_one_input_match_differences() {
+    for param in PARAMS {
+        checks(&format!(
+            "param = {param}
+            model test(input: [1]) {{ input -> dense(4) -> relu -> linear(1) }}
+            train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
+        ));
+    }
+}

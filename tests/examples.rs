@@ -19,8 +19,8 @@ fn examples() -> Vec<String> {
 fn every_example_checks_for_every_parameterization() {
     for file in examples() {
         for param in ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"] {
-            let ran = gmpc(&["check", &file, "--param", param]).expect(0);
-            assert!(!ran.stderr.contains("error"), "{file} {param}: {}", ran.stderr);
+            let ran = gmpc(&["check", &file, "--param", param, "--quiet"]).expect(0);
+            assert_eq!(ran.stderr, "", "{file} {param} has no warnings");
         }
     }
 }
@@ -82,7 +82,8 @@ fn every_example_trains_a_few_epochs_and_keeps_a_run_folder() {
 
 #[test]
 fn the_examples_are_laid_out_canonically() {
-    for file in examples() {
-        gmpc(&["fmt", "--check", &file]).expect(0);
+    // The first model is there to be seen at one glance: five lines, where the canonical layout takes sixteen.
+    for file in examples().iter().filter(|file| !file.ends_with("first.gmpnet")) {
+        gmpc(&["fmt", "--check", file]).expect(0);
     }
 }

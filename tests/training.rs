@@ -59,30 +59,23 @@ fn the_example_with_definitions_of_its_own_learns() {
     assert!(done["test.rmse"].as_f64().unwrap() < 1.6, "{done}");
 }
 
+/// The paper shows one run of each: 1.104 (sp), 1.219 (wn), 1.244 (bn), 0.496 (gmp). Over seeds, `gmp` either finds the waves
+/// of the function (below 0.6) or misses them as the others always do (above 1); examples/README.md has more.
 #[test]
-fn gmp_is_clearly_best_on_levy_as_in_the_paper() {
-    let arguments = [
-        "compare",
-        "examples/levy.gmpnet",
-        "--param",
-        "sp,wn,bn,gmp",
-        "--repeats",
-        "3",
-        "--set",
-        "train.epochs=3000",
-        "--json",
-        "--quiet",
-    ];
-    let ran = gmpc(&arguments).expect(0);
+fn gmp_is_best_on_levy_and_alone_in_finding_the_waves() {
+    let options = ["--repeats", "6", "--set", "train.epochs=10000", "--json", "--quiet"];
+    let ran = gmpc(&[&["compare", "examples/levy.gmpnet", "--param", "sp,wn,bn,gmp"], &options[..]].concat()).expect(0);
     let values = |param: &str| -> Vec<f64> {
         let cell = ran.json().into_iter().find(|line| line["param"] == param).unwrap();
         cell["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
     };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let gmp = values("gmp");
+    assert!(gmp.iter().filter(|rmse| **rmse < 0.6).count() >= 3, "{gmp:?}");
     for other in ["sp", "wn", "bn"] {
-        for (seed, (gmp, other_value)) in gmp.iter().zip(values(other)).enumerate() {
-            assert!(gmp < &other_value, "seed {seed}: gmp {gmp}, {other} {other_value}");
-        }
+        let others = values(other);
+        assert!(others.iter().all(|rmse| *rmse > 0.8), "{other}: {others:?}");
+        assert!(mean(&gmp) < mean(&others), "{other}: {others:?}, gmp: {gmp:?}");
     }
 }
 

@@ -14,6 +14,7 @@ pub fn run(code: Option<&str>, output: &Output) -> Result<(), Failure> {
     let Some(code) = code else {
         let mut all: Vec<Page> = pages().collect();
         all.sort_by_key(|page| page.code);
+        all.dedup_by_key(|page| page.code);
         for page in all {
             output.line(&json!({ "event": "code", "code": page.code }));
             output.say(format_args!("{}  {}", page.code, first_sentence(page.about)));

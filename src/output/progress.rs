@@ -13,6 +13,7 @@ const QUIET_TIME: Duration = Duration::from_secs(15);
 pub struct Progress {
     bar: Option<ProgressBar>,
     silent: bool,
+    total: u64,
     told: Instant,
 }
 
@@ -21,7 +22,7 @@ impl Progress {
     pub fn new(output: &Output, total: u64, unit: &str) -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
         let bar = (terminal && !output.quiet).then(|| bar(total, unit));
-        Progress { bar, silent: output.quiet, told: Instant::now() }
+        Progress { bar, silent: output.quiet, total, told: Instant::now() }
     }
 
     /// `count` of the steps are done (from 1 up); `text` says how it goes and is only made where it is shown.
@@ -36,7 +37,7 @@ impl Progress {
                 self.told = Instant::now();
                 bar.set_message(text());
             }
-        } else if is_round(count) || self.told.elapsed() > QUIET_TIME {
+        } else if is_round(count) || count == self.total || self.told.elapsed() > QUIET_TIME {
             self.told = Instant::now();
             super::to_stderr(&text());
         }

@@ -1,3 +1,5 @@
+//! Checkpoints against the faults of files: damaged, hostile, of another version.
+
 use super::*;
 use proptest::prelude::*;
 use std::io::{Error, ErrorKind};

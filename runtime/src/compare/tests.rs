@@ -1,3 +1,5 @@
+//! Comparisons of small networks: axes, order, what fails, what is kept.
+
 use super::*;
 use crate::data::Directories;
 use crate::device::cpu::Cpu;

@@ -1,3 +1,5 @@
+//! Runs in real folders: stopped, resumed, locked, diverged.
+
 use super::*;
 use crate::data::Directories;
 use crate::device::Device;

@@ -1,3 +1,5 @@
+//! Rates and stops, epoch by epoch.
+
 use super::{Best, Rate, should_stop};
 use gmpc_compiler::experiment::{EarlyStop, Monitor, Part, Schedule};
 

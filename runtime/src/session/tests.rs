@@ -1,3 +1,5 @@
+//! Sessions on the witness: chunks, remainders, sums.
+
 use super::{Clock, chunks};
 use crate::rows::Pick;
 use crate::testing::{Tiny, rows};

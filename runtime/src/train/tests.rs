@@ -1,3 +1,5 @@
+//! The train loop on a network small enough to be followed by hand.
+
 use super::{Forget, Keep, Progress, Standing, Tables, Trainer};
 use crate::device::{Numbers, States};
 use crate::event::{Epoch, Event, StoppedBy};

@@ -1,3 +1,5 @@
+//! The witness against the plain evaluator, operation by operation.
+
 use super::Candle;
 use crate::device::{Device, Numbers, SliceMut, States};
 use gmpc_compiler::backend::cpu::Code;

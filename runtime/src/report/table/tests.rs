@@ -1,3 +1,5 @@
+//! Comparisons as text for other programs, word for word.
+
 use super::*;
 use crate::compare::{Outcome, Statistics};
 use insta::assert_snapshot;

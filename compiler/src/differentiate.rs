@@ -8,14 +8,14 @@
 //! One walk backwards over the nodes between `wrt` and `of`. Nothing is computed that leads to none of `wrt`.
 //! `y` is a node, `dy` the gradient that arrives there, `x` its operands. Ties and kinks are as [`Op`] says.
 
-use crate::graph::{Graph, Id, Op};
+use crate::graph::{Graph, Id, Op, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gradients of the scalar `of` with respect to each of `wrt`, in their shapes; zeros where nothing leads there.
 ///
 /// `held` are taken for constants: the maximum that `log_sum_exp` subtracts, whose gradient cancels.
 pub(crate) fn differentiate(graph: &mut Graph, of: Id, wrt: &[Id], held: &BTreeSet<Id>) -> Vec<Id> {
-    let one = graph.full(1.0, &graph.shape(of).to_vec());
+    let one = graph.full(1.0, &shape(graph, of));
     pull(graph, &[(of, one)], wrt, held)
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn pull(graph: &mut Graph, seeds: &[(Id, Id)], wrt: &[Id], held: &BTr
             graph.mark(from, span);
         }
     }
-    wrt.iter().map(|x| arrived.get(x).copied().unwrap_or_else(|| graph.full(0.0, &graph.shape(*x).to_vec()))).collect()
+    wrt.iter().map(|x| arrived.get(x).copied().unwrap_or_else(|| graph.full(0.0, &shape(graph, *x)))).collect()
 }
 
 /// For each node: does it depend on one of `wrt`?
@@ -121,7 +121,7 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
             }
         }
 
-        Op::Reshape => g.reshape(dy, &g.shape(x[0]).to_vec()),
+        Op::Reshape => g.reshape(dy, &shape(g, x[0])),
         Op::Transpose(axes) => g.transpose(dy, &inverse(&axes)),
         Op::Broadcast => g.sum(dy, &repeated(g, x[0], y)),
         Op::Slice { axis, start } => g.pad(dy, axis, start, g.shape(x[0])[axis]),
@@ -130,14 +130,19 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
             g.slice(dy, axis, start, g.shape(x[i])[axis])
         }
         Op::Pad { axis, before } => g.slice(dy, axis, before, g.shape(x[0])[axis]),
-        Op::Sum(_) => g.expand(dy, &g.shape(x[0]).to_vec()),
+        Op::Sum(_) => g.expand(dy, &shape(g, x[0])),
         Op::MaxOver(axes) => pull_max_over(g, x[0], y, dy, &axes),
         Op::MatMul { transpose_a, transpose_b } => pull_matmul(g, [x[0], x[1]], dy, i, (transpose_a, transpose_b)),
         Op::Spherical => {
-            let shape = g.shape(x[0]).to_vec();
+            let shape = shape(g, x[0]);
             g.push(Op::SphericalGrad, vec![x[0], dy], shape)
         }
     })
+}
+
+/// A copy, so that the graph can grow while it is looked at.
+fn shape(g: &Graph, x: Id) -> Shape {
+    g.shape(x).to_vec()
 }
 
 /// dy times a slope

@@ -53,7 +53,7 @@ fn extreme(plain: &Plain, tensors: &Tensors) -> Option<usize> {
         let per_unit = |t: &Tensor| t.data.len() / units.max(1);
         tensors.values().any(|t| {
             let n = per_unit(t);
-            t.data.iter().skip(unit * n).take(n).any(|x| !(x.abs() <= limit))
+            t.data.iter().skip(unit * n).take(n).any(|x| x.abs() > limit || x.is_nan())
         })
     })
 }

@@ -63,7 +63,7 @@ fn directions(theta: &Tensor) -> Tensor {
     let angles = graph.input("theta", theta.shape.clone());
     let u = graph.spherical(angles);
     graph.output("u", u);
-    evaluate(&graph, &[theta.clone()], &[], Random::default()).remove(0)
+    evaluate(&graph, std::slice::from_ref(theta), &[], Random::default()).remove(0)
 }
 
 #[test]

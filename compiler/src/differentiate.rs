@@ -80,69 +80,43 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
         Op::Log => g.div(dy, x[0]),
         Op::Sqrt => pull_sqrt(g, y, dy),
         Op::Sin => chain(g, dy, |g| g.unary(Op::Cos, x[0])),
-        Op::Cos => chain(g, dy, |g| {
-            let sin = g.unary(Op::Sin, x[0]);
-            g.unary(Op::Neg, sin)
-        }),
+        Op::Cos => pull_cos(g, x[0], dy),
         Op::Tanh => chain(g, dy, |g| one_minus_square(g, y)),
         Op::Erf => chain(g, dy, |g| gaussian(g, x[0])),
         Op::Add => dy,
-        Op::Sub => {
-            if i == 0 {
-                dy
-            } else {
-                g.unary(Op::Neg, dy)
-            }
-        }
-        Op::Mul if x[0] == x[1] => {
-            if i == 0 {
-                let double = g.scale(dy, 2.0);
-                g.mul(double, x[0])
-            } else {
-                return None;
-            }
-        }
+        Op::Sub if i == 0 => dy,
+        Op::Sub => g.unary(Op::Neg, dy),
+        Op::Mul if x[0] == x[1] && i == 0 => pull_square(g, x[0], dy),
+        Op::Mul if x[0] == x[1] => return None, // both places are counted in the first
         Op::Mul => g.mul(dy, x[1 - i]),
         Op::Div => pull_div(g, y, dy, x[1], i),
-        Op::Max => {
-            let first = g.binary(Op::Less, x[1], x[0]);
-            masked(g, first, dy, i == 0)
-        }
-        Op::Min => {
-            let first = g.binary(Op::Less, x[0], x[1]);
-            masked(g, first, dy, i == 0)
-        }
+        Op::Max => pull_extreme(g, x[1], x[0], dy, i),
+        Op::Min => pull_extreme(g, x[0], x[1], dy, i),
         Op::Pow => pull_pow(g, y, dy, i),
-        Op::Select => {
-            if i == 0 {
-                return None;
-            } else {
-                masked(g, x[0], dy, i == 1)
-            }
-        }
+        Op::Select if i == 0 => return None,
+        Op::Select => masked(g, x[0], dy, i == 1),
 
         Op::Reshape => g.reshape(dy, &shape(g, x[0])),
         Op::Transpose(axes) => g.transpose(dy, &inverse(&axes)),
         Op::Broadcast => g.sum(dy, &repeated(g, x[0], y)),
         Op::Slice { axis, start } => g.pad(dy, axis, start, g.shape(x[0])[axis]),
-        Op::Concat { axis } => {
-            let start = x[..i].iter().map(|&part| g.shape(part)[axis]).sum();
-            g.slice(dy, axis, start, g.shape(x[i])[axis])
-        }
+        Op::Concat { axis } => g.slice(dy, axis, size(g, &x[..i], axis), g.shape(x[i])[axis]),
         Op::Pad { axis, before } => g.slice(dy, axis, before, g.shape(x[0])[axis]),
         Op::Sum(_) => g.expand(dy, &shape(g, x[0])),
         Op::MaxOver(axes) => pull_max_over(g, x[0], y, dy, &axes),
         Op::MatMul { transpose_a, transpose_b } => pull_matmul(g, [x[0], x[1]], dy, i, (transpose_a, transpose_b)),
-        Op::Spherical => {
-            let shape = shape(g, x[0]);
-            g.push(Op::SphericalGrad, vec![x[0], dy], shape)
-        }
+        Op::Spherical => g.push(Op::SphericalGrad, vec![x[0], dy], shape(g, x[0])),
     })
 }
 
 /// A copy, so that the graph can grow while it is looked at.
 fn shape(g: &Graph, x: Id) -> Shape {
     g.shape(x).to_vec()
+}
+
+/// Of parts laid side by side along an axis.
+fn size(g: &Graph, parts: &[Id], axis: usize) -> usize {
+    parts.iter().map(|&part| g.shape(part)[axis]).sum()
 }
 
 /// dy times a slope
@@ -155,6 +129,24 @@ fn chain(g: &mut Graph, dy: Id, slope: impl FnOnce(&mut Graph) -> Id) -> Id {
 fn masked(g: &mut Graph, condition: Id, dy: Id, holds: bool) -> Id {
     let zero = g.constant(0.0);
     if holds { g.select(condition, dy, zero) } else { g.select(condition, zero, dy) }
+}
+
+fn pull_cos(g: &mut Graph, x: Id, dy: Id) -> Id {
+    let sin = g.unary(Op::Sin, x);
+    let minus = g.unary(Op::Neg, sin);
+    g.mul(dy, minus)
+}
+
+/// y = x x
+fn pull_square(g: &mut Graph, x: Id, dy: Id) -> Id {
+    let double = g.scale(dy, 2.0);
+    g.mul(double, x)
+}
+
+/// To the first operand where `small` < `large`, else to the second.
+fn pull_extreme(g: &mut Graph, small: Id, large: Id, dy: Id, i: usize) -> Id {
+    let first = g.binary(Op::Less, small, large);
+    masked(g, first, dy, i == 0)
 }
 
 /// dy, 0 or -dy by the sign of x

@@ -120,14 +120,14 @@ mod tests {
         let sum = graph.add(log, w);
         graph.write(index, sum);
         let states = States::zeros(&Arc::new(StateLayout::new(&graph.states)), Precision::F32);
-        let at = |x: f32| locate(&graph, &[Numbers::F32(vec![x].into())], &states, Random::default(), &[]).unwrap();
+        let at = |x: f32| locate(&graph, &[Numbers::F32(vec![x])], &states, Random::default(), &[]).unwrap();
         assert_eq!(at(1.0), None);
         assert_eq!(at(0.0).unwrap().what, "the result of log");
         assert_eq!(at(f32::NAN).unwrap().what, "the input x");
         let mut states = states.clone();
-        states.data = Numbers::F32(vec![f32::MAX; 16].into());
+        states.data = Numbers::F32(vec![f32::MAX; 16]);
         let origin =
-            locate(&graph, &[Numbers::F32(vec![f32::INFINITY].into())], &states, Random::default(), &[]).unwrap();
+            locate(&graph, &[Numbers::F32(vec![f32::INFINITY])], &states, Random::default(), &[]).unwrap();
         assert_eq!(origin.unwrap().what, "the input x");
     }
 

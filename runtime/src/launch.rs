@@ -2,7 +2,7 @@
 
 use crate::checkpoint;
 use crate::data::Directories;
-use crate::device::Device;
+use crate::device::{Device, States};
 use crate::event::{Done, Event, Listener, Start, StoppedBy};
 use crate::failure::{Failure, Told};
 use crate::network::Network;
@@ -54,7 +54,7 @@ pub fn train(
         Out::Folder(path) => Some(RunFolder::create(Some(path), &about, source)?),
         Out::Nowhere => None,
     };
-    let keeper = folder.as_ref().map(|folder| Keeper::new(folder, 0)).transpose()?;
+    let keeper = folder.as_ref().map(Keeper::new).transpose()?;
     let done =
         Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
     Ok((done, warnings))
@@ -87,19 +87,47 @@ pub fn resume(
         let told = Told::new(format!("the run was started on `{}`, not on `{}`", about.device, device.name()));
         return Err(Failure::Usage(told.help(format!("resume it with `--device {}`", about.device))));
     }
+    if about.gmpc != env!("CARGO_PKG_VERSION") {
+        listener.hear(&other_version(&about));
+    }
     let warnings = prepared.warnings.clone();
+    let lock = folder.lock()?;
+    let mut session = prepared.session();
+    let (progress, best) = standing(&folder, &prepared, &mut session, listener)?;
+    let keeper = Keeper::locked(&folder, progress.epoch, lock)?;
+    let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
+    let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
+    Ok((run.go(Some(keeper), listener, stop)?, warnings))
+}
+
+/// Where a run stands: its newest whole checkpoint, or its beginning if it was ended before the first one.
+fn standing(
+    folder: &RunFolder,
+    prepared: &Prepared,
+    session: &mut Session,
+    listener: &mut dyn Listener,
+) -> Result<(Progress, Option<States>), Failure> {
+    if !folder.has_checkpoint() {
+        session.initialize(prepared.seed())?;
+        return Ok((Progress::new(prepared.seed(), prepared.spec()?.lr), None));
+    }
     let (checkpoint, skipped) = folder.last()?;
     for reason in skipped {
         let help = Some("going on from the generation before".to_string());
         listener.hear(&Event::Warning { code: "checkpoint".into(), message: reason, help });
     }
-    let progress = checkpoint.progress.ok_or_else(|| unusable(&folder, "it has no counters"))?;
-    let mut session = prepared.session();
-    let best = restore(&mut session.states, &checkpoint.tensors).map_err(|reason| unusable(&folder, &reason))?;
-    let keeper = Keeper::new(&folder, progress.epoch)?;
-    let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
-    let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
-    Ok((run.go(Some(keeper), listener, stop)?, warnings))
+    let progress = checkpoint.progress.ok_or_else(|| unusable(folder, "it has no counters"))?;
+    let best = restore(&mut session.states, &checkpoint.tensors).map_err(|reason| unusable(folder, &reason))?;
+    Ok((progress, best))
+}
+
+fn other_version(about: &About) -> Event {
+    let (then, now) = (&about.gmpc, env!("CARGO_PKG_VERSION"));
+    Event::Warning {
+        code: "version".into(),
+        message: format!("the run was started by gmpc {then}, and this is {now}: the rest may differ in the last bits"),
+        help: None,
+    }
 }
 
 /// A run folder's file, network and data.

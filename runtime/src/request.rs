@@ -122,7 +122,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
     };
     let select = module.experiment.train.as_ref().map_or(Select::Valid, |train| train.select);
     let parts = data::prepare(spec, select, module.experiment.seed, &request.directories)?;
-    let facts = Facts { shape: parts.facts.clone(), target_scale: parts.target_scale.clone() };
+    let facts = Facts { shape: parts.facts, target_scale: parts.target_scale.clone() };
     let network = Arc::new(shaped(module, &facts)?);
     let tables = tables(&network, &parts);
     let data_sha256 = hash(&parts);

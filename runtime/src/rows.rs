@@ -150,7 +150,7 @@ mod tests {
                 assert_eq!(to.iter().copied().map(f64::from).collect::<Vec<_>>(), expected, "width {width}");
                 let mut to = vec![0.0f32; 3];
                 rows.targets_into(&pick, &mut SliceMut::F32(&mut to));
-                assert_eq!(to.iter().map(|&t| f64::from(t)).collect::<Vec<_>>(), order.map(|row| inputs_row(row)));
+                assert_eq!(to.iter().map(|&t| f64::from(t)).collect::<Vec<_>>(), order.map(inputs_row));
             }
         }
     }

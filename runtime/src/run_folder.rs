@@ -198,6 +198,13 @@ impl RunFolder {
         self.read("source.gmpnet")
     }
 
+    /// Has the run been saved at all?
+    #[must_use]
+    pub fn has_checkpoint(&self) -> bool {
+        let last = self.file("last.safetensors");
+        last.exists() || checkpoint::previous(&last).exists()
+    }
+
     /// The newest whole checkpoint, and what had to be passed over.
     ///
     /// # Errors

@@ -35,8 +35,8 @@ impl States {
 
     fn stored(&self, state: &State, offset: usize) -> Stored {
         let numbers = match &self.data.as_slice() {
-            Slice::F32(data) => Numbers::F32(to_file(state, &data[offset..]).into()),
-            Slice::F64(data) => Numbers::F64(to_file(state, &data[offset..]).into()),
+            Slice::F32(data) => Numbers::F32(to_file(state, &data[offset..])),
+            Slice::F64(data) => Numbers::F64(to_file(state, &data[offset..])),
         };
         Stored { shape: state.file_shape.clone(), numbers }
     }

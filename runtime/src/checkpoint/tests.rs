@@ -7,10 +7,10 @@ use std::io::{Error, ErrorKind};
 fn checkpoint(step: u64) -> Checkpoint {
     let mut progress = Progress::new(7, 0.1);
     progress.step = step;
-    let numbers = Numbers::F32(vec![0.1, -0.0, f32::MIN_POSITIVE, f32::INFINITY, 5.0, 6.0].into());
+    let numbers = Numbers::F32(vec![0.1, -0.0, f32::MIN_POSITIVE, f32::INFINITY, 5.0, 6.0]);
     let tensors = Named::from([
         ("hidden.w".to_string(), Stored { shape: vec![2, 3], numbers }),
-        ("hidden.b".to_string(), Stored { shape: vec![], numbers: Numbers::F64(vec![0.1].into()) }),
+        ("hidden.b".to_string(), Stored { shape: vec![], numbers: Numbers::F64(vec![0.1]) }),
     ]);
     Checkpoint { progress: Some(progress), tensors }
 }

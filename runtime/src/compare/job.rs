@@ -46,7 +46,9 @@ pub(super) fn run(job: &Job, keep: Option<&Path>, stop: &AtomicBool) -> Result<O
     let outcome = match train_prepared(&prepared, listener, stop) {
         Ok(done) if done.stopped_by == StoppedBy::Signal => return Ok(None),
         Ok(done) => Outcome { seed: job.seed, figures: Ok(done.figures), epochs: done.epochs, seconds: done.seconds },
-        Err(failure) => failed(job, &failure),
+        // The same every time, so it need not be found out again.
+        Err(failure @ Failure::Diverged(_)) => failed(job, &failure),
+        Err(failure) => return Ok(Some((failed(job, &failure), false))),
     };
     if let Some(place) = place {
         store::save(&place, &outcome)?;

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::request::Prepared;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Figures as text that comes back exactly.
 #[derive(Serialize, Deserialize)]
@@ -37,9 +38,12 @@ pub(super) fn load(path: &Path) -> Option<Outcome> {
 /// # Errors
 /// [`Failure::Io`].
 pub(super) fn save(path: &Path, outcome: &Outcome) -> Result<(), Failure> {
+    // Two spellings of a value may be the same run, and its file has one temporary name.
+    static WRITING: Mutex<()> = Mutex::new(());
     let figures = outcome.figures.clone();
     let figures = figures.map(|figures| figures.into_iter().map(|(name, value)| (name, Exact(value))).collect());
     let kept = Kept { seed: outcome.seed, figures, epochs: outcome.epochs, seconds: outcome.seconds };
+    let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let text = serde_json::to_string(&kept).map_err(|error| Failure::Bug(error.to_string()))?;
     write_atomically(&mut Disk, path, text.as_bytes(), None)
 }

@@ -29,12 +29,20 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// For a run that has `epochs` lines in `metrics.jsonl`; later lines are of epochs that will be done again.
+    /// For a new run.
     ///
     /// # Errors
     /// Another process trains here; the folder cannot be written.
-    pub fn new(folder: &RunFolder, epochs: u64) -> Result<Self, Failure> {
-        let lock = folder.lock()?;
+    pub fn new(folder: &RunFolder) -> Result<Self, Failure> {
+        Self::locked(folder, 0, folder.lock()?)
+    }
+
+    /// For a run of which `epochs` are done; later lines of `metrics.jsonl` are of epochs that will be done again. `lock` is
+    /// the folder's.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn locked(folder: &RunFolder, epochs: u64, lock: File) -> Result<Self, Failure> {
         let path = folder.file("metrics.jsonl");
         let failed = |error: std::io::Error| Failure::io("write", &path, &error);
         let kept = std::fs::read_to_string(&path).unwrap_or_default();

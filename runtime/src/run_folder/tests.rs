@@ -130,6 +130,19 @@ fn a_damaged_checkpoint_is_passed_over_with_a_warning() {
 }
 
 #[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, broken) = (folder.path().join("whole"), folder.path().join("broken"));
+    run(&request(FILE), &whole, None).unwrap();
+    run(&request(FILE), &broken, Some(2)).unwrap();
+    std::fs::remove_file(broken.join("last.safetensors")).unwrap();
+    std::fs::remove_file(broken.join("best.safetensors")).unwrap();
+    go_on(&broken, None).unwrap();
+    assert_eq!(metrics(&broken), metrics(&whole));
+    assert_eq!(weights(&broken), weights(&whole));
+}
+
+#[test]
 fn one_folder_holds_one_run_and_one_process() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("run");

@@ -94,7 +94,7 @@ fn go_on<'a>(spec: &'a TrainSpec, tables: &'a Tables, held: Held) -> Trainer<'a>
 struct End {
     states: Numbers,
     best: Option<Numbers>,
-    epochs: Vec<(u64, f64, Vec<(String, f64)>, bool)>,
+    epochs: Vec<Epoch>,
     progress: Progress,
 }
 
@@ -103,7 +103,7 @@ fn end(trainer: &mut Trainer<'_>, epochs: &[Epoch]) -> End {
     let (states, best) = (standing.states.data.clone(), standing.best.map(|best| best.data.clone()));
     let mut progress = standing.progress.clone();
     progress.seconds = crate::exact::Exact(0.0);
-    let epochs = epochs.iter().map(|e| (e.epoch, e.lr, e.figures.clone(), e.best)).collect();
+    let epochs = epochs.iter().map(|epoch| Epoch { seconds: 0.0, ..epoch.clone() }).collect();
     End { states, best, epochs, progress }
 }
 
@@ -202,7 +202,7 @@ fn test_rows_decide_only_where_the_file_says_so() {
     let names = |select| {
         let spec = TrainSpec { select, epochs: 1, ..spec() };
         let (mut end, _) = unbroken(&spec, &tables);
-        end.epochs.remove(0).2.into_iter().map(|figure| figure.0).collect::<Vec<_>>()
+        end.epochs.remove(0).figures.into_iter().map(|figure| figure.0).collect::<Vec<_>>()
     };
     assert_eq!(names(Select::Valid), ["train.loss", "train.rmse", "valid.loss", "valid.rmse"]);
     assert_eq!(names(Select::Test), ["train.loss", "train.rmse", "test.loss", "test.rmse"]);

@@ -141,3 +141,72 @@ pub fn number(value: &Value) -> Option<f64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gmpc_grammar::source::SourceId;
+
+    /// What an expression comes to, `units` being 64, under `param = gmp + mn`.
+    fn value(text: &str) -> String {
+        let definitions = &crate::stdlib::library().prelude;
+        let names = BTreeMap::from([("units".to_string(), Value::Integer(64))]);
+        let scope = Scope { words: &["all"], ..Scope::new(&names, definitions) };
+        let read = |text: &str| gmpc_grammar::read_expr(text, SourceId(0)).expect("an expression");
+        let param = crate::resolve::param_use(&read("gmp + mn"), &scope).expect("a parameterization");
+        match evaluate(&read(text), &Scope { param: Some(&param), ..scope }) {
+            Ok(Value::Instance(instance)) => instance.name,
+            Ok(value) => format!("{value:?}"),
+            Err(error) => error.code.to_string(),
+        }
+    }
+
+    #[test]
+    fn whole_numbers_stay_whole_where_they_can() {
+        assert_eq!(value("units / 2 - 1"), "Integer(31)");
+        assert_eq!(value("2^10 * -1"), "Integer(-1024)");
+        assert_eq!(value("1 / 4"), "Float(0.25)");
+        assert_eq!(value("2^-1"), "Float(0.5)");
+        assert_eq!(value("floor(units / 3) + ceil(0.5)"), "Integer(22)");
+        assert_eq!(value("max(units, 3.5) + min(1, 2.5)"), "Integer(65)");
+    }
+
+    #[test]
+    fn whole_numbers_never_wrap() {
+        assert_eq!(value("9_223_372_036_854_775_807 + 1"), "E0403");
+        assert_eq!(value("9_223_372_036_854_775_808"), "E0403");
+        assert_eq!(value("(-9_223_372_036_854_775_807 - 1) / -1"), "E0403");
+        assert_eq!(value("-(-9_223_372_036_854_775_807 - 1)"), "E0403");
+        assert_eq!(value("abs(-9_223_372_036_854_775_807 - 1)"), "E0403");
+        assert_eq!(value("10^100"), "E0403");
+        assert_eq!(value("1e300 * 1e300"), "E0405");
+        assert_eq!(value("(0 - 8)^0.5"), "E0405");
+        assert_eq!(value("1 / (units - 64)"), "E0404");
+    }
+
+    #[test]
+    fn conditions_look_no_further_than_they_must() {
+        assert_eq!(value("false and 1 / 0 > 1"), "Bool(false)");
+        assert_eq!(value("true or missing"), "Bool(true)");
+        assert_eq!(value("if units > 3 { 1 } else { missing }"), "Integer(1)");
+        assert_eq!(value("1 and true"), "E0402");
+        assert_eq!(value("if units { 1 } else { 2 }"), "E0406");
+    }
+
+    #[test]
+    fn values_of_different_kinds_are_unequal_and_numbers_compare_across() {
+        assert_eq!(value("1 == \"drawn\""), "Bool(false)");
+        assert_eq!(value("64.0 == units"), "Bool(true)");
+        assert_eq!(value("[1, 2] != [1, 2.0]"), "Bool(false)");
+        assert_eq!(value("all == all"), "Bool(true)");
+        assert_eq!(value("he_normal == sp"), "Bool(false)");
+    }
+
+    #[test]
+    fn a_match_takes_the_first_arm_that_fits() {
+        assert_eq!(value("match param { sp => 1, gmp => 2, gmp + mn => 3, _ => 4 }"), "Integer(2)");
+        assert_eq!(value("match param { gmp + mbn => 1, gmp + mn => 2, _ => 3 }"), "Integer(2)");
+        assert_eq!(value("match param { wn => 1 }"), "E0407");
+        assert_eq!(value("match units { _ => 1 }"), "E0408");
+    }
+}

@@ -33,9 +33,28 @@ pub(super) fn stage_alone(name: &str, span: Span) -> Diagnostic {
 }
 
 pub(super) fn unknown_stage<'a>(name: &str, span: Span, known: impl Iterator<Item = &'a str> + Clone) -> Diagnostic {
-    Diagnostic::error("E0303", format!("there is no stage called `{name}`"))
-        .label(span, "unknown")
-        .help(suggestion(name, "stages", known))
+    let error = Diagnostic::error("E0303", format!("there is no stage called `{name}`")).label(span, "unknown");
+    match habit(name) {
+        Some(instead) => error.help(instead),
+        None => error.help(suggestion(name, "stages", known)),
+    }
+}
+
+/// What people write who come from elsewhere, and what stands for it here.
+fn habit(name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().replace('_', "").as_str() {
+        "softmax" | "logsoftmax" => Some("leave it out: `cross_entropy` takes scores and applies the softmax itself"),
+        "batchnorm" | "batchnorm1d" | "bn" => {
+            Some("batch normalization is a parameterization: `dense(100, param = bn)`")
+        }
+        "weightnorm" | "wn" => Some("weight normalization is a parameterization: `dense(100, param = wn)`"),
+        "mn" | "mbn" => Some("modifiers are joined to a parameterization: `dense(100, param = gmp + mn)`"),
+        "fc" | "fullyconnected" => Some("a fully connected layer is `dense(100)`, the output layer `linear(1)`"),
+        "swish" | "silu" | "elu" | "selu" => {
+            Some("activations: `relu`, `leaky_relu`, `tanh`, `sigmoid`, `gelu`, `softplus`, `identity`")
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn no_stage_but_a_value(name: &str, span: Span) -> Diagnostic {

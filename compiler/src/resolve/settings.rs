@@ -31,7 +31,31 @@ pub(crate) fn add<'a>(found: &mut Settings<'a>, binding: &'a Binding) {
 
 /// A setting nobody knows.
 pub(crate) fn unknown_setting(name: &Ident, place: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::error("E0601", format!("{place} has no setting `{}`", name.text))
-        .label(name.span, "unknown")
-        .help(suggestion(&name.text, &format!("settings of {place}"), known.iter().copied()))
+    Diagnostic::error("E0601", format!("{place} has no setting `{}`", name.text)).label(name.span, "unknown").help(
+        habit(&name.text, place).map_or_else(
+            || suggestion(&name.text, &format!("settings of {place}"), known.iter().copied()),
+            ToString::to_string,
+        ),
+    )
+}
+
+/// What people write who come from elsewhere, and what stands for it here.
+fn habit(name: &str, place: &str) -> Option<&'static str> {
+    match (place, name) {
+        ("`train`", "lr" | "learning_rate") => {
+            Some("the learning rate is an argument of the optimizer: `optimizer = adam(lr = 0.01)`")
+        }
+        ("`train`", "weight_decay" | "momentum") => {
+            Some("it is an argument of the optimizer: `optimizer = sgd(lr = 0.1, momentum = 0.9, weight_decay = 1e-4)`")
+        }
+        ("`train`", "batch_size") => Some("it is called `batch`: `batch = 64`, or `batch = all`"),
+        ("`train`", "early_stop" | "early_stopping" | "patience") => {
+            Some("write `stop = early_stop(valid.loss, patience = 10)`")
+        }
+        ("`train`", "seed" | "precision" | "data" | "param") => {
+            Some("it belongs to the file: write it above, outside `train`")
+        }
+        ("a file", "loss" | "optimizer" | "epochs" | "batch" | "metrics") => Some("it belongs into `train { … }`"),
+        _ => None,
+    }
 }

@@ -11,8 +11,9 @@ use crate::graph::{Graph, Id, Op, State};
 use crate::net::{Arithmetic, Layer, LayerKind, Net};
 use gmpc_grammar::diagnostic::Diagnostic;
 
-/// Largest number of elements of one tensor, see [`crate::graph::Node::shape`].
-const MAX_ELEMENTS: usize = 1 << 40;
+/// Largest number of elements of one tensor. Chosen by hand: 16 GiB in f32, more than any layer this compiler is for, and
+/// far below what [`crate::graph::Node::shape`] allows.
+const MAX_ELEMENTS: usize = 1 << 32;
 
 /// Streams of random numbers of dropout layers start here; those of initialization count up from 0.
 const DROPOUT_STREAMS: u32 = 1 << 31;
@@ -186,7 +187,7 @@ fn too_large(layer: &Layer, batch: usize) -> Diagnostic {
         "E0352",
         format!("`{}` with {batch} rows of {:?} is too large to compile", layer.name, layer.shape),
     )
-    .label(layer.span, "more than 2^40 numbers")
+    .label(layer.span, "more than 2^32 numbers in one tensor")
     .help("use a smaller batch or fewer units")
 }
 

@@ -1,4 +1,14 @@
 //! From a `.gmpnet` syntax tree to programs.
+//!
+//! ```text
+//! text -read-> Ast -resolve-> Module -infer-> Net -step_graph-> Graph -lower-> Program
+//!
+//! step_graph:  Net -parameterize-> Graph (forward) -differentiate-> Graph (gradients) -> update, statistics, measures
+//! lower:       Graph -simplify-> Graph -fuse-> Kernels -plan-> Plan -emit-> Code
+//! ```
+//!
+//! Pure: no files, clock, threads or devices. Passes know the data between them (`module`, `net`, `graph`, `kernels`,
+//! `program`), never each other; their order stands here and in `lower`.
 
 #![forbid(unsafe_code)]
 
@@ -36,6 +46,24 @@ pub use convert::convert;
 pub use initialize::initialization;
 pub use lower::{lower, lower_apart};
 pub use step::{Options, TargetScale, states, step_graph};
+
+use gmpc_grammar::diagnostic::Diagnostic;
+
+/// The program of one goal at one batch size.
+///
+/// # Errors
+/// As [`step_graph`].
+pub fn compile(
+    module: &module::Module,
+    net: &net::Net,
+    goal: program::Goal,
+    batch: usize,
+    options: &Options,
+) -> Result<program::Program, Vec<Diagnostic>> {
+    let (graph, measures) = step_graph(module, net, goal, batch, options)?;
+    debug_assert_eq!(graph::verify(&graph), Ok(()), "{}", graph.print(Some(&module.sources)));
+    Ok(lower(goal, module.experiment.precision, batch, &graph, measures))
+}
 
 #[cfg(test)]
 pub(crate) mod testing;

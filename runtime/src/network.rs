@@ -7,7 +7,7 @@ use gmpc_compiler::graph::{Graph, Role};
 use gmpc_compiler::module::Module;
 use gmpc_compiler::net::{Layer, Net};
 use gmpc_compiler::program::{Goal, Program, StateLayout};
-use gmpc_compiler::{Options, initialization, lower, states, step_graph};
+use gmpc_compiler::{Options, compile, initialization, states};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::sync::Arc;
 
@@ -45,9 +45,7 @@ impl Network {
 
 impl Programs for Network {
     fn program(&self, goal: Goal, batch: usize) -> Result<Program, Failure> {
-        let step = step_graph(&self.module, &self.net, goal, batch, &self.options);
-        let (graph, measures) = step.map_err(|diagnostics| wrong(&self.module, diagnostics))?;
-        Ok(lower(goal, self.precision(), batch, &graph, measures))
+        compile(&self.module, &self.net, goal, batch, &self.options).map_err(|told| wrong(&self.module, told))
     }
 
     fn initialization(&self) -> &Graph {

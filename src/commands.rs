@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod bench;
 mod check;
 mod compare;
 mod completions;
@@ -15,7 +16,7 @@ mod summary;
 mod train;
 
 use crate::args::{Args, Command};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::output::Output;
 
 /// Runs the command that was asked for.
@@ -37,6 +38,6 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Command::Explain { code } => explain::run(code.as_deref(), output),
         Command::Fmt(args) => fmt::run(args, output),
         Command::Completions { shell } => completions::run(*shell),
-        other => Err(Failure::new(Kind::Usage, format!("{other:?} is not here yet"))),
+        Command::Bench(args) => bench::run(args, output),
     }
 }

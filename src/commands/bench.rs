@@ -1,0 +1,58 @@
+//! `gmpc bench FILE`: what a training step costs, on random rows.
+
+use crate::args::BenchArgs;
+use crate::failure::Failure;
+use crate::output::table::{Field, bytes, draw, number, thousands};
+use crate::output::{Output, stdout_is_colourful};
+use crate::project::{device, request, tell};
+use gmpc_runtime::bench::{Bench, bench};
+
+/// Times it.
+///
+/// # Errors
+/// The file is wrong, or the device fails.
+pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
+    let (bench, warnings) = bench(&request(&args.file, &args.data, device(args.device))?, args.batch)?;
+    tell(warnings, output);
+    output.line(&bench.to_json());
+    output.say(text(&bench));
+    Ok(())
+}
+
+/// For people.
+fn text(bench: &Bench) -> String {
+    let what = if bench.trains { "training step" } else { "prediction" };
+    let rows: Vec<_> = bench
+        .kernels
+        .iter()
+        .map(|kernel| vec![Field::text(&kernel.name), Field::number(number(kernel.us))])
+        .collect();
+    let kernels = if rows.is_empty() {
+        String::new()
+    } else {
+        format!("\n\n{}", draw(&["kernel, alone", "us"], &rows, stdout_is_colourful()))
+    };
+    format!(
+        "{what}, param {}, {} rows, {}, {}, one thread\n\n\
+         us per step      {:>12}   fastest {}, program alone {}\n\
+         examples per s   {:>12}\n\
+         compile, ms      {:>12}   source to first step {}\n\
+         planned memory   {:>12}   peak of the process {}\n\
+         parameters       {:>12}\n\
+         flops per step   {:>12}{kernels}",
+        bench.param,
+        bench.batch,
+        bench.precision,
+        bench.device,
+        number(bench.us_per_step),
+        number(bench.us_min),
+        number(bench.us_program),
+        number(bench.examples_per_s),
+        number(bench.compile_ms),
+        number(bench.first_step_ms),
+        bytes(bench.planned_bytes as u64),
+        bench.peak_rss_bytes.map_or("unknown".to_string(), bytes),
+        thousands(bench.parameters as u64),
+        thousands(bench.flops_per_step),
+    )
+}

@@ -75,7 +75,8 @@ fn computed(
             BinaryOp::Add => Some(a.checked_add(*b)),
             BinaryOp::Subtract => Some(a.checked_sub(*b)),
             BinaryOp::Multiply => Some(a.checked_mul(*b)),
-            BinaryOp::Divide => (a.checked_rem(*b) == Some(0)).then(|| a.checked_div(*b)),
+            // The smallest whole number by -1 divides without remainder and does not fit: that is an overflow.
+            BinaryOp::Divide => (a.wrapping_rem(*b) == 0).then(|| a.checked_div(*b)),
             BinaryOp::Power => u32::try_from(*b).ok().map(|b| a.checked_pow(b)),
             _ => None,
         };

@@ -1,8 +1,9 @@
 //! `bench`: what a training step costs, from the source text to the kernels.
 //!
 //! The timed step is the train loop's own: rows gathered in shuffled order, the prologue, the program, the measures added
-//! up. Rows are random, so that no data set is needed. Times are medians over blocks of steps, so that a block in which the
-//! machine did something else does not count.
+//! up. Rows are random, so that no data set is needed. Times are medians over many short blocks of steps, those of the step
+//! and of its program taking turns: a block in which the machine did something else does not count, and a change of its
+//! clock counts for both.
 
 use crate::failure::Failure;
 use crate::metrics::Sums;
@@ -20,10 +21,14 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Blocks of steps that are timed.
-const BLOCKS: usize = 25;
-/// About how long a block takes.
-const BLOCK: Duration = Duration::from_millis(15);
+/// About how long a block takes: shorter than the slices of time a busy machine deals out.
+const BLOCK: Duration = Duration::from_micros(300);
+/// Blocks that are timed at least, and …
+const FEWEST: usize = 15;
+/// … at most, …
+const MOST: usize = 300;
+/// … and for how long, once there are enough.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 /// Rows in a step where neither the file nor the caller says.
 const ROWS: usize = 64;
 
@@ -90,12 +95,14 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
     let mut steps = Steps::new(&session, handle, rows, batch, &network);
     steps.one(&mut session)?;
     let first_step = begin.elapsed();
-    let whole = time(|| steps.one(&mut session))?;
-    let program = Arc::clone(session.program(handle));
-    let alone = time(|| {
-        let (executable, states) = session.executable(handle);
-        executable.run(states, Random { seed: 0, step: 1 }).map_err(Failure::from)
+    let [whole, alone] = time(|which| match which {
+        0 => steps.one(&mut session),
+        _ => {
+            let (executable, states) = session.executable(handle);
+            executable.run(states, Random { seed: 0, step: 1 }).map_err(Failure::from)
+        }
     })?;
+    let program = Arc::clone(session.program(handle));
     let kernels = if request.device.name() == "cpu" { kernels(request, &mut session, handle)? } else { vec![] };
     let planned_bytes = program.code.scratch_bytes + session.states.data.len() * session.precision().bytes();
     let bench = Bench {
@@ -188,27 +195,35 @@ fn kernels(request: &Request, session: &mut Session, handle: Handle) -> Result<V
             executable.input(index).copy_from(&input.as_slice());
         }
         let mut states = session.states.clone();
-        let times = time(|| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
+        let [times] = time(|_| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
         kernels.push(Kernel { name, us: median(&times) });
     }
     Ok(kernels)
 }
 
-/// Microseconds a call, block by block.
-fn time(mut call: impl FnMut() -> Result<(), Failure>) -> Result<Vec<f64>, Failure> {
-    let begin = Instant::now();
-    let mut calls = 0_u32;
-    while begin.elapsed() < BLOCK {
-        call()?;
-        calls += 1;
-    }
-    let mut blocks = Vec::with_capacity(BLOCKS);
-    for _ in 0..BLOCKS {
+/// Microseconds a call of each of `N` things that take turns, block by block; `call` is told which.
+fn time<const N: usize>(mut call: impl FnMut(usize) -> Result<(), Failure>) -> Result<[Vec<f64>; N], Failure> {
+    let mut calls = [1_u32; N];
+    for (which, calls) in calls.iter_mut().enumerate() {
         let begin = Instant::now();
-        for _ in 0..calls {
-            call()?;
+        while begin.elapsed() < BLOCK {
+            call(which)?;
+            *calls += 1;
         }
-        blocks.push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(calls));
+    }
+    let mut blocks = [(); N].map(|()| Vec::with_capacity(MOST));
+    let begin = Instant::now();
+    for count in 0..MOST {
+        if count >= FEWEST && begin.elapsed() > LONG_ENOUGH {
+            break;
+        }
+        for which in 0..N {
+            let begin = Instant::now();
+            for _ in 0..calls[which] {
+                call(which)?;
+            }
+            blocks[which].push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(calls[which]));
+        }
     }
     Ok(blocks)
 }

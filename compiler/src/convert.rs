@@ -26,7 +26,8 @@ use write::write;
 /// Tensors by name, in the files' layout: weights `[units, fan_in]`.
 pub type Tensors = BTreeMap<String, Tensor>;
 
-/// Writes a network's parameters and statistics in the parameterizations of another network of the same layers.
+/// Writes a network's parameters and statistics in the parameterizations of another network of the same layers, whose names
+/// may differ (`linear1` may have become `dense2`).
 ///
 /// Optimizer states are not carried over. Statistics that the target needs and the source does not have start at 0 and 1.
 ///
@@ -93,9 +94,10 @@ impl Conversion<'_> {
             (LayerKind::Flatten, Some(pending)) if keeps_features => drop(self.pending.insert(index, pending)),
             (_, Some(pending)) => return Err(self.nowhere(&pending, layer)),
             (LayerKind::MeanNorm { .. }, None) => {
-                let name = format!("{}.running_mean", layer.name);
-                let mean = self.tensors.get(&name).ok_or_else(|| missing(&name, layer))?;
-                self.result.insert(name, mean.clone());
+                let source = &self.nets[0].layers[index];
+                let name = format!("{}.running_mean", source.name);
+                let mean = self.tensors.get(&name).ok_or_else(|| missing(&name, source))?;
+                self.result.insert(format!("{}.running_mean", layer.name), mean.clone());
             }
             _ => {}
         }
@@ -112,7 +114,7 @@ impl Conversion<'_> {
         let fan_in = self.nets[0].layers[source.inputs[0]].shape.iter().product();
         let mut plain = fold(source, from, fan_in, self.tensors)?;
         if incoming.is_none()
-            && let Some(kept) = self.kept(layer, to, fan_in, &plain)
+            && let Some(kept) = self.kept(source, layer, to, fan_in, &plain)
         {
             self.result.extend(kept);
             return Ok(());
@@ -129,15 +131,16 @@ impl Conversion<'_> {
     }
 
     /// The source's own tensors, if the target takes the same ones and they mean the same there.
-    fn kept(&self, layer: &Layer, to: &Unit, fan_in: usize, plain: &Plain) -> Option<Tensors> {
-        let prefix = format!("{}.", layer.name);
-        let own: Tensors =
-            self.tensors.iter().filter(|(n, _)| n.starts_with(&prefix)).map(|(n, t)| (n.clone(), t.clone())).collect();
+    fn kept(&self, source: &Layer, layer: &Layer, to: &Unit, fan_in: usize, plain: &Plain) -> Option<Tensors> {
+        let own = |state: &State| {
+            let name = state.name.strip_prefix(&format!("{}.", layer.name))?;
+            self.tensors.get(&format!("{}.{name}", source.name))
+        };
         let states = fold::states(layer, to, fan_in).ok()?;
         let mut kept = Tensors::new();
         for (state, origin) in &states {
             let neutral = if *origin == Origin::Variance { 1.0 } else { 0.0 };
-            let tensor = match (own.get(&state.name), state.role) {
+            let tensor = match (own(state), state.role) {
                 (Some(tensor), _) => tensor.clone(),
                 (None, Role::Statistic) => Tensor::full(&state.file_shape, neutral),
                 (None, _) => return None,
@@ -155,11 +158,12 @@ impl Conversion<'_> {
 
 fn check_layers(from: &Net, to: &Net) -> Result<(), Diagnostic> {
     for (a, b) in from.layers.iter().zip(&to.layers) {
-        if a.name != b.name || a.shape != b.shape || a.inputs != b.inputs || !same_kind(&a.kind, &b.kind) {
+        if a.shape != b.shape || a.inputs != b.inputs || !same_kind(&a.kind, &b.kind) {
             return Err(differs(b, a));
         }
     }
-    match (from.layers.len() == to.layers.len(), from.layers.last(), to.layers.last()) {
+    let same_end = from.layers.len() == to.layers.len() && from.output == to.output;
+    match (same_end, from.layers.last(), to.layers.last()) {
         (false, Some(a), Some(b)) => Err(differs(b, a)),
         _ => Ok(()),
     }

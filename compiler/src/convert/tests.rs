@@ -81,6 +81,17 @@ fn a_last_unit_without_activation_takes_everything_inside() {
 }
 
 #[test]
+fn layers_may_have_other_names() {
+    let ((a, a_net), (b, b_net)) =
+        (model("gmp", "dense(4) -> relu -> linear(2)"), model("wn", "dense(4) -> relu -> dense(2)"));
+    let before = tensors(&a, &a_net);
+    let after = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let (x, y) = (prediction(&a, &a_net, &before), prediction(&b, &b_net, &after));
+    assert!(after.contains_key("dense2.v"));
+    assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9));
+}
+
+#[test]
 fn one_input_keeps_its_sign() {
     let make = |param: &str| {
         network(&format!(

@@ -232,9 +232,9 @@ pub enum Standardize {
 pub struct TrainSpec {
     /// Name of the loss.
     pub loss: String,
-    /// Name of the optimizer.
+    /// Name of the optimizer; empty where the file names none.
     pub optimizer: String,
-    /// Its learning rate before any schedule, finite, above 0.
+    /// Its learning rate before any schedule, finite, above 0; 0 where there is no optimizer.
     pub lr: f64,
     /// Names of the metrics, in the order they are printed; the first is `compare`'s.
     pub metrics: Vec<MetricSpec>,

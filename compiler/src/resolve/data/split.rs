@@ -7,6 +7,7 @@ use crate::resolve::context::Context;
 use crate::suggest::suggestion;
 use gmpc_grammar::ast::{Argument, Expr, ExprKind};
 use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::source::Span;
 
 #[rustfmt::skip] // one line a split
 const SPLITS: [(&str, &[Slot<'static>]); 3] = [
@@ -41,18 +42,29 @@ pub(super) fn split(expr: &Expr, context: &mut Context<'_>) -> Option<Split> {
             Some(Split::Random { train })
         }
         "predefined" => {
-            let train = pattern("train", get("train")?, context);
-            let test = pattern("test", get("test")?, context);
-            let count = context.whole("count", get("count")?, 1);
-            Some(Split::Predefined { train: train?, test: test?, count: count? })
+            let count = get("count")?;
+            let splits = context.whole("count", count, 1);
+            let many = splits.is_some_and(|n| n > 1).then_some(count.span);
+            let train = pattern("train", get("train")?, many, context);
+            let test = pattern("test", get("test")?, many, context);
+            Some(Split::Predefined { train: train?, test: test?, count: splits? })
         }
         _ => Some(Split::Given),
     }
 }
 
-/// A path with `{split}` in it, unless there is only one split.
-fn pattern(what: &str, expr: &Expr, context: &mut Context<'_>) -> Option<String> {
-    context.text(what, expr)
+/// A path with `{split}` in it where there are `many` splits.
+fn pattern(what: &str, expr: &Expr, many: Option<Span>, context: &mut Context<'_>) -> Option<String> {
+    let path = context.text(what, expr)?;
+    match many.filter(|_| !path.contains("{split}")) {
+        None => Some(path),
+        Some(count) => context.keep(Err(vec![
+            Diagnostic::error("E0712", "every split has files of its own")
+                .label(expr.span, "the same file for each of them")
+                .label(count, "several splits")
+                .help("put `{split}` where the number of the split stands: `\"rows/train_{split}.txt\"`"),
+        ])),
+    }
 }
 
 /// The split that is used with this source: a formula gives its own test points, a file never does.

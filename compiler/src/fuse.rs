@@ -18,6 +18,8 @@ mod collapse;
 mod lower;
 mod memory;
 mod merge;
+#[cfg(test)]
+mod tests;
 
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{

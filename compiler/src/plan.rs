@@ -31,11 +31,14 @@ pub fn bytes(precision: Precision) -> usize {
 /// Lays out buffers for kernels that run in the given order. Inputs and outputs keep their room for the whole run.
 #[must_use]
 pub fn plan(kernels: &Kernels, states: &StateLayout, precision: Precision) -> Plan {
-    let lives = lives(kernels);
+    let own = lives(kernels);
+    let heirs = heirs(kernels, &own);
+    let lives = joined(&own, &heirs);
     let size = |index: usize| (kernels.buffers[index].elements * bytes(precision)).next_multiple_of(ALIGNMENT);
     let mut offsets = vec![0; kernels.buffers.len()];
     let mut placed: Vec<usize> = Vec::new();
-    let mut order: Vec<usize> = (0..kernels.buffers.len()).filter(|&i| lives[i].is_some()).collect();
+    let owns = |&i: &usize| lives[i].is_some() && heirs[i] == i;
+    let mut order: Vec<usize> = (0..kernels.buffers.len()).filter(owns).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(size(i))); // large ones first waste least; stable, so deterministic
     for index in order {
         let mut taken: Vec<(usize, usize)> = placed
@@ -51,6 +54,8 @@ pub fn plan(kernels: &Kernels, states: &StateLayout, precision: Precision) -> Pl
     for (index, buffer) in kernels.buffers.iter().enumerate() {
         if let Place::State(state) = buffer.place {
             offsets[index] = states.offsets[state] * bytes(precision);
+        } else {
+            offsets[index] = offsets[heirs[index]];
         }
     }
     let draws = kernels.kernels.iter().any(|k| matches!(k.work, Work::Uniform(_)));
@@ -82,6 +87,45 @@ fn lives(kernels: &Kernels) -> Vec<Life> {
     lives
 }
 
+/// For each buffer the one whose room it takes over: where a nest reads one for the last time and writes another at the
+/// same element, new values can replace old ones, and the working set is one buffer smaller.
+fn heirs(kernels: &Kernels, lives: &[Life]) -> Vec<usize> {
+    let mut heirs: Vec<usize> = (0..kernels.buffers.len()).collect();
+    for (time, kernel) in kernels.kernels.iter().enumerate() {
+        let Work::Nest(nest) = &kernel.work else { continue };
+        let mut taken: Vec<usize> = Vec::new();
+        for store in nest.stores.iter().filter(|s| !s.late) {
+            let index = store.access.buffer.index();
+            let scratch = |i: usize| kernels.buffers[i].place == Place::Scratch;
+            let born = scratch(index) && lives[index].is_some_and(|life| life.0 == time) && heirs[index] == index;
+            let dying = |i: usize| {
+                scratch(i)
+                    && lives[i].is_some_and(|life| life.0 < time && life.1 == time)
+                    && kernels.buffers[i].elements == kernels.buffers[index].elements
+                    && !taken.contains(&i)
+                    && nest.loads().filter(|l| l.buffer.index() == i).all(|l| l.at == store.access.at)
+            };
+            let source = nest.loads().map(|l| l.buffer.index()).find(|&i| dying(i));
+            if let (true, Some(source)) = (born, source) {
+                heirs[index] = heirs[source];
+                taken.push(source);
+            }
+        }
+    }
+    heirs
+}
+
+/// Lives of the buffers that others take over last as long as the last of them.
+fn joined(lives: &[Life], heirs: &[usize]) -> Vec<Life> {
+    let mut joined = lives.to_vec();
+    for (index, &owner) in heirs.iter().enumerate() {
+        if let (Some(own), Some(life)) = (lives[index], joined[owner].as_mut()) {
+            life.1 = life.1.max(own.1);
+        }
+    }
+    joined
+}
+
 fn meet(a: Life, b: Life) -> bool {
     matches!((a, b), (Some(a), Some(b)) if a.0 <= b.1 && b.0 <= a.1)
 }
@@ -102,10 +146,11 @@ fn first_gap(taken: &[(usize, usize)], size: usize) -> usize {
 #[must_use]
 pub fn overlap(kernels: &Kernels, plan: &Plan, precision: Precision) -> Option<(usize, usize)> {
     let lives = lives(kernels);
+    let heirs = heirs(kernels, &lives);
     let range = |i: usize| (plan.offsets[i], plan.offsets[i] + kernels.buffers[i].elements * bytes(precision));
     let pairs = (0..lives.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     pairs.into_iter().find(|&(a, b)| {
         let ((a0, a1), (b0, b1)) = (range(a), range(b));
-        meet(lives[a], lives[b]) && a0 < b1 && b0 < a1
+        heirs[a] != heirs[b] && meet(lives[a], lives[b]) && a0 < b1 && b0 < a1
     })
 }

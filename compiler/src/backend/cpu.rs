@@ -10,6 +10,8 @@ mod machine;
 mod nest;
 mod nest_values;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod uniform;
 
 use crate::experiment::Precision;

@@ -156,28 +156,34 @@ fn mark_repeated(graph: &Graph, live: &[bool], stored: &mut [bool]) {
         let inputs: u32 = node.inputs.iter().map(|i| cost[i.index()]).sum();
         let scalar = node.shape.iter().product::<usize>() == 1;
         cost[id.index()] = match &node.op {
-            _ if stored[id.index()] => 1,
-            Op::Input(_) | Op::State(_) => 1,
             Op::Const(_) | Op::Iota(_) => 0,
-            op if op.is_elementwise() && !scalar => {
+            _ if scalar => 0, // computed once, before the loops
+            _ if stored[id.index()] => LOAD,
+            Op::Input(_) | Op::State(_) => LOAD,
+            Op::Broadcast => inputs.min(1), // stays in registers or the first cache
+            op if op.is_elementwise() => {
                 let cost = inputs + weight(op);
-                let often = uses[id.index()].count > 1 || uses[id.index()].repeated;
-                if often && !worth_repeating(cost) {
+                let repeated = uses[id.index()].repeated && cost > LOAD + 1;
+                let often = uses[id.index()].count > 1 && !worth_repeating(cost);
+                if often || repeated {
                     stored[id.index()] = true;
-                    1
+                    LOAD
                 } else {
                     cost
                 }
             }
-            _ if scalar => inputs.min(1), // computed once, before the loops
             _ => inputs,
         };
     }
 }
 
-/// Is computing a value again no dearer than a trip through memory? Two units are one load and one simple operation.
+/// A trip to memory, in simple vector instructions.
+const LOAD: u32 = 2;
+
+/// Is computing a value again no dearer than a trip through memory, there and back? The limit is one load, one number
+/// from a row that stays at hand, and two operations.
 fn worth_repeating(cost: u32) -> bool {
-    cost <= 2
+    cost <= 2 * LOAD + 1
 }
 
 /// Rough cost of an operation, in simple vector instructions.

@@ -17,6 +17,11 @@ impl Rewriter {
                 self.sum_of(operands[0], &all)
             }
             Op::Broadcast => self.sum_of_repeated(operands[0], id, &axes),
+            Op::Neg => {
+                let sum = self.sum_of(operands[0], &axes)?;
+                let shape = self.shape(sum).to_vec();
+                Some(self.node(&Op::Neg, &[sum], &shape))
+            }
             // A factor that is the same all over goes outside.
             Op::Mul => {
                 let (factor, other) = match (self.constant(operands[0]), self.constant(operands[1])) {

@@ -188,25 +188,40 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
                 }
             }
         }
-        for (i, sums) in sums.iter().enumerate() {
-            let to = c.add(i * c_rows);
-            for (v, &sum) in sums.iter().enumerate() {
-                let (at, count) = (v * S::LANES, if v + 1 == V { last } else { S::LANES });
-                let some = |from: *const S::Element| {
-                    if count == S::LANES { S::load(from) } else { S::load_first(from, count) }
-                };
-                let mut sum = sum;
-                if add {
-                    sum = sum.add(some(to.add(at)));
+        let some = |from: *const S::Element, v: usize| {
+            let from = from.add(v * S::LANES);
+            if v + 1 < V || full { S::load(from) } else { S::load_first(from, last) }
+        };
+        // Simple loops, each unrolled whole, so that the sums never leave the registers.
+        if add {
+            for i in 0..M {
+                for v in 0..V {
+                    sums[i][v] = sums[i][v].add(some(c.add(i * c_rows), v));
                 }
-                if !finish.bias.is_null() {
-                    sum = sum.add(some(finish.bias.add(at)));
-                }
-                if finish.relu {
-                    sum = sum.relu();
-                }
-                if count == S::LANES { sum.store(to.add(at)) } else { sum.store_first(to.add(at), count) }
             }
+        }
+        if !finish.bias.is_null() {
+            for v in 0..V {
+                let bias = some(finish.bias, v);
+                for row in &mut sums {
+                    row[v] = row[v].add(bias);
+                }
+            }
+        }
+        if finish.relu {
+            for row in &mut sums {
+                for sum in row {
+                    *sum = sum.relu();
+                }
+            }
+        }
+        for (i, row) in sums.iter().enumerate() {
+            let to = c.add(i * c_rows);
+            for (v, sum) in row.iter().enumerate().take(V - 1) {
+                sum.store(to.add(v * S::LANES));
+            }
+            let end = to.add((V - 1) * S::LANES);
+            if full { row[V - 1].store(end) } else { row[V - 1].store_first(end, last) }
         }
     }
 }

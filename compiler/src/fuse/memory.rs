@@ -180,10 +180,10 @@ fn mark_repeated(graph: &Graph, live: &[bool], stored: &mut [bool]) {
 /// A trip to memory, in simple vector instructions.
 const LOAD: u32 = 2;
 
-/// Is computing a value again no dearer than a trip through memory, there and back? The limit is one load, one number
-/// from a row that stays at hand, and two operations.
+/// Is computing a value again no dearer than a trip through memory, there and back? The limit is one load, two numbers
+/// from rows that stay at hand, and two operations.
 fn worth_repeating(cost: u32) -> bool {
-    cost <= 2 * LOAD + 1
+    cost <= 3 * LOAD
 }
 
 /// Rough cost of an operation, in simple vector instructions.

@@ -103,32 +103,36 @@ impl Rewriter {
         self.joined_factors(inputs, shape)
     }
 
-    /// (x s) t = x (s t) where s and t are each one number for the whole tensor: one pass over it less, and s t may be
-    /// known before the step.
+    /// (x s) t = x (s t) where s and t are repeated, along the same axes or everywhere: one operation on the whole tensor
+    /// less, and s t may be known before the step.
     fn joined_factors(&mut self, inputs: &[Id], shape: &[usize]) -> Option<Id> {
         for (outer, product) in [(inputs[1], inputs[0]), (inputs[0], inputs[1])] {
-            let Some(t) = self.uniform(outer) else { continue };
+            let Some(t) = self.repeated(outer) else { continue };
             if *self.op(product) != Op::Mul {
                 continue;
             }
             let (a, b) = (self.graph[product].inputs[0], self.graph[product].inputs[1]);
-            let Some((s, x)) = self.uniform(b).map(|s| (s, a)).or_else(|| self.uniform(a).map(|s| (s, b))) else {
-                continue;
-            };
-            let one = vec![1; shape.len()];
-            let (s, t) = (self.spread(s, &one), self.spread(t, &one));
-            let factor = self.node(&Op::Mul, &[s, t], &one);
-            let factor = self.broadcast(factor, shape);
-            return Some(self.apply(&Op::Mul, &[x, factor], shape));
+            for (x, s) in [(a, self.repeated(b)), (b, self.repeated(a))] {
+                let Some(s) = s.filter(|&s| self.alike(s, t)) else { continue };
+                let small = self.graph.fitted_shape(s, t)?;
+                let (s, t) = (self.broadcast(s, &small), self.broadcast(t, &small));
+                let factor = self.node(&Op::Mul, &[s, t], &small);
+                let factor = self.broadcast(factor, shape);
+                return Some(self.apply(&Op::Mul, &[x, factor], shape));
+            }
         }
         None
     }
 
-    /// The one number that a tensor of several elements repeats.
-    fn uniform(&self, id: Id) -> Option<Id> {
-        let source = *self.graph[id].inputs.first()?;
-        let repeats = *self.op(id) == Op::Broadcast && self.shape(source).iter().product::<usize>() == 1;
-        repeats.then_some(source)
+    /// What a tensor repeats.
+    fn repeated(&self, id: Id) -> Option<Id> {
+        (*self.op(id) == Op::Broadcast).then(|| self.graph[id].inputs[0])
+    }
+
+    /// One shape, or one of them a single number.
+    fn alike(&self, s: Id, t: Id) -> bool {
+        let single = |id: Id| self.shape(id).iter().product::<usize>() == 1;
+        self.shape(s) == self.shape(t) || single(s) || single(t)
     }
 
     /// x > 0 is max(x, 0) > 0, which saves keeping x where the maximum is kept anyway.

@@ -4,7 +4,7 @@ use crate::experiment::Precision;
 use crate::math::Machine;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I32, I32X4, I64, I64X2};
-use cranelift_codegen::ir::{ConstantData, Endianness, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::{ConstantData, Endianness, InstBuilder, MemFlagsData, Opcode, Type, Value};
 use cranelift_frontend::FunctionBuilder;
 
 /// Emits arithmetic on values of one type.
@@ -40,6 +40,21 @@ impl Lanes<'_, '_> {
     /// Compares; an all-ones or all-zeros integer a lane for vectors, a truth value otherwise.
     pub(super) fn compare(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
         self.b.ins().fcmp(condition, a, b)
+    }
+
+    fn compares_integers(&self, mask: Value) -> bool {
+        let definition = self.b.func.dfg.value_def(mask).inst();
+        definition.is_some_and(|inst| self.b.func.dfg.insts[inst].opcode() == Opcode::Icmp)
+    }
+
+    /// a where `mask` holds, else 0.
+    pub(super) fn masked(&mut self, mask: Value, a: Value) -> Value {
+        if !self.is_vector() {
+            let zero = self.number(0.0);
+            return self.b.ins().select(mask, a, zero);
+        }
+        let mask = self.b.ins().bitcast(self.float, little(), mask);
+        self.b.ins().band(mask, a)
     }
 
     /// -a
@@ -151,7 +166,12 @@ impl Machine for Lanes<'_, '_> {
     }
 
     fn select(&mut self, mask: Value, a: Value, b: Value) -> Value {
-        if self.is_vector() {
+        if self.is_vector() && self.compares_integers(mask) {
+            // As integers, so that the code generator sees that the mask is all ones or all zeros and blends.
+            let (a, b) = (self.bits(a), self.bits(b));
+            let chosen = self.b.ins().bitselect(mask, a, b);
+            self.from_bits(chosen)
+        } else if self.is_vector() {
             let mask = self.b.ins().bitcast(self.float, little(), mask);
             self.b.ins().bitselect(mask, a, b)
         } else {

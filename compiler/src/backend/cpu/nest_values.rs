@@ -300,6 +300,9 @@ impl<'n> Values<'n> {
         if *op == Op::Select {
             let mask = self.mask(emitter, operands[0], copy, width);
             let b = self.operand(emitter, operands[1].index(), copy, width);
+            if self.nest.exprs[operands[2].index()] == Expr::Const(0.0) {
+                return emitter.machine(width).masked(mask, b);
+            }
             let c = self.operand(emitter, operands[2].index(), copy, width);
             return emitter.machine(width).select(mask, b, c);
         }

@@ -53,7 +53,7 @@ impl Variant {
 
 /// A product as generated code calls it: m, n, k; address, row stride and column stride of A and of B; address and row
 /// stride of C; a row to add to every row, or null; 1 if negative results become 0, else 0. Strides are in elements.
-pub type Product<T> = unsafe extern "sysv64" fn(
+pub type Product<T> = unsafe extern "C" fn(
     m: usize,
     n: usize,
     k: usize,

@@ -234,7 +234,7 @@ macro_rules! entry {
         /// The processor has the features; the matrices are valid, C overlaps neither A nor B.
         $(#[cfg(target_arch = "x86_64")] #[target_feature(enable = $feature)])?
         #[allow(clippy::too_many_arguments)] // called by generated code, which passes numbers
-        pub(super) unsafe extern "sysv64" fn $name(
+        pub(super) unsafe extern "C" fn $name(
             m: usize,
             n: usize,
             k: usize,

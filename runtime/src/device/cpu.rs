@@ -1,6 +1,7 @@
 //! This processor: generated functions made executable by Cranelift, contractions from [`crate::contraction`].
 
 mod disassemble;
+mod flush;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,11 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use flush::Flush;
 use gmpc_compiler::backend::cpu::product_symbol;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
-use gmpc_compiler::program::Program;
+use gmpc_compiler::program::{Program, StateLayout};
 use memory::Scratch;
 use std::sync::Arc;
 
@@ -35,7 +37,7 @@ impl Default for Cpu {
 }
 
 /// What every generated function looks like: states, scratch.
-type Entry = unsafe extern "sysv64" fn(*mut u8, *mut u8);
+type Entry = unsafe extern "C" fn(*mut u8, *mut u8);
 
 fn failed(what: &str, error: impl std::fmt::Display) -> DeviceError {
     DeviceError { message: format!("{what}: {error}"), help: None }
@@ -74,6 +76,8 @@ struct Loaded {
     program: Arc<Program>,
     entries: Vec<Entry>,
     scratch: Scratch,
+    /// The layout last compared with the program's, so that a training loop compares addresses only.
+    layout: Option<Arc<StateLayout>>,
     /// Keeps the entries alive.
     _code: MachineCode,
 }
@@ -105,7 +109,21 @@ impl Loaded {
             message: format!("there is no room for {} bytes of working memory", program.code.scratch_bytes),
             help: Some("use a smaller batch".into()),
         })?;
-        Ok(Loaded { program, entries, scratch, _code: code })
+        Ok(Loaded { program, entries, scratch, layout: None, _code: code })
+    }
+}
+
+impl Loaded {
+    /// Are these the states the code was made for?
+    fn check(&mut self, layout: &Arc<StateLayout>) -> Result<(), DeviceError> {
+        if self.layout.as_ref().is_some_and(|known| Arc::ptr_eq(known, layout)) {
+            return Ok(());
+        }
+        if **layout != StateLayout::new(&self.program.graph.states) {
+            return Err(failed("these states are not this program's", "another network"));
+        }
+        self.layout = Some(Arc::clone(layout));
+        Ok(())
     }
 }
 
@@ -142,9 +160,7 @@ impl Executable for Loaded {
     }
 
     fn run(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError> {
-        if states.layout.states != self.program.graph.states {
-            return Err(failed("these states are not this program's", "another network"));
-        }
+        self.check(&states.layout)?;
         let address = match (&mut states.data, self.program.precision) {
             (Numbers::F32(data), Precision::F32) if data.len() == states.layout.elements => data.as_mut_ptr().cast(),
             (Numbers::F64(data), Precision::F64) if data.len() == states.layout.elements => data.as_mut_ptr().cast(),
@@ -153,6 +169,7 @@ impl Executable for Loaded {
         if let Some(at) = self.program.code.random {
             self.scratch.set_random(at, random);
         }
+        let _flush = Flush::begin();
         for entry in &self.entries {
             // SAFETY: the code reads and writes `layout.elements` numbers of its precision from `address` on, just
             // checked, and `scratch_bytes` of scratch memory, which is as large and ours alone; neither overlaps.

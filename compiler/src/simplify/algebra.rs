@@ -26,7 +26,8 @@ impl Rewriter {
             Op::Select => match constants[0] {
                 Some(0.0) => Some(inputs[2]),
                 Some(_) => Some(inputs[1]),
-                None => (inputs[1] == inputs[2]).then(|| inputs[1]),
+                None if inputs[1] == inputs[2] => Some(inputs[1]),
+                None => self.masked_product(inputs, constants[2], shape),
             },
             _ => None,
         };
@@ -124,8 +125,27 @@ impl Rewriter {
         None
     }
 
+    /// A row factor of what a mask lets through goes outside, where a sum over the rows can leave it: for m ? x s : 0
+    /// compute (m ? x : 0) s.
+    fn masked_product(&mut self, inputs: &[Id], other: Option<f64>, shape: &[usize]) -> Option<Id> {
+        if other != Some(0.0) || *self.op(inputs[1]) != Op::Mul {
+            return None;
+        }
+        let (a, b) = (self.graph[inputs[1]].inputs[0], self.graph[inputs[1]].inputs[1]);
+        let is_row = |this: &Self, id: Id| {
+            this.repeated(id).is_some_and(|s| this.shape(s).first() == Some(&1) && shape.first() != Some(&1))
+        };
+        let (x, row) = match (is_row(self, a), is_row(self, b)) {
+            (_, true) => (a, b),
+            (true, _) => (b, a),
+            _ => return None,
+        };
+        let masked = self.node(&Op::Select, &[inputs[0], x, inputs[2]], shape);
+        Some(self.node(&Op::Mul, &[masked, row], shape))
+    }
+
     /// What a tensor repeats.
-    fn repeated(&self, id: Id) -> Option<Id> {
+    pub(super) fn repeated(&self, id: Id) -> Option<Id> {
         (*self.op(id) == Op::Broadcast).then(|| self.graph[id].inputs[0])
     }
 

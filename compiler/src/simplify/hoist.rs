@@ -54,7 +54,7 @@ pub fn hoist(graph: &Graph) -> (Graph, Graph) {
         }
         step_graph.outputs.push(output);
     }
-    (step_graph, prologue)
+    (super::prune(&step_graph), prologue)
 }
 
 fn renamed(inputs: &[Id], names: &[Id]) -> Vec<Id> {

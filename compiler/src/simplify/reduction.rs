@@ -22,20 +22,24 @@ impl Rewriter {
                 let shape = self.shape(sum).to_vec();
                 Some(self.node(&Op::Neg, &[sum], &shape))
             }
-            // A factor that is the same all over goes outside.
+            // A factor that is the same along the axes goes outside.
             Op::Mul => {
-                let (factor, other) = match (self.constant(operands[0]), self.constant(operands[1])) {
-                    (Some(c), None) => (c, operands[1]),
-                    (None, Some(c)) => (c, operands[0]),
-                    _ => return None,
-                };
+                let (factor, other) = self
+                    .constant_along(operands[1], operands[0], &axes)
+                    .or_else(|| self.constant_along(operands[0], operands[1], &axes))?;
                 let sum = self.sum_of(other, &axes)?;
                 let shape = self.shape(sum).to_vec();
-                let factor = self.full(factor, &shape);
+                let factor = self.broadcast(factor, &shape);
                 Some(self.node(&Op::Mul, &[sum, factor], &shape))
             }
             _ => None,
         }
+    }
+
+    /// What `id` repeats along all of the axes, and the other factor.
+    fn constant_along(&self, id: Id, other: Id, axes: &[usize]) -> Option<(Id, Id)> {
+        let source = self.repeated(id)?;
+        axes.iter().all(|&axis| self.shape(source)[axis] == 1).then_some((source, other))
     }
 
     fn sum_of(&mut self, id: Id, axes: &[usize]) -> Option<Id> {

@@ -3,6 +3,7 @@
 mod cli;
 mod convert;
 mod determinism;
+mod errors;
 mod examples;
 mod exit_codes;
 mod fuzz;

@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn parameterizations_stand_below_each_other_without_other_axes() {
         let cells = vec![cell("sp", &[], &[1.0, 1.5], false), cell("gmp", &[], &[0.5, 0.75], true)];
-        assert_snapshot!(table(&comparison(&[], cells), false), @r"");
+        assert_snapshot!(table(&comparison(&[], cells), false));
     }
 
     #[test]
@@ -82,6 +82,6 @@ mod tests {
             cell("sp", &[("data", "uci.naval")], &[0.0021, 0.0022], false),
             cell("gmp", &[("data", "uci.naval")], &[], false),
         ];
-        assert_snapshot!(table(&comparison(&["data"], cells), false), @r"");
+        assert_snapshot!(table(&comparison(&["data"], cells), false));
     }
 }

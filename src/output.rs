@@ -77,7 +77,12 @@ impl Output {
             Failure::Other(problem) => {
                 to_stderr(&diagnostics::sentence(problem, diagnostics::Style::of_stderr()));
                 if self.json {
-                    json::error(problem.code.unwrap_or(problem.kind.word()), &problem.message, None, problem.help.as_deref());
+                    json::error(
+                        problem.code.unwrap_or(problem.kind.word()),
+                        &problem.message,
+                        None,
+                        problem.help.as_deref(),
+                    );
                 }
             }
         }

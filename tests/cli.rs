@@ -42,7 +42,8 @@ fn json_lines_are_those_of_the_design() {
 fn options_replace_values_of_the_file() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
-    let module = gmpc(&["emit", &file, "--stage", "module", "--param", "wn + mbn", "--set", "train.epochs=7", "--seed", "9"]);
+    let module =
+        gmpc(&["emit", &file, "--stage", "module", "--param", "wn + mbn", "--set", "train.epochs=7", "--seed", "9"]);
     let text = module.expect(0).stdout;
     assert!(text.contains("wn + mbn") && text.contains("epochs") && text.contains('7') && text.contains('9'), "{text}");
     let again = write(folder.path(), "again.gmpnet", &text);

@@ -41,8 +41,20 @@ fn a_comparison_does_not_depend_on_the_number_of_threads() {
     let file = write(folder.path(), "tiny.gmpnet", TINY);
     let compare = |threads: &str| {
         let over = "train.optimizer.lr=0.01,0.1";
-        let arguments =
-            ["compare", &file, "--param", "sp,gmp", "--over", over, "--repeats", "3", "--threads", threads, "--json", "--quiet"];
+        let arguments = [
+            "compare",
+            &file,
+            "--param",
+            "sp,gmp",
+            "--over",
+            over,
+            "--repeats",
+            "3",
+            "--threads",
+            threads,
+            "--json",
+            "--quiet",
+        ];
         gmpc(&arguments).expect(0).stdout
     };
     let one = compare("1");
@@ -56,7 +68,8 @@ fn an_interrupted_comparison_goes_on_where_it_stopped() {
     let file = write(folder.path(), "tiny.gmpnet", TINY);
     let kept = folder.path().join("kept").to_string_lossy().into_owned();
     let compare = |repeats: &str| {
-        gmpc(&["compare", &file, "--param", "sp,gmp", "--repeats", repeats, "--out", &kept, "--format", "csv"]).expect(0)
+        gmpc(&["compare", &file, "--param", "sp,gmp", "--repeats", repeats, "--out", &kept, "--format", "csv"])
+            .expect(0)
     };
     compare("2");
     let again = compare("3");
@@ -80,7 +93,9 @@ fn a_run_stopped_and_resumed_ends_with_the_same_bits() {
     crate::support::run(start(&whole)).expect(0);
     let mut child = start(&parts).spawn().unwrap();
     for _ in 0..2 {
-        while std::fs::metadata(parts.join("metrics.jsonl")).map_or(0, |m| m.len()) == 0 && child.try_wait().unwrap().is_none() {
+        while std::fs::metadata(parts.join("metrics.jsonl")).map_or(0, |m| m.len()) == 0
+            && child.try_wait().unwrap().is_none()
+        {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         std::thread::sleep(std::time::Duration::from_millis(60));

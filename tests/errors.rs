@@ -38,7 +38,8 @@ fn a_mistake_in_an_option_is_shown_in_the_option() {
 
 #[test]
 fn a_definition_of_the_library_that_clashes_is_shown_too() {
-    let text = "parameterization gmp { w: weight ~ he_normal  dot(w, x) }\nmodel m(input: [2]) { input -> linear(1) }\n";
+    let text =
+        "parameterization gmp { w: weight ~ he_normal  dot(w, x) }\nmodel m(input: [2]) { input -> linear(1) }\n";
     assert_snapshot!(said(text, &[]));
 }
 

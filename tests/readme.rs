@@ -21,7 +21,8 @@ fn blocks(page: &str, kind: &str) -> Vec<String> {
 
 /// Commands of a page, one a line: `gmpc …`, or `cargo run --release -- …`, which is the same.
 fn commands(page: &str) -> Vec<Vec<String>> {
-    let lines: Vec<String> = blocks(page, "sh").iter().flat_map(|b| b.lines().map(str::to_string).collect::<Vec<_>>()).collect();
+    let lines: Vec<String> =
+        blocks(page, "sh").iter().flat_map(|b| b.lines().map(str::to_string).collect::<Vec<_>>()).collect();
     let ours = lines.iter().filter_map(|line| {
         let line = line.strip_prefix("cargo run --release --").or_else(|| line.strip_prefix("gmpc"))?;
         Some(line.split_whitespace().map(str::to_string).collect())

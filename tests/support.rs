@@ -83,7 +83,10 @@ pub fn data_dir() -> Option<PathBuf> {
     let named = std::env::var_os("GMPNET_DATA").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| root().join("../shared/data"));
     let found = folder.join("uci/yacht/data/data.txt").is_file().then_some(folder);
-    assert!(found.is_some() || std::env::var_os("CI").is_none(), "with CI set, the data have to be here: set GMPNET_DATA");
+    assert!(
+        found.is_some() || std::env::var_os("CI").is_none(),
+        "with CI set, the data have to be here: set GMPNET_DATA"
+    );
     found
 }
 

@@ -155,7 +155,8 @@ fn every_unsafe_block_says_why_it_is_sound() {
 
 #[test]
 fn the_compiler_touches_no_file_clock_or_thread() {
-    let pure = files("rs").into_iter().filter(|path| path.starts_with("grammar/src") || path.starts_with("compiler/src"));
+    let pure =
+        files("rs").into_iter().filter(|path| path.starts_with("grammar/src") || path.starts_with("compiler/src"));
     no_line(pure, "grammar and compiler are pure", |line| {
         ["std::fs", "std::time", "std::thread", "std::net", "std::process", "std::env"].iter().any(|m| line.contains(m))
     });
@@ -166,14 +167,17 @@ fn every_file_introduces_itself() {
     for path in files("rs") {
         assert!(text(&path).starts_with("//!"), "{} does not open with `//!`", path.display());
     }
-    for path in files_or_none("gmpnet").into_iter().filter(|path| path.starts_with("stdlib") || path.starts_with("examples")) {
+    for path in
+        files_or_none("gmpnet").into_iter().filter(|path| path.starts_with("stdlib") || path.starts_with("examples"))
+    {
         assert!(text(&path).starts_with("//!"), "{} does not open with `//!`", path.display());
     }
 }
 
 #[test]
 fn nothing_is_left_half_done() {
-    let words = [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["FIX", "ME"].concat(), ["#[ig", "nore"].concat()];
+    let words =
+        [["to", "do!("].concat(), ["unimple", "mented!("].concat(), ["FIX", "ME"].concat(), ["#[ig", "nore"].concat()];
     no_line(files("rs"), "half done", |line| words.iter().any(|word| line.contains(word)));
 }
 

@@ -22,11 +22,8 @@ pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
 /// For people.
 fn text(bench: &Bench) -> String {
     let what = if bench.trains { "training step" } else { "prediction" };
-    let rows: Vec<_> = bench
-        .kernels
-        .iter()
-        .map(|kernel| vec![Field::text(&kernel.name), Field::number(number(kernel.us))])
-        .collect();
+    let rows: Vec<_> =
+        bench.kernels.iter().map(|kernel| vec![Field::text(&kernel.name), Field::number(number(kernel.us))]).collect();
     let kernels = if rows.is_empty() {
         String::new()
     } else {

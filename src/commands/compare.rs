@@ -79,7 +79,8 @@ fn step_text(step: &Step, axes: &Axes) -> String {
         Err(reason) => format!("failed: {reason}"),
         Ok(figures) => {
             let wanted = axes.metric.as_deref();
-            let shown = figures.iter().filter(|(name, _)| wanted.map_or(name.starts_with("test."), |w| name.ends_with(w)));
+            let shown =
+                figures.iter().filter(|(name, _)| wanted.map_or(name.starts_with("test."), |w| name.ends_with(w)));
             shown.map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>().join("  ")
         }
     };
@@ -107,5 +108,9 @@ fn failed(comparison: &Comparison, output: &Output) -> Result<(), Failure> {
     if comparison.cells.iter().any(|cell| !cell.values.is_empty()) {
         return Ok(());
     }
-    Err(Failure::with_help(Kind::Diverged, "every run failed", "train one with `gmpc train` to see where it goes wrong"))
+    Err(Failure::with_help(
+        Kind::Diverged,
+        "every run failed",
+        "train one with `gmpc train` to see where it goes wrong",
+    ))
 }

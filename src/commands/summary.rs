@@ -63,11 +63,14 @@ fn summarize(network: &Network, batch: usize) -> Result<Summary, Failure> {
 }
 
 fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
-    let own = |state: &&State| state.role == Role::Parameter && state.name.rsplit_once('.').is_some_and(|(l, _)| l == layer.name);
+    let own = |state: &&State| {
+        state.role == Role::Parameter && state.name.rsplit_once('.').is_some_and(|(l, _)| l == layer.name)
+    };
     let (kind, param, flops) = match &layer.kind {
         LayerKind::Unit(unit) => {
             let Product::Dense { units } = unit.product;
-            let fan_in: usize = layer.inputs.iter().map(|&i| network.net.layers[i].shape.iter().product::<usize>()).sum();
+            let fan_in: usize =
+                layer.inputs.iter().map(|&i| network.net.layers[i].shape.iter().product::<usize>()).sum();
             let activation = unit.activation.to_string();
             let kind = if activation == "identity" { "dense".to_string() } else { format!("dense, {activation}") };
             (kind, Some(unit.param.to_string()), 2 * (fan_in * units * batch) as u64)

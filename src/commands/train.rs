@@ -113,7 +113,8 @@ impl Teller {
     fn epoch(&mut self, epoch: &Epoch) {
         let total = self.epochs;
         if let Some(progress) = &mut self.progress {
-            let text = || format!("epoch {}/{total}  {}  lr {}", epoch.epoch, figures(&epoch.figures), number(epoch.lr));
+            let text =
+                || format!("epoch {}/{total}  {}  lr {}", epoch.epoch, figures(&epoch.figures), number(epoch.lr));
             progress.at(epoch.epoch, text);
         }
     }
@@ -128,7 +129,8 @@ impl Teller {
             StoppedBy::Epochs | StoppedBy::Signal => "",
         };
         let (bold, plain) = if stdout_is_colourful() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        self.output.note(format_args!("{} epochs in {:.1} s{why}; best epoch {}", done.epochs, done.seconds, done.best_epoch));
+        self.output
+            .note(format_args!("{} epochs in {:.1} s{why}; best epoch {}", done.epochs, done.seconds, done.best_epoch));
         self.output.say(format_args!("{bold}{}{plain}", figures(&done.figures)));
         if let Some(run) = &done.run {
             self.output.note(format_args!("kept in {}", run.display()));

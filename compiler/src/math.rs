@@ -51,6 +51,7 @@ pub trait Machine {
     /// The bits of a number.
     fn bits(&mut self, a: Self::V) -> Self::I;
     /// The number with these bits.
+    #[allow(clippy::wrong_self_convention)] // it is the machine that emits the instruction
     fn from_bits(&mut self, a: Self::I) -> Self::V;
     /// A constant.
     fn whole(&mut self, value: i64) -> Self::I;

@@ -64,10 +64,10 @@ impl Checks {
         let difference = norm(&mut found.data.iter().zip(&expected.data).map(|(a, b)| a - b));
         let error = difference / norm(&mut expected.data.iter().copied()).max(floor);
         let ratio = error / (tolerance * self.tighter);
-        if !(ratio <= 1.0) {
+        if ratio.is_nan() || ratio > 1.0 {
             self.wrong.push(format!("{name} off by {error:.2e}, {ratio:.1} times the tolerance"));
         }
-        if !(ratio <= self.worst.ratio) {
+        if ratio.is_nan() || ratio > self.worst.ratio {
             self.worst = Worst { ratio, tensor: name.to_string() };
         }
     }

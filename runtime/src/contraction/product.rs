@@ -1,5 +1,7 @@
 //! C = A B, tile by tile.
 
+#![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
+
 use super::simd::Simd;
 use std::mem::MaybeUninit;
 

@@ -110,11 +110,11 @@ impl<'n> Values<'n> {
             }
             let outer = if level == 0 { None } else { self.offsets[level - 1].get(&at.strides).copied().flatten() };
             let mut bytes = outer;
-            if let Some(axis) = level.checked_sub(1).map(|l| self.order[l]) {
-                if let (Index::Variable(variable), stride @ 1..) = (self.index[axis], at.strides[axis]) {
-                    let own = emitter.times(variable, stride * emitter.bytes());
-                    bytes = Some(outer.map_or(own, |outer| emitter.b.ins().iadd(outer, own)));
-                }
+            if let Some(axis) = level.checked_sub(1).map(|l| self.order[l])
+                && let (Index::Variable(variable), stride @ 1..) = (self.index[axis], at.strides[axis])
+            {
+                let own = emitter.times(variable, stride * emitter.bytes());
+                bytes = Some(outer.map_or(own, |outer| emitter.b.ins().iadd(outer, own)));
             }
             self.offsets[level].insert(at.strides.clone(), bytes);
         }
@@ -275,12 +275,12 @@ impl<'n> Values<'n> {
     /// A truth value: what a comparison gives, or whether a number is not 0.
     fn mask(&mut self, emitter: &mut Emitter, id: ExprId, copy: usize, width: usize) -> Value {
         let nest = self.nest;
-        if let Expr::Apply(op, operands) = &nest.exprs[id.index()] {
-            if let Some(condition) = condition(op) {
-                let a = self.operand(emitter, operands[0].index(), copy, width);
-                let b = self.operand(emitter, operands[1].index(), copy, width);
-                return emitter.machine(width).compare(condition, a, b);
-            }
+        if let Expr::Apply(op, operands) = &nest.exprs[id.index()]
+            && let Some(condition) = condition(op)
+        {
+            let a = self.operand(emitter, operands[0].index(), copy, width);
+            let b = self.operand(emitter, operands[1].index(), copy, width);
+            return emitter.machine(width).compare(condition, a, b);
         }
         let value = self.operand(emitter, id.index(), copy, width);
         let mut m = emitter.machine(width);

@@ -23,7 +23,7 @@ pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
         store(emitter, &words, target);
         emitter.end_loop(&open, blocks, 1);
     }
-    if count % 4 > 0 {
+    if !count.is_multiple_of(4) {
         let counter = emitter.b.ins().iconst(I32, immediate(blocks));
         let words = philox(emitter, [counter, stream, key[2], key[3]], [key[0], key[1]]);
         let offset = immediate(blocks * 4 * emitter.bytes());

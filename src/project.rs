@@ -71,7 +71,7 @@ pub fn request(args: &FileArgs, data: &DataDirArgs, device: Arc<dyn Device>) -> 
     request_for(&args.file, overrides, data, device)
 }
 
-/// As [`request`], from a path and overrides.
+/// As [`request()`], from a path and overrides.
 ///
 /// # Errors
 /// The file cannot be read.

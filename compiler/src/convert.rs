@@ -4,8 +4,8 @@
 //! tensors in gmp --fold--> w, b, scale, shift of every unit --write--> tensors in sp
 //! ```
 //!
-//! Nothing here knows a parameterization. [`fold`] looks at a definition as a function: what stands inside `act` must be affine in
-//! `x`, what stands around it affine in `act(…)`. [`write`] uses the definition's `from(w, b)` section and folds the result again to
+//! Nothing here knows a parameterization. `fold` looks at a definition as a function: what stands inside `act` must be affine in
+//! `x`, what stands around it affine in `act(…)`. `write` uses the definition's `from(w, b)` section and folds the result again to
 //! see that it is the same function. A scale outside the activation that cannot move inside (it is negative, or the activation
 //! is curved) goes into the next affine layer, if that is its only user.
 

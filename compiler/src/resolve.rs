@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Before: a tree that says what the text says. After: definitions by name, the model and the parameterization to use, and an
-//! [`Experiment`](crate::experiment::Experiment) without syntax. Shapes are not looked at yet; that is `infer`.
+//! [`Experiment`] without syntax. Shapes are not looked at yet; that is `infer`.
 
 mod context;
 mod cycle;
@@ -64,7 +64,7 @@ pub fn read(file: Source, overrides: &Overrides) -> Result<(Module, Vec<Diagnost
     resolve(sources, &ast)
 }
 
-/// Resolves a tree whose spans lie in `sources`, which begin with the library's ([`stdlib::sources`]).
+/// Resolves a tree whose spans lie in `sources`, which begin with the library's (`stdlib::sources`).
 ///
 /// # Errors
 /// E02xx and E04xx to E07xx: everything found wrong.

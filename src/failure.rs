@@ -87,7 +87,7 @@ impl Failure {
         Failure::new(Kind::Io, format!("cannot {verb} {}: {error}", path.display()))
     }
 
-    /// What the process exits with (DESIGN.md, "Commands").
+    /// What the process exits with.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::File(_) => 1,

@@ -1,6 +1,7 @@
-//! How much arithmetic a graph is.
+//! How much arithmetic a graph is, and each kernel made of it.
 
 use crate::graph::{Graph, Node, Op};
+use crate::kernels::{Expr, Kernel, Nest, Work};
 
 /// Floating-point operations of one run: two for each multiply-add of a product, one for each element of everything else
 /// that computes; leaves and movement are free. A sum counts its operands' elements.
@@ -31,6 +32,31 @@ fn of_node(graph: &Graph, node: &Node) -> u64 {
     }
 }
 
+/// Floating-point operations of one kernel, counted as [`flops`] does.
+#[must_use]
+pub fn kernel_flops(kernel: &Kernel) -> u64 {
+    match &kernel.work {
+        Work::Nest(nest) => nest_flops(nest),
+        Work::MatMul(product) => 2_u64.saturating_mul(elements(&[product.m, product.n, product.k])),
+        Work::Spherical(scan) => 3_u64.saturating_mul(elements(&[scan.angles, scan.units])),
+        Work::SphericalGrad(scan) => 7_u64.saturating_mul(elements(&[scan.angles, scan.units])),
+        Work::Uniform(_) => 0,
+    }
+}
+
+/// What stands inside the loops counts at every point, what follows the reductions once for each kept point.
+fn nest_flops(nest: &Nest) -> u64 {
+    let applies = |wanted: &[bool]| {
+        nest.exprs.iter().zip(wanted).filter(|(expr, wanted)| **wanted && matches!(expr, Expr::Apply(..))).count()
+            as u64
+    };
+    let kept = nest.space.iter().zip(&nest.reduced).map(|(size, reduced)| if *reduced { 1 } else { *size });
+    let inside = applies(&nest.early()) + nest.reductions.len() as u64;
+    let after = applies(&nest.late());
+    let points = elements(&nest.space).saturating_mul(inside);
+    points.saturating_add(elements(&kept.collect::<Vec<_>>()).saturating_mul(after))
+}
+
 fn elements(shape: &[usize]) -> u64 {
     shape.iter().fold(1_u64, |product, size| product.saturating_mul(*size as u64))
 }
@@ -48,5 +74,18 @@ mod tests {
         let c = graph.push(op, vec![a, b], vec![4, 5]);
         graph.output("c", c);
         assert_eq!(flops(&graph), 2 * 4 * 3 * 5);
+    }
+
+    #[test]
+    fn a_sum_counts_inside_its_loops_and_its_root_once_a_row() {
+        let mut graph = Graph::default();
+        let a = graph.input("a", vec![7, 16]);
+        let square = graph.mul(a, a);
+        let sum = graph.sum(square, &[1]);
+        let root = graph.unary(Op::Sqrt, sum);
+        graph.output("root", root);
+        let kernels = crate::fuse::fuse(&graph);
+        let counted: u64 = kernels.kernels.iter().map(kernel_flops).sum();
+        assert_eq!((counted, flops(&graph)), (7 * 16 * 2 + 7, 7 * 16 * 2 + 7));
     }
 }

@@ -44,7 +44,7 @@ mod suggest;
 
 pub use convert::convert;
 pub use initialize::initialization;
-pub use lower::{lower, lower_apart};
+pub use lower::{Apart, lower, lower_apart};
 pub use step::{Options, TargetScale, states, step_graph};
 
 use gmpc_grammar::diagnostic::Diagnostic;

@@ -1,6 +1,7 @@
 //! The second half of the pipeline: from a graph to a program that a device can load.
 
 use crate::backend::cpu;
+use crate::cost::kernel_flops;
 use crate::experiment::Precision;
 use crate::fuse::fuse;
 use crate::graph::Graph;
@@ -21,17 +22,28 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
     Program { goal, precision, batch, graph, prologue, measures, code }
 }
 
-/// The kernels of [`lower`]'s program, each as a program of its own with the same memory, and what it computes in words: to be
-/// timed one by one. Running one alone gives no sensible numbers.
+/// A kernel of a program as a program of its own, to be timed alone.
+#[derive(Debug, Clone)]
+pub struct Apart {
+    /// What it computes, in words.
+    pub name: String,
+    /// Its floating-point operations.
+    pub flops: u64,
+    /// With the whole program's memory. Running it alone gives no sensible numbers.
+    pub program: Program,
+}
+
+/// The kernels of [`lower`]'s program, in order.
 #[must_use]
-pub fn lower_apart(program: &Program) -> Vec<(String, Program)> {
+pub fn lower_apart(program: &Program) -> Vec<Apart> {
     let kernels = fuse(&program.graph);
     let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
     let apart = kernels.kernels.iter().map(|kernel| {
         let one = kernels::Kernels { kernels: vec![kernel.clone()], ..kernels.clone() };
         let text = kernels::print(&one, None);
-        let head = text.lines().find(|line| !line.starts_with("buffer")).unwrap_or_default().trim().to_string();
-        (head, Program { code: cpu::emit(&one, &plan, program.precision), ..program.clone() })
+        let name = text.lines().find(|line| !line.starts_with("buffer")).unwrap_or_default().trim().to_string();
+        let program = Program { code: cpu::emit(&one, &plan, program.precision), ..program.clone() };
+        Apart { name, flops: kernel_flops(kernel), program }
     });
     apart.collect()
 }

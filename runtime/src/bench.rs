@@ -5,6 +5,7 @@
 //! and of its program taking turns: a block in which the machine did something else does not count, and a change of its
 //! clock counts for both.
 
+use crate::contraction::peak_gflops;
 use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::network::Network;
@@ -14,9 +15,9 @@ use crate::session::{Clock, Handle, Programs, Session};
 use gmpc_compiler::cost::flops;
 use gmpc_compiler::experiment::Batch;
 use gmpc_compiler::graph::Random;
-use gmpc_compiler::lower_apart;
 use gmpc_compiler::math::philox::philox;
 use gmpc_compiler::program::Goal;
+use gmpc_compiler::{Apart, lower_apart};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,6 +66,8 @@ pub struct Bench {
     pub parameters: usize,
     /// Arithmetic of one step.
     pub flops_per_step: u64,
+    /// What one core can do in this precision, measured with products that stay in the first-level cache.
+    pub peak_gflops: f64,
     /// On `cpu`: each kernel alone.
     pub kernels: Vec<Kernel>,
 }
@@ -76,6 +79,17 @@ pub struct Kernel {
     pub name: String,
     /// Median.
     pub us: f64,
+    /// Its arithmetic.
+    pub flops: u64,
+}
+
+impl Kernel {
+    /// Arithmetic over time, in GFLOP/s.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // far below 2^53
+    pub fn gflops(&self) -> f64 {
+        self.flops as f64 / self.us / 1e3
+    }
 }
 
 /// Compiles a file and times its step; `batch` replaces the file's.
@@ -121,6 +135,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
         peak_rss_bytes: peak_rss(),
         parameters: network.parameters(),
         flops_per_step: flops(&program.graph),
+        peak_gflops: peak_gflops(network.precision()),
         kernels,
     };
     Ok((bench, warnings))
@@ -189,14 +204,14 @@ impl Steps {
 fn kernels(request: &Request, session: &mut Session, handle: Handle) -> Result<Vec<Kernel>, Failure> {
     let inputs = session.inputs(handle);
     let mut kernels = vec![];
-    for (name, program) in lower_apart(session.program(handle)) {
+    for Apart { name, flops, program } in lower_apart(session.program(handle)) {
         let mut executable = request.device.load(&Arc::new(program))?;
         for (index, input) in inputs.iter().enumerate() {
             executable.input(index).copy_from(&input.as_slice());
         }
         let mut states = session.states.clone();
         let [times] = time(|_| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
-        kernels.push(Kernel { name, us: median(&times) });
+        kernels.push(Kernel { name, us: median(&times), flops });
     }
     Ok(kernels)
 }
@@ -249,12 +264,15 @@ pub fn peak_rss() -> Option<u64> {
 }
 
 impl Bench {
-    /// One object (DESIGN.md, "Machine-readable output").
+    /// One object: the line of `gmpc bench --json`.
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // far below 2^53
     pub fn to_json(&self) -> Value {
-        let kernels: Vec<Value> =
-            self.kernels.iter().map(|kernel| json!({ "name": kernel.name, "us": kernel.us, "calls": 1 })).collect();
+        let kernels: Vec<Value> = self
+            .kernels
+            .iter()
+            .map(|k| json!({ "name": k.name, "us": k.us, "gflops": k.gflops(), "calls": 1 }))
+            .collect();
         json!({
             "event": "bench",
             "param": self.param,
@@ -273,6 +291,7 @@ impl Bench {
             "threads": 1,
             "parameters": self.parameters,
             "flops_per_step": self.flops_per_step,
+            "peak_gflops": self.peak_gflops,
             "gflops": self.flops_per_step as f64 / self.us_per_step / 1e3,
             "kernels": kernels,
         })

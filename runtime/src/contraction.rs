@@ -8,11 +8,13 @@
 //! vectors along rows. Tile sizes are constants of the compiler, the vector type comes from [`simd`]; which one is used is
 //! decided once for a processor. The order of the additions depends on the shape alone, never on threads.
 
+mod peak;
 mod product;
 pub mod simd;
 #[cfg(test)]
 mod tests;
 
+pub use peak::peak_gflops;
 use std::sync::OnceLock;
 
 /// Which instructions the kernels use.

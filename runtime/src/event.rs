@@ -1,5 +1,5 @@
-//! What a run tells while it goes on: a handful of events, each also one line of JSON (DESIGN.md, "Machine-readable
-//! output"). Keys are added, never renamed. Epochs are counted from 1 wherever a person reads them.
+//! What a run tells while it goes on: a handful of events, each also one line of JSON. Keys are added, never renamed.
+//! Epochs are counted from 1 wherever a person reads them.
 
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;

@@ -59,7 +59,7 @@ impl Failure {
         Failure::Io(Told::new(format!("cannot {doing} {}: {error}", path.display())))
     }
 
-    /// What the process ends with (DESIGN.md, "Commands").
+    /// What the process ends with.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::table::{Field, bytes, draw, number, thousands};
 use crate::output::{Output, stdout_is_colourful};
 use crate::project::{device, request, tell};
-use gmpc_runtime::bench::{Bench, bench};
+use gmpc_runtime::bench::{Bench, Kernel, bench};
 
 /// Times it.
 ///
@@ -22,12 +22,11 @@ pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
 /// For people.
 fn text(bench: &Bench) -> String {
     let what = if bench.trains { "training step" } else { "prediction" };
-    let rows: Vec<_> =
-        bench.kernels.iter().map(|kernel| vec![Field::text(&kernel.name), Field::number(number(kernel.us))]).collect();
+    let rows: Vec<_> = bench.kernels.iter().map(|kernel| row(kernel, bench.peak_gflops)).collect();
     let kernels = if rows.is_empty() {
         String::new()
     } else {
-        format!("\n\n{}", draw(&["kernel, alone", "us"], &rows, stdout_is_colourful()))
+        format!("\n\n{}", draw(&["kernel, alone", "us", "GFLOP/s", "of peak"], &rows, stdout_is_colourful()))
     };
     format!(
         "{what}, param {}, {} rows, {}, {}, one thread\n\n\
@@ -36,7 +35,7 @@ fn text(bench: &Bench) -> String {
          compile, ms      {:>12}   source to first step {}\n\
          planned memory   {:>12}   peak of the process {}\n\
          parameters       {:>12}\n\
-         flops per step   {:>12}{kernels}",
+         flops per step   {:>12}   peak of one core {} GFLOP/s{kernels}",
         bench.param,
         bench.batch,
         bench.precision,
@@ -51,5 +50,15 @@ fn text(bench: &Bench) -> String {
         bench.peak_rss_bytes.map_or("unknown".to_string(), bytes),
         thousands(bench.parameters as u64),
         thousands(bench.flops_per_step),
+        number(bench.peak_gflops),
     )
+}
+
+fn row(kernel: &Kernel, peak_gflops: f64) -> Vec<Field> {
+    vec![
+        Field::text(&kernel.name),
+        Field::number(number(kernel.us)),
+        Field::number(format!("{:.1}", kernel.gflops())),
+        Field::number(format!("{:.0} %", 100.0 * kernel.gflops() / peak_gflops)),
+    ]
 }

@@ -1,4 +1,4 @@
-//! Errors as JSON lines: `{"event":"error","code","message","file","line","column","help"}` (DESIGN.md).
+//! Errors as JSON lines: `{"event":"error","code","message","file","line","column","help"}`.
 
 use gmpc_grammar::diagnostic::{Diagnostic, Severity};
 use gmpc_grammar::source::Sources;

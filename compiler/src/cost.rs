@@ -2,6 +2,7 @@
 
 use crate::graph::{Graph, Node, Op};
 use crate::kernels::{Expr, Kernel, Nest, Work};
+use crate::window::Window;
 
 /// Floating-point operations of one run: two for each multiply-add of a product, one for each element of everything else
 /// that computes; leaves and movement are free. A sum counts its operands' elements.
@@ -25,11 +26,28 @@ fn of_node(graph: &Graph, node: &Node) -> u64 {
             let inner = node.inputs.first().and_then(|a| graph[*a].shape.get(usize::from(!transpose_a)));
             2_u64.saturating_mul(elements(&node.shape)).saturating_mul(inner.map_or(0, |n| *n as u64))
         }
+        Op::Convolve(window) => {
+            let channels = node.inputs.first().and_then(|x| graph[*x].shape.last()).map_or(0, |n| *n as u64);
+            convolution(elements(&node.shape), window, channels)
+        }
+        Op::ConvolveInput(window) => convolution(operand(0), window, node.shape.last().map_or(0, |n| *n as u64)),
+        Op::ConvolveWeight(window) => {
+            let channels = node.inputs.first().and_then(|x| graph[*x].shape.last()).map_or(0, |n| *n as u64);
+            convolution(operand(1), window, channels)
+        }
+        Op::MaxPool(window) | Op::SumPool(window) => elements(&node.shape).saturating_mul(window.area() as u64),
+        Op::MaxPoolGrad(window) => operand(1).saturating_mul(window.area() as u64),
+        Op::SumPoolGrad(window) => operand(0).saturating_mul(window.area() as u64),
         // A sine, a cosine and a product for each angle, forwards; twice the products backwards.
         Op::Spherical => 3_u64.saturating_mul(operand(0)),
         Op::SphericalGrad => 7_u64.saturating_mul(operand(0)),
         Op::Angles => 4_u64.saturating_mul(operand(0)),
     }
+}
+
+/// Two for each place of the window, channel and result, padding included, as is the custom.
+fn convolution(results: u64, window: &Window, channels: u64) -> u64 {
+    2_u64.saturating_mul(results).saturating_mul(window.area() as u64).saturating_mul(channels)
 }
 
 /// Floating-point operations of one kernel, counted as [`flops`] does.

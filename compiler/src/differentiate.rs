@@ -73,6 +73,7 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
         Op::Less | Op::LessEqual | Op::Equal => return None,
         // Second derivatives and conversion are not differentiated.
         Op::SphericalGrad | Op::Angles => return None,
+        Op::ConvolveInput(_) | Op::ConvolveWeight(_) | Op::MaxPoolGrad(_) | Op::SumPoolGrad(_) => return None,
 
         Op::Neg => g.unary(Op::Neg, dy),
         Op::Abs => pull_abs(g, x[0], dy),
@@ -105,6 +106,10 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
         Op::Sum(_) => g.expand(dy, &shape(g, x[0])),
         Op::MaxOver(axes) => pull_max_over(g, x[0], y, dy, &axes),
         Op::MatMul { transpose_a, transpose_b } => pull_matmul(g, [x[0], x[1]], dy, i, (transpose_a, transpose_b)),
+        Op::Convolve(window) if i == 0 => g.push(Op::ConvolveInput(window), vec![dy, x[1]], shape(g, x[0])),
+        Op::Convolve(window) => g.push(Op::ConvolveWeight(window), vec![x[0], dy], shape(g, x[1])),
+        Op::MaxPool(window) => g.push(Op::MaxPoolGrad(window), vec![x[0], dy], shape(g, x[0])),
+        Op::SumPool(window) => g.push(Op::SumPoolGrad(window), vec![dy], shape(g, x[0])),
         Op::Spherical => g.push(Op::SphericalGrad, vec![x[0], dy], shape(g, x[0])),
     })
 }

@@ -66,8 +66,8 @@ struct First<'a> {
 impl First<'_> {
     /// The parameters and fixed directions of one unit layer.
     fn unit(&mut self, net: &Net, layer: &Layer, unit: &Unit) -> Result<(), Diagnostic> {
-        let features = layer.inputs.first().and_then(|&i| net.layers[i].shape.first().copied()).unwrap_or(1);
-        let sizes = Sizes::new(unit, features);
+        let input = layer.inputs.first().map_or(&[][..], |&i| &net.layers[i].shape);
+        let sizes = Sizes::new(unit, input);
         let from = self.graph.nodes.len();
         let mut place = DrawPlace::new(self.definitions, sizes, unit.bias, self.streams);
         let mut scope = Scope::new(&mut self.graph, &mut place, &unit.param.base);
@@ -113,7 +113,8 @@ impl First<'_> {
             self.graph.states.iter().filter(|s| s.role == crate::graph::Role::Parameter).cloned().collect();
         for parameter in parameters {
             let Some(&value) = self.values.get(&parameter.name) else { continue };
-            let mut place = DrawPlace::new(self.definitions, Sizes { fan_in: 1, units: 1 }, true, self.streams);
+            let mut place =
+                DrawPlace::new(self.definitions, Sizes { fan_in: 1, units: 1, spread: 1 }, true, self.streams);
             let mut scope = Scope::new(&mut self.graph, &mut place, optimizer);
             scope.set_node("value", value, Role::Weight);
             let mut found = Vec::new();

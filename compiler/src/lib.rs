@@ -41,6 +41,7 @@ pub mod simplify;
 mod stdlib;
 mod step;
 mod suggest;
+pub mod window;
 
 pub use convert::convert;
 pub use initialize::initialization;

@@ -3,6 +3,7 @@
 mod print;
 
 use crate::module::ParamUse;
+use crate::window::Window;
 use gmpc_grammar::source::Span;
 
 /// A network for examples of one shape. The batch axis is not part of any shape here.
@@ -57,6 +58,12 @@ pub enum LayerKind {
     Concat,
     /// To one axis, row-major.
     Flatten,
+    /// The largest value of each window, channel by channel; padding never wins.
+    MaxPool(Window),
+    /// The mean of each window, channel by channel; padding counts as zeros, so that the divisor is the window's area.
+    AvgPool(Window),
+    /// The mean over height and width: `[channels, height, width]` to `[channels]`.
+    GlobalAvgPool,
     /// Zeroes elements with this probability in training and scales the others by 1 / (1 - p).
     Dropout {
         /// 0 to below 1.
@@ -90,6 +97,34 @@ pub enum Product {
         /// Number of units, above 0.
         units: usize,
     },
+    /// Every unit is a filter that slides over an input of shape `[channels, height, width]`; its fan-in is
+    /// channels x kh x kw. Padding is zero, after modifiers have rebound `x`.
+    Convolution {
+        /// Number of filters, above 0; the channels of the result.
+        units: usize,
+        /// How the filters move.
+        window: Window,
+    },
+}
+
+impl Product {
+    /// Number of units.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        match self {
+            Product::Dense { units } | Product::Convolution { units, .. } => *units,
+        }
+    }
+
+    /// Inputs of each unit over an example of this shape; `None` where there are more than a `usize` counts.
+    #[must_use]
+    pub fn fan_in(&self, input: &[usize]) -> Option<usize> {
+        let first = input.first().copied().unwrap_or(1);
+        match self {
+            Product::Dense { .. } => Some(first),
+            Product::Convolution { window, .. } => first.checked_mul(window.kernel[0])?.checked_mul(window.kernel[1]),
+        }
+    }
 }
 
 /// Nonlinearities. `relu'(0) = 0`; `gelu` is the exact one, x Phi(x); `softplus` is log(1 + e^x) without overflow.

@@ -3,6 +3,7 @@
 //! Before: a [`Net`]. After: a [`Forward`]: a graph of tensor operations with its states (parameters, statistics, fixed
 //! directions) in a fixed order, the same in training and in evaluation, so that all programs of a network share them.
 
+mod image;
 pub(crate) mod statistic;
 pub(crate) mod unit;
 
@@ -79,10 +80,10 @@ impl Store {
 }
 
 impl Forward {
-    /// An empty computation over examples of one shape.
+    /// An empty computation over examples of one shape, `[features]` or `[channels, height, width]`.
     pub(crate) fn new(batch: usize, example: &[usize]) -> Self {
         let mut graph = Graph::default();
-        let x = graph.input("x", [&[batch], example].concat());
+        let x = graph.input("x", image::in_graph(batch, example));
         Forward { graph, store: Store::default(), x, layers: vec![], prediction: x }
     }
 }
@@ -98,11 +99,11 @@ pub(crate) fn parameterize(net: &Net, mode: Mode, batch: usize) -> Result<Forwar
     let mut errors: Vec<Diagnostic> = Vec::new();
     for (index, layer) in net.layers.iter().enumerate() {
         let from = forward.graph.nodes.len();
-        let value = layer_value(&mut forward, layer, index, mode, batch).unwrap_or_else(|error| {
+        let value = layer_value(&mut forward, layer, index, mode).unwrap_or_else(|error| {
             if !errors.contains(&error) {
                 errors.push(error);
             }
-            forward.graph.full(0.0, &[&[batch], layer.shape.as_slice()].concat())
+            forward.graph.full(0.0, &image::in_graph(batch, &layer.shape))
         });
         forward.graph.mark(from, layer.span);
         forward.layers.push(value);
@@ -111,7 +112,7 @@ pub(crate) fn parameterize(net: &Net, mode: Mode, batch: usize) -> Result<Forwar
     if errors.is_empty() { Ok(forward) } else { Err(errors) }
 }
 
-fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode, batch: usize) -> Result<Id, Diagnostic> {
+fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode) -> Result<Id, Diagnostic> {
     let operands: Vec<Id> = layer.inputs.iter().map(|&i| forward.layers[i]).collect();
     let graph = &mut forward.graph;
     Ok(match &layer.kind {
@@ -124,8 +125,17 @@ fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode, b
             let (a, b) = if *number_first { (number, operands[0]) } else { (operands[0], number) };
             graph.binary(op(*operation), a, b)
         }
-        LayerKind::Concat => graph.concat(&operands, 1),
-        LayerKind::Flatten => graph.reshape(operands[0], &[&[batch], layer.shape.as_slice()].concat()),
+        LayerKind::Concat => {
+            let channels = graph.shape(operands[0]).len() - 1;
+            graph.concat(&operands, channels)
+        }
+        LayerKind::Flatten => image::flatten(graph, operands[0]),
+        LayerKind::MaxPool(window) => graph.pool(Op::MaxPool(*window), operands[0], &layer.shape),
+        LayerKind::AvgPool(window) => {
+            let sum = graph.pool(Op::SumPool(*window), operands[0], &layer.shape);
+            graph.scale(sum, image::one_over(window.area()))
+        }
+        LayerKind::GlobalAvgPool => image::global_average(graph, operands[0]),
         LayerKind::Dropout { probability } => match mode {
             Mode::Training => dropout(graph, operands[0], *probability, index),
             Mode::Evaluation => operands[0],
@@ -173,8 +183,11 @@ fn dropout(graph: &mut Graph, x: Id, probability: f64, layer: usize) -> Id {
 fn check_sizes(net: &Net, batch: usize) -> Result<(), Diagnostic> {
     for layer in &net.layers {
         let elements = layer.shape.iter().try_fold(batch, |n, &size| n.checked_mul(size));
-        let fan_in = layer.inputs.first().and_then(|&i| net.layers.get(i)?.shape.first().copied()).unwrap_or(1);
-        let weights = layer.shape.first().copied().unwrap_or(1).checked_mul(fan_in);
+        let input = layer.inputs.first().and_then(|&i| net.layers.get(i)).map_or(&[][..], |l| &l.shape);
+        let weights = match &layer.kind {
+            LayerKind::Unit(unit) => unit.product.fan_in(input).and_then(|n| n.checked_mul(unit.product.units())),
+            _ => Some(1),
+        };
         if elements.is_none_or(|n| n > MAX_ELEMENTS) || weights.is_none_or(|n| n > MAX_ELEMENTS) {
             return Err(too_large(layer, batch));
         }

@@ -68,12 +68,12 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
     };
     let (kind, param, flops) = match &layer.kind {
         LayerKind::Unit(unit) => {
-            let Product::Dense { units } = unit.product;
-            let fan_in: usize =
-                layer.inputs.iter().map(|&i| network.net.layers[i].shape.iter().product::<usize>()).sum();
-            let activation = unit.activation.to_string();
-            let kind = if activation == "identity" { "dense".to_string() } else { format!("dense, {activation}") };
-            (kind, Some(unit.param.to_string()), 2 * (fan_in * units * batch) as u64)
+            let input = layer.inputs.first().map_or(&[][..], |&i| &network.net.layers[i].shape);
+            let fan_in = unit.product.fan_in(input).unwrap_or(usize::MAX);
+            let results: usize = layer.shape.iter().product();
+            let (activation, product) = (unit.activation.to_string(), product_name(&unit.product));
+            let kind = if activation == "identity" { product } else { format!("{product}, {activation}") };
+            (kind, Some(unit.param.to_string()), 2 * (fan_in.saturating_mul(results).saturating_mul(batch)) as u64)
         }
         other => (other.to_string(), None, 0),
     };
@@ -84,6 +84,18 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
         shape: layer.shape.clone(),
         parameters: network.layout().states.iter().filter(own).map(elements).sum(),
         flops,
+    }
+}
+
+/// `dense`, `conv 3x3`, `conv 7x7 stride 2x2`
+fn product_name(product: &Product) -> String {
+    match product {
+        Product::Dense { .. } => "dense".to_string(),
+        Product::Convolution { window, .. } => {
+            let [[kh, kw], [sh, sw]] = [window.kernel, window.stride];
+            let stride = if window.stride == [1, 1] { String::new() } else { format!(" stride {sh}x{sw}") };
+            format!("conv {kh}x{kw}{stride}")
+        }
     }
 }
 

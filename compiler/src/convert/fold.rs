@@ -4,7 +4,7 @@ use super::{Tensors, from_file, is_homogeneous};
 use crate::convert::complain;
 use crate::differentiate::pull;
 use crate::graph::{Graph, Random, State, Tensor, evaluate};
-use crate::net::{Activation, Layer, Product, Unit};
+use crate::net::{Activation, Layer, Unit};
 use crate::parameterize::unit::{Act, unit};
 use crate::parameterize::{Forward, Mode, Origin};
 use gmpc_grammar::diagnostic::Diagnostic;
@@ -38,7 +38,7 @@ pub(super) fn states(layer: &Layer, of: &Unit, fan_in: usize) -> Result<Vec<(Sta
 ///
 /// The graph has one row for each unit, so that the gradient of row i of the diagonal is unit i's weight vector.
 pub(super) fn fold(layer: &Layer, of: &Unit, fan_in: usize, tensors: &Tensors) -> Result<Plain, Diagnostic> {
-    let Product::Dense { units } = of.product;
+    let units = of.product.units();
     let mut forward = Forward::new(units, &[fan_in]);
     let x = forward.x;
     let value = unit(&mut forward, layer, of, x, Mode::Evaluation, Act::Cut)?;

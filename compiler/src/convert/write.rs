@@ -73,7 +73,7 @@ fn by_section(
     });
     let section = section.ok_or_else(|| complain::no_section(layer, unit))?;
     let [w, b] = &section.parameters[..] else { return Err(complain::section_parameters(section)) };
-    let sizes = Sizes::new(unit, fan_in);
+    let sizes = Sizes::new(unit, &[fan_in]);
     let mut graph = Graph::default();
     let mut place = DrawPlace::new(&module.definitions, sizes, unit.bias, 0);
     let mut scope = Scope::new(&mut graph, &mut place, &unit.param.base);

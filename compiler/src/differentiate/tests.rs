@@ -2,6 +2,7 @@
 
 use crate::gradcheck::check_graph;
 use crate::graph::{Graph, Id, Op, Random, Role, State, Tensor, evaluate};
+use crate::window::Window;
 
 /// How an operation is tried out.
 enum Case {
@@ -37,6 +38,11 @@ fn case(op: &Op) -> Case {
         Op::MatMul { transpose_a: true, transpose_b: false } => Smooth(&[M, &[3, 2]], (-2.0, 2.0), &[4, 2]),
         Op::MatMul { transpose_a: false, transpose_b: true } => Smooth(&[M, &[2, 4]], (-2.0, 2.0), &[3, 2]),
         Op::MatMul { transpose_a: true, transpose_b: true } => Smooth(&[M, &[2, 3]], (-2.0, 2.0), &[4, 2]),
+        Op::Convolve(_) => Smooth(&[&[2, 5, 4, 3], &[18, 2]], (-2.0, 2.0), &[2, 3, 4, 2]),
+        Op::MaxPool(_) | Op::SumPool(_) => Smooth(&[&[2, 5, 4, 3]], (-2.0, 2.0), &[2, 3, 4, 3]),
+        Op::ConvolveInput(_) | Op::ConvolveWeight(_) | Op::MaxPoolGrad(_) | Op::SumPoolGrad(_) => {
+            Without("only first derivatives are taken")
+        }
         Op::Spherical => Smooth(&[M], (-4.0, 4.0), &[4, 4]),
         Op::SphericalGrad => Without("only first derivatives are taken"),
         Op::Angles => Without("only in initialization and conversion"),
@@ -46,9 +52,10 @@ fn case(op: &Op) -> Case {
 /// Every operation once, operations with attributes for each kind of value.
 fn all() -> Vec<Op> {
     use Op::{
-        Abs, Add, Angles, Broadcast, Concat, Const, Cos, Div, Equal, Erf, Exp, Input, Iota, Less, LessEqual, Log,
-        MatMul, Max, MaxOver, Min, Mul, Neg, Pad, Pow, Reshape, Select, Sin, Slice, Spherical, SphericalGrad, Sqrt,
-        State, Sub, Sum, Tanh, Transpose, Uniform,
+        Abs, Add, Angles, Broadcast, Concat, Const, Convolve, ConvolveInput, ConvolveWeight, Cos, Div, Equal, Erf, Exp,
+        Input, Iota, Less, LessEqual, Log, MatMul, Max, MaxOver, MaxPool, MaxPoolGrad, Min, Mul, Neg, Pad, Pow,
+        Reshape, Select, Sin, Slice, Spherical, SphericalGrad, Sqrt, State, Sub, Sum, SumPool, SumPoolGrad, Tanh,
+        Transpose, Uniform,
     };
     let mut all = vec![Input(0), State(0), Const(1.0), Iota(0), Uniform { stream: 0 }];
     all.extend([Neg, Abs, Exp, Log, Sqrt, Sin, Cos, Tanh, Erf, Add, Sub, Mul, Div, Max, Min, Pow]);
@@ -63,6 +70,10 @@ fn all() -> Vec<Op> {
     for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
         all.push(MatMul { transpose_a, transpose_b });
     }
+    // Windows that overlap, uneven strides, padding above and below.
+    let window = Window { kernel: [3, 2], stride: [2, 1], before: [1, 1] };
+    all.extend([Convolve(window), ConvolveInput(window), ConvolveWeight(window)]);
+    all.extend([MaxPool(window), MaxPoolGrad(window), SumPool(window), SumPoolGrad(window)]);
     all.extend([Spherical, SphericalGrad, Angles]);
     all
 }
@@ -129,6 +140,10 @@ fn every_operation_has_the_gradient_of_its_differences() {
     less: a step
     less_equal: a step
     equal: a step
+    convolve_input: only first derivatives are taken
+    convolve_weight: only first derivatives are taken
+    max_pool_grad: only first derivatives are taken
+    sum_pool_grad: only first derivatives are taken
     spherical_grad: only first derivatives are taken
     angles: only in initialization and conversion
     ");

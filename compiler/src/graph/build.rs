@@ -4,6 +4,7 @@
 //! builds with the operands in hand. Scalars broadcast by themselves, other broadcasts are asked for.
 
 use super::{Graph, Id, Input, Node, Op, Output, Shape, State};
+use crate::window::Window;
 use gmpc_grammar::source::Span;
 
 impl Graph {
@@ -67,12 +68,12 @@ impl Graph {
         self.expand(scalar, shape)
     }
 
-    /// Repeats a scalar, or axes of size 1, to `shape`; a scalar gets its axes first.
+    /// Repeats axes of size 1 to `shape`; missing axes are put in front first.
     pub fn expand(&mut self, id: Id, shape: &[usize]) -> Id {
         if self.shape(id) == shape {
             return id;
         }
-        let ones = if self.shape(id).len() == shape.len() { id } else { self.reshape(id, &vec![1; shape.len()]) };
+        let ones = self.with_rank(id, shape.len());
         if self.shape(ones) == shape {
             return ones;
         }
@@ -84,14 +85,22 @@ impl Graph {
         self.push(Op::Broadcast, vec![ones], shape.to_vec())
     }
 
+    /// Axes of size 1 put in front, until there are `rank`.
+    fn with_rank(&mut self, id: Id, rank: usize) -> Id {
+        let shape = self.shape(id);
+        let axes: Vec<usize> =
+            std::iter::repeat_n(1, rank.saturating_sub(shape.len())).chain(shape.iter().copied()).collect();
+        self.reshape(id, &axes)
+    }
+
     /// An elementwise operation with one operand.
     pub fn unary(&mut self, op: Op, a: Id) -> Id {
         let shape = self.shape(a).to_vec();
         self.push(op, vec![a], shape)
     }
 
-    /// An elementwise operation with two operands; a scalar, or an axis of size 1 in operands of equal rank, is
-    /// repeated to fit the other.
+    /// An elementwise operation with two operands; axes are matched from the last on, and one that is missing or of size 1
+    /// is repeated to fit the other.
     pub fn binary(&mut self, op: Op, a: Id, b: Id) -> Id {
         let shape = self.common_shape(a, b);
         let (a, b) = (self.expand(a, &shape), self.expand(b, &shape));
@@ -102,13 +111,10 @@ impl Graph {
     #[must_use]
     pub fn fitted_shape(&self, a: Id, b: Id) -> Option<Shape> {
         let (a, b) = (self.shape(a), self.shape(b));
-        if a.is_empty() || b.is_empty() {
-            return Some(if a.is_empty() { b } else { a }.to_vec());
-        }
-        if a.len() != b.len() {
-            return None;
-        }
-        a.iter().zip(b).map(|(&x, &y)| if x == y || y == 1 { Some(x) } else { (x == 1).then_some(y) }).collect()
+        let (long, short) = if a.len() < b.len() { (b, a) } else { (a, b) };
+        let ones = std::iter::repeat_n(&1, long.len() - short.len());
+        let pairs = long.iter().zip(ones.chain(short));
+        pairs.map(|(&x, &y)| if x == y || y == 1 { Some(x) } else { (x == 1).then_some(y) }).collect()
     }
 
     fn common_shape(&self, a: Id, b: Id) -> Shape {
@@ -234,6 +240,18 @@ impl Graph {
         let (k2, n) = if transpose_b { (sb[1], sb[0]) } else { (sb[0], sb[1]) };
         debug_assert_eq!(k, k2, "matmul of {sa:?} and {sb:?}");
         self.push(Op::MatMul { transpose_a, transpose_b }, vec![a, b], vec![m, n])
+    }
+
+    /// Filters `[channels kh kw, units]` over images `[batch, height, width, channels]`; `size` is the result's.
+    pub fn convolve(&mut self, x: Id, w: Id, window: Window, size: [usize; 2]) -> Id {
+        let shape = vec![self.shape(x)[0], size[0], size[1], self.shape(w)[1]];
+        self.push(Op::Convolve(window), vec![x, w], shape)
+    }
+
+    /// A pooling operation over images; `example` is the result's shape in the network, `[channels, height, width]`.
+    pub fn pool(&mut self, op: Op, x: Id, example: &[usize]) -> Id {
+        let shape = vec![self.shape(x)[0], example[1], example[2], example[0]];
+        self.push(op, vec![x], shape)
     }
 
     /// Unit vectors `[n, units]` from angles `[n - 1, units]`.

@@ -1,6 +1,8 @@
 //! Runs a graph the way a student would: one loop an operation, in f64. Slow, obvious, and the oracle for everything
 //! faster. It also runs initialization, conversion and data formulas, so that these give the same bits on every device.
 
+mod windows;
+
 use super::{Graph, Node, Op, Shape};
 use crate::math::philox::philox;
 
@@ -74,6 +76,13 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
         Op::Sum(_) => reduce(operand(0), &shape, 0.0, |a, b| a + b),
         Op::MaxOver(_) => reduce(operand(0), &shape, f64::NEG_INFINITY, larger),
         Op::MatMul { transpose_a, transpose_b } => matmul(operand(0), operand(1), *transpose_a, *transpose_b),
+        Op::Convolve(window) => windows::convolve(window, operand(0), operand(1), &shape),
+        Op::ConvolveInput(window) => windows::convolve_input(window, operand(0), operand(1), &shape),
+        Op::ConvolveWeight(window) => windows::convolve_weight(window, operand(0), operand(1), &shape),
+        Op::MaxPool(window) => windows::max_pool(window, operand(0), &shape),
+        Op::MaxPoolGrad(window) => windows::max_pool_grad(window, operand(0), operand(1)),
+        Op::SumPool(window) => windows::sum_pool(window, operand(0), &shape),
+        Op::SumPoolGrad(window) => windows::sum_pool_grad(window, operand(0), &shape),
         Op::Spherical => spherical(operand(0)),
         Op::SphericalGrad => spherical_grad(operand(0), operand(1)),
         Op::Angles => angles(operand(0)),

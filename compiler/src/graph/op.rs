@@ -1,5 +1,7 @@
 //! The operations. Short on purpose: parameterizations, losses, optimizers and metrics are written in `stdlib/` out of these.
 
+use crate::window::Window;
+
 /// What one node computes from its operands `a`, `b`, `c`.
 ///
 /// The matches in `evaluate`, `differentiate`, `fuse` and the witness device have no `_` arm: add a variant and rustc
@@ -107,6 +109,22 @@ pub enum Op {
         transpose_b: bool,
     },
 
+    // Windows over images `[batch, height, width, channels]`; filters `[channels kh kw, units]`, channels outermost.
+    /// Operands: images, filters. `[batch, height', width', units]`; padding is zero.
+    Convolve(Window),
+    /// Gradient at the images of a convolution. Operands: gradient at its result, filters.
+    ConvolveInput(Window),
+    /// Gradient at the filters of a convolution. Operands: images, gradient at its result.
+    ConvolveWeight(Window),
+    /// Largest value of each window; padding never wins, NaN always does.
+    MaxPool(Window),
+    /// Operands: images, gradient at [`Op::MaxPool`]'s result, which goes to the first largest value of each window.
+    MaxPoolGrad(Window),
+    /// Sum over each window.
+    SumPool(Window),
+    /// Operand: gradient at [`Op::SumPool`]'s result, which goes to every place of each window.
+    SumPoolGrad(Window),
+
     // Hyperspherical coordinates (paper, Eq. 6), units along the last axis.
     /// Angles `[n - 1, units]` to unit vectors `[n, units]`: u_k = sin t_1 … sin t_{k-1} cos t_k, u_n = sin t_1 … sin t_{n-1}.
     Spherical,
@@ -159,6 +177,13 @@ impl Op {
             Op::Sum(_) => "sum",
             Op::MaxOver(_) => "max_over",
             Op::MatMul { .. } => "matmul",
+            Op::Convolve(_) => "convolve",
+            Op::ConvolveInput(_) => "convolve_input",
+            Op::ConvolveWeight(_) => "convolve_weight",
+            Op::MaxPool(_) => "max_pool",
+            Op::MaxPoolGrad(_) => "max_pool_grad",
+            Op::SumPool(_) => "sum_pool",
+            Op::SumPoolGrad(_) => "sum_pool_grad",
             Op::Spherical => "spherical",
             Op::SphericalGrad => "spherical_grad",
             Op::Angles => "angles",

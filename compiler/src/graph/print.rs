@@ -50,6 +50,9 @@ impl Graph {
                 (false, true) => write!(text, " (b transposed)"),
                 (true, true) => write!(text, " (both transposed)"),
             },
+            Op::Convolve(window) | Op::ConvolveInput(window) | Op::ConvolveWeight(window) => write!(text, " {window}"),
+            Op::MaxPool(window) | Op::MaxPoolGrad(window) => write!(text, " {window}"),
+            Op::SumPool(window) | Op::SumPoolGrad(window) => write!(text, " {window}"),
             _ => Ok(()),
         };
         text

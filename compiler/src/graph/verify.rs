@@ -1,6 +1,7 @@
 //! What "well formed" means for a graph, one line a rule. Run between stages in debug builds and in tests.
 
 use super::{Graph, Id, Op, Output};
+use crate::window::Window;
 
 /// Checks operands, shapes and references.
 ///
@@ -74,12 +75,44 @@ fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
             require(shapes[0][1 - a] == shapes[1][b], "inner sizes differ")?;
             require(out[0] == shapes[0][a] && out[1] == shapes[1][1 - b], "outer sizes differ")
         }
+        Op::Convolve(window) => arity(2).and(convolution(window, shapes[0], shapes[1], out)),
+        Op::ConvolveInput(window) => arity(2).and(convolution(window, out, shapes[1], shapes[0])),
+        Op::ConvolveWeight(window) => arity(2).and(convolution(window, shapes[0], out, shapes[1])),
+        Op::MaxPool(window) | Op::SumPool(window) => arity(1).and(pooling(window, shapes[0], out)),
+        Op::MaxPoolGrad(window) => {
+            arity(2)?;
+            pooling(window, shapes[0], shapes[1]).and(require(shapes[0] == out, "a gradient has its operand's shape"))
+        }
+        Op::SumPoolGrad(window) => arity(1).and(pooling(window, out, shapes[0])),
         Op::Spherical => arity(1).and(require(out[0] == shapes[0][0] + 1 && out[1] == shapes[0][1], "one more row")),
         Op::SphericalGrad => arity(2).and(require(shapes[0] == out && shapes[1][0] == out[0] + 1, "one row less")),
         Op::Angles => arity(1).and(require(out[0] + 1 == shapes[0][0] && out[1] == shapes[0][1], "one row less")),
         op if op.is_elementwise() => require(shapes.iter().all(|s| *s == out), "operands and result share one shape"),
         _ => Err("no rule for this operation"),
     }
+}
+
+/// Images `x`, filters `w`, result `y`.
+fn convolution(window: &Window, x: &[usize], w: &[usize], y: &[usize]) -> Result<(), &'static str> {
+    require(x.len() == 4 && w.len() == 2 && y.len() == 4, "images have four axes, filters two")?;
+    require(w[0] == x[3] * window.area() && w[1] == y[3], "the filters do not fit the channels")?;
+    slide(window, x, y)
+}
+
+fn pooling(window: &Window, x: &[usize], y: &[usize]) -> Result<(), &'static str> {
+    require(x.len() == 4 && y.len() == 4 && x[3] == y[3], "pooling keeps the channels")?;
+    slide(window, x, y)
+}
+
+/// Every window sees at least one place of the image.
+fn slide(window: &Window, x: &[usize], y: &[usize]) -> Result<(), &'static str> {
+    let fits = |axis: usize| {
+        let (before, kernel) = (window.before[axis], window.kernel[axis]);
+        let last = (y[axis + 1] - 1) * window.stride[axis];
+        before < kernel && last < x[axis + 1] + before && window.stride[axis] > 0
+    };
+    require(x[0] == y[0] && y[1] > 0 && y[2] > 0, "the batch stays, and there is a result")?;
+    require(fits(0) && fits(1), "a window lies outside of the image")
 }
 
 fn require(holds: bool, rule: &'static str) -> Result<(), &'static str> {

@@ -48,7 +48,7 @@ impl<'a> DrawPlace<'a> {
 
     /// Angles of vectors `[fan_in, units]`, or their signs where there is one input.
     pub(crate) fn angles(&mut self, graph: &mut Graph, vectors: Id) -> Term {
-        let Sizes { fan_in, units } = self.sizes;
+        let Sizes { fan_in, units, .. } = self.sizes;
         let (id, role) = if fan_in > 1 {
             (graph.push(Op::Angles, vec![vectors], vec![fan_in - 1, units]), Role::Angles)
         } else {
@@ -103,7 +103,7 @@ impl<'a> DrawPlace<'a> {
 
     /// The same vectors with their last coordinate made non-negative; with one input, as they are.
     fn half_sphere(&self, graph: &mut Graph, vectors: &Term, span: Span) -> Result<Term, Diagnostic> {
-        let Sizes { fan_in, units } = self.sizes;
+        let Sizes { fan_in, units, .. } = self.sizes;
         let vectors = node_of_shape(graph, vectors, &[fan_in, units], span)?;
         if fan_in == 1 {
             return Ok(Term::Node(vectors, Role::Weight));
@@ -115,7 +115,7 @@ impl<'a> DrawPlace<'a> {
     }
 
     fn first_angles(&mut self, graph: &mut Graph, d: &Declaration, term: &Term) -> Result<Term, Diagnostic> {
-        let Sizes { fan_in, units } = self.sizes;
+        let Sizes { fan_in, units, .. } = self.sizes;
         let span = d.name.span;
         match (&d.initial, term) {
             (Initial::Draw(_), _) => {
@@ -202,7 +202,7 @@ impl Place for DrawPlace<'_> {
     }
 
     fn declare(&mut self, graph: &mut Graph, d: &Declaration, initial: Option<Term>) -> Result<Term, Diagnostic> {
-        let Sizes { fan_in, units } = self.sizes;
+        let Sizes { fan_in, units, .. } = self.sizes;
         let (shape, role) = match d.kind.text.as_str() {
             "offset" if !self.bias => return Ok(Term::Known(Value::Float(0.0))),
             "weight" | "angles" => (vec![fan_in, units], Role::Weight),

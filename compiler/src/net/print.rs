@@ -31,6 +31,9 @@ impl Display for LayerKind {
             LayerKind::Scaled { operation, number, number_first: false } => write!(f, "{} {number}", operation.name()),
             LayerKind::Concat => f.write_str("concat"),
             LayerKind::Flatten => f.write_str("flatten"),
+            LayerKind::MaxPool(window) => write!(f, "max_pool({window})"),
+            LayerKind::AvgPool(window) => write!(f, "avg_pool({window})"),
+            LayerKind::GlobalAvgPool => f.write_str("global_avg_pool"),
             LayerKind::Dropout { probability } => write!(f, "dropout({probability})"),
             LayerKind::MeanNorm { momentum } => write!(f, "mean_norm({momentum})"),
         }
@@ -41,6 +44,7 @@ impl Display for Unit {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match &self.product {
             Product::Dense { units } => write!(f, "dense({units}, ")?,
+            Product::Convolution { units, window } => write!(f, "conv({units}, {window}, ")?,
         }
         write!(f, "{}, {}{})", self.param, self.activation, if self.bias { "" } else { ", no bias" })
     }

@@ -1,8 +1,8 @@
 //! Means and variances over the batch, and the running values that stand in for them in evaluation.
 //!
 //! ```text
-//! x            [rows, features] or [rows, channels, height, width]
-//! statistic    [1, features]    or [1, channels, 1, 1]
+//! x            [rows, features] or [rows, height, width, channels]
+//! statistic    [1, features]    or [1, 1, 1, channels]
 //! ```
 
 use super::{Origin, Store};
@@ -11,8 +11,9 @@ use crate::graph::{Graph, Id, Role, State};
 
 /// Declares and reads the running value of a statistic of `x`; the caller names it.
 pub(crate) fn running(graph: &mut Graph, store: &mut Store, x: Id, origin: Origin) -> (usize, Id) {
-    let features = graph.shape(x)[1];
-    let shape: Vec<usize> = (0..graph.shape(x).len()).map(|axis| if axis == 1 { features } else { 1 }).collect();
+    let features = graph.shape(x).last().copied().unwrap_or(1);
+    let mut shape = vec![1; graph.shape(x).len()];
+    shape.iter_mut().last().into_iter().for_each(|last| *last = features);
     let file_shape = vec![features];
     store.state(
         graph,
@@ -55,5 +56,5 @@ pub(crate) fn update(graph: &mut Graph, store: &mut Store, running: (usize, Id),
 }
 
 fn batch_axes(graph: &Graph, x: Id) -> Vec<usize> {
-    (0..graph.shape(x).len()).filter(|&axis| axis != 1).collect()
+    (0..graph.shape(x).len().saturating_sub(1)).collect()
 }

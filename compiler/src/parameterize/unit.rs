@@ -6,7 +6,7 @@
 pub(crate) mod complain;
 pub(crate) mod place;
 
-use super::{Forward, Mode};
+use super::{Forward, Mode, image};
 use crate::define::{Place, Role, Scope, Term, node_of_shape};
 use crate::graph::Id;
 use crate::module::{Instance, ParamUse};
@@ -27,7 +27,7 @@ pub(crate) enum Act {
 /// A unit's value, and its calls of `act`.
 #[derive(Debug, Clone)]
 pub(crate) struct UnitValue {
-    /// `[batch, units]`
+    /// `[batch, units]` or `[batch, height, width, units]`
     pub(crate) value: Id,
     /// `(a, act(a))` for each call.
     pub(crate) acts: Vec<(Id, Id)>,
@@ -40,24 +40,35 @@ pub(crate) struct Sizes {
     pub(crate) fan_in: usize,
     /// Number of units.
     pub(crate) units: usize,
+    /// Places of a filter: 1, or kh kw.
+    pub(crate) spread: usize,
 }
 
 impl Sizes {
-    /// Of a unit over an input with this many features.
-    pub(crate) fn new(unit: &Unit, features: usize) -> Self {
-        let Product::Dense { units } = unit.product;
-        Sizes { fan_in: features, units }
+    /// Of a unit over an example of this shape in the network, `[features]` or `[channels, height, width]`.
+    pub(crate) fn new(unit: &Unit, input: &[usize]) -> Self {
+        let fan_in = unit.product.fan_in(input).unwrap_or(usize::MAX);
+        let spread = match unit.product {
+            Product::Dense { .. } => 1,
+            Product::Convolution { window, .. } => window.area(),
+        };
+        Sizes { fan_in, units: unit.product.units(), spread }
+    }
+
+    /// The number of results that each input flows into, where padding and strides do not matter.
+    pub(crate) fn fan_out(self) -> usize {
+        self.units.saturating_mul(self.spread)
     }
 
     /// Binds `fan_in`, `fan_out` and `units`.
     pub(crate) fn bind<P: Place>(self, scope: &mut Scope<'_, P>) {
         scope.set_size("fan_in", self.fan_in);
-        scope.set_size("fan_out", self.units);
+        scope.set_size("fan_out", self.fan_out());
         scope.set_size("units", self.units);
     }
 }
 
-/// The value of a unit layer over the input `x` `[batch, fan_in]`.
+/// The value of a unit layer over the input `x`, `[batch, features]` or `[batch, height, width, channels]`.
 pub(crate) fn unit(
     forward: &mut Forward,
     layer: &Layer,
@@ -67,9 +78,10 @@ pub(crate) fn unit(
     act: Act,
 ) -> Result<UnitValue, Diagnostic> {
     let schedule = schedule(&unit.param)?;
-    let sizes = Sizes::new(unit, forward.graph.shape(x)[1]);
-    let rows = forward.graph.shape(x)[0];
-    let mut place = UnitPlace::new(&mut forward.store, layer, unit, sizes, mode, act);
+    let shape = forward.graph.shape(x).to_vec();
+    let sizes = Sizes::new(unit, &image::in_network(&shape));
+    let result_shape = image::in_graph(shape[0], &layer.shape);
+    let mut place = UnitPlace::new(&mut forward.store, layer, unit, shape, mode, act);
     let mut scope = Scope::new(&mut forward.graph, &mut place, &unit.param.base);
     sizes.bind(&mut scope);
     scope.set_node("x", x, Role::Batch);
@@ -83,7 +95,7 @@ pub(crate) fn unit(
     let result = definition.body.result.as_ref().ok_or_else(|| complain::no_value(definition))?;
     let term = scope.eval(result)?;
     let value = match &term {
-        Term::Node(_, Role::Batch) => node_of_shape(scope.graph, &term, &[rows, sizes.units], result.span)?,
+        Term::Node(_, Role::Batch) => node_of_shape(scope.graph, &term, &result_shape, result.span)?,
         _ => return Err(complain::not_per_example(result.span)),
     };
     let acts = place.finish(&mut forward.graph)?;

@@ -1,13 +1,13 @@
 //! What a parameterization may declare and call: parameters, `dot`, `act`, `spherical`, and statistics of the batch.
 
-use super::super::{Mode, Origin, Store, statistic};
+use super::super::{Mode, Origin, Store, image, statistic};
 use super::{Act, Sizes, complain};
 use crate::activate::activate;
 use crate::define::call::take;
 use crate::define::{Place, Role, Term, node, number};
 use crate::graph::{self, Graph, Id, State};
 use crate::module::{Instance, Value};
-use crate::net::{Layer, Unit};
+use crate::net::{Layer, Product, Unit};
 use gmpc_grammar::ast::Declaration;
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Span;
@@ -21,6 +21,8 @@ pub(crate) struct UnitPlace<'a> {
     layer: &'a Layer,
     unit: &'a Unit,
     sizes: Sizes,
+    /// Shape of `x`.
+    input: Vec<usize>,
     mode: Mode,
     act: Act,
     acts: Vec<(Id, Id)>,
@@ -44,13 +46,14 @@ impl<'a> UnitPlace<'a> {
         store: &'a mut Store,
         layer: &'a Layer,
         unit: &'a Unit,
-        sizes: Sizes,
+        input: Vec<usize>,
         mode: Mode,
         act: Act,
     ) -> Self {
+        let sizes = Sizes::new(unit, &image::in_network(&input));
         let momentum = unit.param.base.arguments.get("momentum").cloned();
         let (acts, statistics, modifier) = (vec![], vec![], None);
-        UnitPlace { store, layer, unit, sizes, mode, act, acts, statistics, modifier, momentum }
+        UnitPlace { store, layer, unit, sizes, input, mode, act, acts, statistics, modifier, momentum }
     }
 
     /// What follows belongs to a modifier, or again to the parameterization.
@@ -133,10 +136,16 @@ impl<'a> UnitPlace<'a> {
         let [Term::Node(w, Role::Weight), Term::Node(x, Role::Batch)] = arguments else {
             return Err(complain::bad_operands("dot", "a weight and a batch of examples", span));
         };
-        if graph.shape(*w) != [self.sizes.fan_in, self.sizes.units] || graph.shape(*x)[1] != self.sizes.fan_in {
+        if graph.shape(*w) != [self.sizes.fan_in, self.sizes.units] || graph.shape(*x) != self.input {
             return Err(complain::bad_operands("dot", "a weight `[units, fan_in]` and the layer's input", span));
         }
-        Ok(Term::Node(graph.matmul(*x, *w, false, false), Role::Batch))
+        let product = match self.unit.product {
+            Product::Dense { .. } => graph.matmul(*x, *w, false, false),
+            Product::Convolution { window, .. } => {
+                graph.convolve(*x, *w, window, [self.layer.shape[1], self.layer.shape[2]])
+            }
+        };
+        Ok(Term::Node(product, Role::Batch))
     }
 
     fn act(&mut self, graph: &mut Graph, argument: &Term, span: Span) -> Result<Term, Diagnostic> {
@@ -152,9 +161,20 @@ impl<'a> UnitPlace<'a> {
         Ok(Term::Node(value, role))
     }
 
+    /// A weight's shape in files: units outermost, then as the input's axes are.
+    fn weight_in_file(&self) -> Vec<usize> {
+        let Sizes { fan_in, units, .. } = self.sizes;
+        match self.unit.product {
+            Product::Dense { .. } => vec![units, fan_in],
+            Product::Convolution { window, .. } => {
+                vec![units, fan_in / window.area(), window.kernel[0], window.kernel[1]]
+            }
+        }
+    }
+
     /// `angles` of a unit with one input are its fixed sign.
     fn declared_angles(&mut self, graph: &mut Graph, declaration: &Declaration) -> Term {
-        let Sizes { fan_in, units } = self.sizes;
+        let Sizes { fan_in, units, .. } = self.sizes;
         if fan_in > 1 {
             let id = self.parameter(graph, declaration, vec![fan_in - 1, units], vec![units, fan_in - 1]);
             return Term::Node(id, Role::Angles);
@@ -170,7 +190,7 @@ impl<'a> UnitPlace<'a> {
 
     fn parameter(&mut self, graph: &mut Graph, declaration: &Declaration, shape: Vec<usize>, file: Vec<usize>) -> Id {
         let name = format!("{}.{}", self.layer.name, declaration.name.text);
-        let transposed = file.len() == 2;
+        let transposed = file.len() > 1;
         let state = State { name, role: graph::Role::Parameter, shape, file_shape: file, transposed };
         self.store.state(graph, state, Origin::Parameter).1
     }
@@ -201,13 +221,13 @@ impl Place for UnitPlace<'_> {
     }
 
     fn declare(&mut self, graph: &mut Graph, d: &Declaration, _initial: Option<Term>) -> Result<Term, Diagnostic> {
-        let Sizes { fan_in, units } = self.sizes;
+        let Sizes { fan_in, units, .. } = self.sizes;
         let full_name = format!("{}.{}", self.layer.name, d.name.text);
         if graph.states.iter().any(|s| s.name == full_name) {
             return Err(complain::declared_twice(d));
         }
         Ok(match d.kind.text.as_str() {
-            "weight" => Term::Node(self.parameter(graph, d, vec![fan_in, units], vec![units, fan_in]), Role::Weight),
+            "weight" => Term::Node(self.parameter(graph, d, vec![fan_in, units], self.weight_in_file()), Role::Weight),
             "offset" if !self.unit.bias => Term::Known(Value::Float(0.0)),
             "unit" | "offset" => Term::Node(self.parameter(graph, d, vec![1, units], vec![units]), Role::Unit),
             "angles" => self.declared_angles(graph, d),

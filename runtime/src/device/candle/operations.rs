@@ -1,5 +1,7 @@
 //! One operation of a graph as candle calls; the order of the arms is the order of [`Op`].
 
+mod windows;
+
 use candle_core::{Result, Tensor};
 use gmpc_compiler::graph::{Graph, Id, Node, Op};
 
@@ -48,6 +50,13 @@ pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> 
         Op::Sum(axes) => a()?.sum_keepdim(axes.as_slice()),
         Op::MaxOver(axes) => largest(a()?, axes),
         Op::MatMul { transpose_a, transpose_b } => turned(a()?, *transpose_a)?.matmul(&turned(b()?, *transpose_b)?),
+        Op::Convolve(window) => windows::convolve(window, a()?, b()?, &node.shape),
+        Op::ConvolveInput(window) => windows::convolve_input(window, a()?, b()?, &node.shape),
+        Op::ConvolveWeight(window) => windows::convolve_weight(window, a()?, b()?, &node.shape),
+        Op::MaxPool(window) => windows::max_pool(window, a()?, &node.shape),
+        Op::MaxPoolGrad(window) => windows::max_pool_grad(window, a()?, b()?),
+        Op::SumPool(window) => windows::sum_pool(window, a()?, &node.shape),
+        Op::SumPoolGrad(window) => windows::sum_pool_grad(window, a()?, &node.shape),
         Op::Spherical => spherical(a()?),
         Op::SphericalGrad => spherical_grad(a()?, b()?),
         Op::Angles => unsupported("angles"),

@@ -1,4 +1,4 @@
-//! Matrix products, the part of a network that Cranelift's 128-bit vectors cannot bring to this processor's peak.
+//! Matrix products, convolutions and pools, the part of a network that Cranelift's 128-bit vectors cannot bring to this processor's peak.
 //!
 //! ```text
 //! C[m, n] = max(A[m, k] B[k, n] + bias[n], 0)      A and B with any strides, rows of C side by side; bias and max on demand
@@ -8,11 +8,15 @@
 //! vectors along rows. Tile sizes are constants of the compiler, the vector type comes from [`simd`]; which one is used is
 //! decided once for a processor. The order of the additions depends on the shape alone, never on threads.
 
+pub mod convolution;
+mod memory;
 mod peak;
+pub mod pooling;
 mod product;
 pub mod simd;
 #[cfg(test)]
 mod tests;
+pub mod workers;
 
 pub use peak::peak_gflops;
 use std::sync::OnceLock;

@@ -8,26 +8,113 @@ use std::arch::x86_64 as arch;
 /// # Safety
 /// All methods need the processor features of the implementing type. Loads and stores need memory for `LANES` numbers, or
 /// for the first `count` in the partial forms, which touch nothing beyond and give 0 in the other lanes.
-pub(super) unsafe trait Simd: Copy {
+pub unsafe trait Simd: Copy {
     /// One number.
-    type Element: Copy + Default;
+    type Element: Number;
     /// How many numbers.
     const LANES: usize;
     /// Most rows and vectors of a register tile, so that accumulators, a row of B and one element of A fit the registers.
     const TILE: (usize, usize);
 
+    /// 0 in every lane.
+    ///
+    /// # Safety
+    /// The processor has the features.
     unsafe fn zero() -> Self;
+    /// `LANES` numbers from memory, with any alignment.
+    ///
+    /// # Safety
+    /// The processor has the features, the memory is valid.
     unsafe fn load(from: *const Self::Element) -> Self;
+    /// The first `count` numbers from memory, 0 in the other lanes.
+    ///
+    /// # Safety
+    /// The processor has the features, the memory is valid for `count`, which is at most `LANES`.
     unsafe fn load_first(from: *const Self::Element, count: usize) -> Self;
+    /// `LANES` numbers to memory, with any alignment.
+    ///
+    /// # Safety
+    /// The processor has the features, the memory is valid.
     unsafe fn store(self, to: *mut Self::Element);
+    /// The first `count` lanes to memory.
+    ///
+    /// # Safety
+    /// The processor has the features, the memory is valid for `count`, which is at most `LANES`.
     unsafe fn store_first(self, to: *mut Self::Element, count: usize);
+    /// One number from memory in every lane.
+    ///
+    /// # Safety
+    /// The processor has the features, the memory is valid.
     unsafe fn splat(from: *const Self::Element) -> Self;
+    /// self + other
+    ///
+    /// # Safety
+    /// The processor has the features.
     unsafe fn add(self, other: Self) -> Self;
     /// 0 in lanes that are negative; NaN stays.
+    ///
+    /// # Safety
+    /// The processor has the features.
     unsafe fn relu(self) -> Self;
     /// self + a b
+    ///
+    /// # Safety
+    /// The processor has the features.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// Does the work in a function that has the instructions enabled, so that everything inlined into it has too.
+    ///
+    /// # Safety
+    /// The processor has the features; what the [`Work`] asks for.
+    unsafe fn enter<W: Work<Self>>(work: W);
 }
+
+/// Something to do with the instructions of `S`.
+pub trait Work<S: Simd> {
+    /// Does it. Implementations are `#[inline(always)]`: they become part of [`Simd::enter`].
+    ///
+    /// # Safety
+    /// The processor has the features of `S`; what the implementation asks for.
+    unsafe fn run(self);
+}
+
+/// A kind of number that there are vectors of.
+pub trait Number: Copy + Default + PartialOrd + Send + Sync + 'static {
+    /// 512 bits of them.
+    #[cfg(target_arch = "x86_64")]
+    type Avx512: Simd<Element = Self>;
+    /// 256 bits of them.
+    #[cfg(target_arch = "x86_64")]
+    type Avx2: Simd<Element = Self>;
+    /// A plain array of them.
+    type Portable: Simd<Element = Self>;
+    /// The nearest one.
+    fn from_f64(value: f64) -> Self;
+    /// self + other
+    fn plus(self, other: Self) -> Self;
+}
+
+macro_rules! number {
+    ($element:ty, $avx512:ty, $avx2:ty, $portable:ty) => {
+        impl Number for $element {
+            #[cfg(target_arch = "x86_64")]
+            type Avx512 = $avx512;
+            #[cfg(target_arch = "x86_64")]
+            type Avx2 = $avx2;
+            type Portable = $portable;
+            #[inline(always)]
+            #[allow(clippy::cast_possible_truncation)] // rounded, as it says
+            fn from_f64(value: f64) -> Self {
+                value as Self
+            }
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+        }
+    };
+}
+number!(f32, F32x16, F32x8, PlainF32);
+number!(f64, F64x8, F64x4, PlainF64);
 
 macro_rules! avx512 {
     ($name:ident, $vector:ident, $element:ty, $lanes:expr, $mask:ty, $zero:ident, $load:ident, $load_first:ident,
@@ -36,7 +123,7 @@ macro_rules! avx512 {
         /// 512 bits.
         #[cfg(target_arch = "x86_64")]
         #[derive(Clone, Copy)]
-        pub(super) struct $name(arch::$vector);
+        pub struct $name(arch::$vector);
 
         // SAFETY: every method's contract is the intrinsic's: AVX-512F and valid memory, which the trait asks for.
         #[cfg(target_arch = "x86_64")]
@@ -92,6 +179,12 @@ macro_rules! avx512 {
                 // SAFETY: the caller has AVX-512F.
                 Self(unsafe { arch::$fma(a.0, b.0, self.0) })
             }
+            #[target_feature(enable = "avx512f")]
+            #[inline(never)]
+            unsafe fn enter<W: Work<Self>>(work: W) {
+                // SAFETY: passed on from the caller.
+                unsafe { work.run() }
+            }
         }
     };
 }
@@ -135,7 +228,7 @@ macro_rules! avx2 {
         /// 256 bits.
         #[cfg(target_arch = "x86_64")]
         #[derive(Clone, Copy)]
-        pub(super) struct $name(arch::$vector);
+        pub struct $name(arch::$vector);
 
         #[cfg(target_arch = "x86_64")]
         impl $name {
@@ -208,6 +301,12 @@ macro_rules! avx2 {
                 // SAFETY: the caller has FMA.
                 Self(unsafe { arch::$fma(a.0, b.0, self.0) })
             }
+            #[target_feature(enable = "avx2,fma")]
+            #[inline(never)]
+            unsafe fn enter<W: Work<Self>>(work: W) {
+                // SAFETY: passed on from the caller.
+                unsafe { work.run() }
+            }
         }
     };
 }
@@ -248,7 +347,7 @@ macro_rules! portable {
     ($name:ident, $element:ty, $lanes:expr) => {
         /// A plain array; the compiler makes of it what the target has.
         #[derive(Clone, Copy)]
-        pub(super) struct $name([$element; $lanes]);
+        pub struct $name([$element; $lanes]);
 
         // SAFETY: plain arithmetic on arrays; memory is vouched for by the caller, as the trait asks.
         unsafe impl Simd for $name {
@@ -303,6 +402,11 @@ macro_rules! portable {
             unsafe fn add_product(self, a: Self, b: Self) -> Self {
                 // Not fused: without the instruction, fused multiplication is a slow library call.
                 Self(std::array::from_fn(|lane| self.0[lane] + a.0[lane] * b.0[lane]))
+            }
+            #[inline(never)]
+            unsafe fn enter<W: Work<Self>>(work: W) {
+                // SAFETY: passed on from the caller.
+                unsafe { work.run() }
             }
         }
     };

@@ -1,0 +1,217 @@
+//! Convolutions and their gradients, with zeros around the image.
+//!
+//! ```text
+//! y[n, r, s, o] = max(bias[o] + sum over i, j, c of x'[n, r stride + i - pad, s stride + j - pad, c] w[c, i, j, o], 0)
+//! ```
+//!
+//! Activations lie as `[batch, height, width, channels]`, weights as `[channels, kernel height, kernel width, units]`, the
+//! last index side by side. `x'` is x, or `x scale[c] + shift[c]` inside the image; bias and max are on demand. The order
+//! of the additions depends on the shape and the algorithm alone, never on the number of workers.
+
+mod choose;
+mod correlate;
+mod pack;
+mod slab;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod weight;
+
+use super::Variant;
+use super::simd::{Number, Simd};
+use super::workers::Workers;
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // named as in the formula
+pub struct Geometry {
+    pub batch: usize,
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub out_height: usize,
+    pub out_width: usize,
+    pub units: usize,
+    /// Height and width, at least 1.
+    pub kernel: [usize; 2],
+    /// Down and to the right, at least 1.
+    pub stride: [usize; 2],
+    /// Zeros above and to the left; what is read below or to the right of the image is zero too.
+    pub pad: [usize; 2],
+}
+
+impl Geometry {
+    /// Elements of x.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.batch * self.height * self.width * self.channels
+    }
+
+    /// Elements of y.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.batch * self.out_height * self.out_width * self.units
+    }
+
+    /// Elements of w.
+    #[must_use]
+    pub fn weights(&self) -> usize {
+        self.channels * self.kernel[0] * self.kernel[1] * self.units
+    }
+}
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// As the formula says.
+    Direct,
+    /// Winograd's F(2 x 2, 3 x 3): 2.25 times fewer multiplications.
+    Winograd2,
+    /// Winograd's F(4 x 4, 3 x 3): 4 times fewer multiplications.
+    Winograd4,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// y of x and w.
+    Forward,
+    /// The gradient at x, of that at y and w.
+    Input,
+    /// The gradient at w, of x and that at y.
+    Weight,
+}
+
+/// What happens to results before they are stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Finish<T> {
+    /// One number a unit, or null.
+    pub bias: *const T,
+    /// Negative results become 0; NaN stays.
+    pub relu: bool,
+}
+
+/// What happens to x before it is used: `x scale + shift` inside the image, while the zeros around it stay zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Prepare<T> {
+    /// One number a channel, or null for 1.
+    pub scale: *const T,
+    /// One number a channel, or null for 0.
+    pub shift: *const T,
+}
+
+impl<T> Finish<T> {
+    /// Results as they are.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { bias: std::ptr::null(), relu: false }
+    }
+}
+
+impl<T> Prepare<T> {
+    /// x as it is.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { scale: std::ptr::null(), shift: std::ptr::null() }
+    }
+}
+
+/// Calls a function that is generic over the vector type with the one of a variant.
+macro_rules! with_vectors {
+    ($variant:expr, $number:ty, $($function:ident)::+, $($argument:expr),*) => {
+        match $variant {
+            #[cfg(target_arch = "x86_64")]
+            Variant::Avx512 => $($function)::+::<<$number as Number>::Avx512>($($argument),*),
+            #[cfg(target_arch = "x86_64")]
+            Variant::Avx2 => $($function)::+::<<$number as Number>::Avx2>($($argument),*),
+            _ => $($function)::+::<<$number as Number>::Portable>($($argument),*),
+        }
+    };
+}
+
+/// Elements of working memory for one call, for this many workers.
+#[must_use]
+pub fn workspace<T: Number>(
+    geometry: &Geometry,
+    direction: Direction,
+    algorithm: Algorithm,
+    variant: Variant,
+    workers: usize,
+) -> usize {
+    with_vectors!(variant, T, workspace_of, geometry, direction, algorithm, workers)
+}
+
+fn workspace_of<S: Simd>(geometry: &Geometry, direction: Direction, algorithm: Algorithm, workers: usize) -> usize {
+    match (algorithm, direction) {
+        (_, Direction::Forward) => correlate::Plan::<S>::forward(geometry, workers).elements(),
+        (_, Direction::Input) => correlate::Plan::<S>::input(geometry, workers).elements(),
+        (_, Direction::Weight) => weight::Plan::<S>::new(geometry, workers).elements(),
+    }
+}
+
+/// Computes y, and writes all of it.
+///
+/// # Safety
+/// The processor has the variant's instructions. `x`, `w` and `y` hold [`Geometry::inputs`], [`Geometry::weights`] and
+/// [`Geometry::outputs`] numbers, the vectors in `finish` and `prepare` one a unit and one a channel, `workspace` as many as
+/// [`workspace`] says for these workers. `y` and `workspace` overlap nothing else.
+#[allow(clippy::too_many_arguments)] // a kernel's operands
+pub unsafe fn forward<T: Number>(
+    variant: Variant,
+    algorithm: Algorithm,
+    geometry: &Geometry,
+    x: *const T,
+    w: *const T,
+    y: *mut T,
+    finish: Finish<T>,
+    prepare: Prepare<T>,
+    workspace: *mut T,
+    workers: &Workers,
+) {
+    let _ = algorithm;
+    // SAFETY: passed on from the caller.
+    unsafe {
+        with_vectors!(variant, T, correlate::forward, geometry, [x, w], y, finish, prepare, workspace, workers);
+    }
+}
+
+/// Computes the gradient at x of that at y, and writes all of it.
+///
+/// # Safety
+/// As [`forward`], with `dx` in the place of `y` and `dy` in that of `x`.
+#[allow(clippy::too_many_arguments)] // a kernel's operands
+pub unsafe fn input_gradient<T: Number>(
+    variant: Variant,
+    algorithm: Algorithm,
+    geometry: &Geometry,
+    dy: *const T,
+    w: *const T,
+    dx: *mut T,
+    workspace: *mut T,
+    workers: &Workers,
+) {
+    let _ = algorithm;
+    // SAFETY: passed on from the caller.
+    unsafe { with_vectors!(variant, T, correlate::input, geometry, [dy, w], dx, workspace, workers) }
+}
+
+/// Computes the gradient at w of that at y, and writes all of it.
+///
+/// # Safety
+/// As [`forward`], with `dw` in the place of `y` and `dy` in that of `w`.
+#[allow(clippy::too_many_arguments)] // a kernel's operands
+pub unsafe fn weight_gradient<T: Number>(
+    variant: Variant,
+    algorithm: Algorithm,
+    geometry: &Geometry,
+    x: *const T,
+    dy: *const T,
+    dw: *mut T,
+    prepare: Prepare<T>,
+    workspace: *mut T,
+    workers: &Workers,
+) {
+    let _ = algorithm;
+    // SAFETY: passed on from the caller.
+    unsafe { with_vectors!(variant, T, weight::gradient, geometry, [x, dy], dw, prepare, workspace, workers) }
+}

@@ -1,0 +1,18 @@
+//! Which algorithm for which shape.
+
+use super::{Algorithm, Direction, Geometry};
+
+impl Algorithm {
+    /// Whether this algorithm can compute convolutions of this shape.
+    #[must_use]
+    pub fn fits(self, geometry: &Geometry) -> bool {
+        self == Algorithm::Direct || (geometry.kernel == [3, 3] && geometry.stride == [1, 1])
+    }
+
+    /// The algorithm that was fastest on such shapes. A function of the shape alone, so that results do not depend on the
+    /// machine.
+    #[must_use]
+    pub fn choose(_geometry: &Geometry, _direction: Direction) -> Self {
+        Algorithm::Direct
+    }
+}

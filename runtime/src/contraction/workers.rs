@@ -1,0 +1,74 @@
+//! Threads that share out a fixed list of jobs.
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The calling thread and some others, which do jobs together. How work is cut into jobs depends on its shape alone, and
+/// a job's result on nothing but the job, so that results are the same bits with any number of threads.
+#[derive(Debug)]
+pub struct Workers {
+    threads: usize,
+    /// All but the calling thread; none for a single thread.
+    others: Option<ThreadPool>,
+}
+
+impl Workers {
+    /// The calling thread and `threads - 1` others; alone where the system gives no threads. 0 counts as 1.
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
+        let others = (threads > 1)
+            .then(|| ThreadPoolBuilder::new().num_threads(threads - 1).thread_name(|n| format!("kernel-{n}")).build())
+            .and_then(Result::ok);
+        Self { threads: if others.is_some() { threads } else { 1 }, others }
+    }
+
+    /// How many threads work, this one included.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Calls `work(job, worker)` once for every job below `jobs`, and returns when all are done. `worker` is below
+    /// [`Workers::threads`]; no two jobs run at the same time as the same worker, so it may name working memory.
+    pub fn run(&self, jobs: usize, work: impl Fn(usize, usize) + Sync) {
+        let Some(others) = self.others.as_ref().filter(|_| jobs > 1) else {
+            (0..jobs).for_each(|job| work(job, 0));
+            return;
+        };
+        let next = AtomicUsize::new(0);
+        let share = |worker: usize| {
+            loop {
+                let job = next.fetch_add(1, Ordering::Relaxed);
+                if job >= jobs {
+                    return;
+                }
+                work(job, worker);
+            }
+        };
+        others.in_place_scope(|scope| {
+            scope.spawn_broadcast(|_, context| share(context.index() + 1));
+            share(0);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_job_is_done_once_by_a_worker_of_its_own() {
+        for threads in [0, 1, 2, 3, 5] {
+            let workers = Workers::new(threads);
+            let (done, busy) =
+                (Vec::from_iter((0..100).map(|_| AtomicUsize::new(0))), [const { AtomicUsize::new(0) }; 5]);
+            workers.run(done.len(), |job, worker| {
+                assert!(worker < workers.threads());
+                assert_eq!(busy[worker].fetch_add(1, Ordering::SeqCst), 0, "worker {worker} does two jobs at once");
+                done[job].fetch_add(1, Ordering::SeqCst);
+                busy[worker].fetch_sub(1, Ordering::SeqCst);
+            });
+            assert!(done.iter().all(|count| count.load(Ordering::SeqCst) == 1), "{threads} threads: {done:?}");
+        }
+    }
+}

@@ -15,11 +15,14 @@
 
 mod block;
 mod body;
+mod clash;
 mod complain;
 mod expand;
 mod flow;
+mod image;
 mod input;
 mod layer;
+mod slide;
 mod target;
 mod tensor;
 
@@ -32,9 +35,13 @@ use gmpc_grammar::source::Span;
 use std::collections::BTreeMap;
 
 /// Stages and functions of tensors that every model knows; a block cannot take their names.
-pub(crate) const STAGES: [&str; 14] = [
+pub(crate) const STAGES: [&str; 18] = [
     "dense",
+    "conv",
     "linear",
+    "max_pool",
+    "avg_pool",
+    "global_avg_pool",
     "relu",
     "leaky_relu",
     "tanh",
@@ -93,6 +100,15 @@ enum Thing {
     Known(Value),
 }
 
+/// Where the text states the sizes of a convolution or a pool.
+#[derive(Clone, Copy)]
+struct Spelled {
+    /// Of the channels.
+    channels: Option<Span>,
+    /// Of the stride.
+    stride: Option<Span>,
+}
+
 /// Something went wrong and has been told: `None` in place of a value.
 type Maybe<T> = Option<T>;
 
@@ -104,6 +120,8 @@ struct Builder<'m> {
     errors: Vec<Diagnostic>,
     /// Names of layers, and where each was given.
     taken: BTreeMap<String, Span>,
+    /// How convolutions and pools were asked for, for what is said about their shapes.
+    spelled: BTreeMap<usize, Spelled>,
     /// Stages and bindings so far.
     steps: usize,
     /// Characters of them so far.
@@ -140,6 +158,7 @@ impl<'m> Builder<'m> {
             layers: Vec::new(),
             errors: Vec::new(),
             taken: BTreeMap::new(),
+            spelled: BTreeMap::new(),
             steps: 0,
             work: 0,
             depth: 0,

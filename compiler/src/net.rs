@@ -102,7 +102,7 @@ pub enum Product {
     Convolution {
         /// Number of filters, above 0; the channels of the result.
         units: usize,
-        /// How the filters move.
+        /// How the filters move. Here, other than in graphs, padding may be as large as the window.
         window: Window,
     },
 }

@@ -3,13 +3,13 @@
 //! Before: a [`Net`]. After: a [`Forward`]: a graph of tensor operations with its states (parameters, statistics, fixed
 //! directions) in a fixed order, the same in training and in evaluation, so that all programs of a network share them.
 
-mod image;
+pub(crate) mod image;
 pub(crate) mod statistic;
 pub(crate) mod unit;
 
 use crate::activate::activate;
 use crate::graph::{Graph, Id, Op, State};
-use crate::net::{Arithmetic, Layer, LayerKind, Net};
+use crate::net::{Arithmetic, Layer, LayerKind, Net, Product, Unit};
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// Largest number of elements of one tensor. Chosen by hand: 16 GiB in f32, more than any layer this compiler is for, and
@@ -184,15 +184,29 @@ fn check_sizes(net: &Net, batch: usize) -> Result<(), Diagnostic> {
     for layer in &net.layers {
         let elements = layer.shape.iter().try_fold(batch, |n, &size| n.checked_mul(size));
         let input = layer.inputs.first().and_then(|&i| net.layers.get(i)).map_or(&[][..], |l| &l.shape);
+        let padded = padded(layer, input).and_then(|n| n.checked_mul(batch));
         let weights = match &layer.kind {
             LayerKind::Unit(unit) => unit.product.fan_in(input).and_then(|n| n.checked_mul(unit.product.units())),
             _ => Some(1),
         };
-        if elements.is_none_or(|n| n > MAX_ELEMENTS) || weights.is_none_or(|n| n > MAX_ELEMENTS) {
+        if [elements, weights, padded].iter().any(|count| count.is_none_or(|n| n > MAX_ELEMENTS)) {
             return Err(too_large(layer, batch));
         }
     }
     Ok(())
+}
+
+/// Numbers of a layer's input with the padding its window sees; `None` where there are too many to count.
+fn padded(layer: &Layer, input: &[usize]) -> Option<usize> {
+    let window = match &layer.kind {
+        LayerKind::Unit(Unit { product: Product::Convolution { window, .. }, .. })
+        | LayerKind::MaxPool(window)
+        | LayerKind::AvgPool(window) => window,
+        _ => return Some(0),
+    };
+    let sizes = input.iter().skip(1).zip(layer.shape.iter().skip(1)).enumerate();
+    let channels = *input.first()?;
+    sizes.into_iter().try_fold(channels, |n, (axis, (size, result))| n.checked_mul(window.padded(axis, *size, *result)?))
 }
 
 fn too_large(layer: &Layer, batch: usize) -> Diagnostic {

@@ -20,7 +20,7 @@ use crate::differentiate::differentiate;
 use crate::graph::{Graph, Id, State};
 use crate::module::{Instance, Module, Training};
 use crate::net::Net;
-use crate::parameterize::{Forward, Mode, parameterize};
+use crate::parameterize::{Forward, Mode, image, parameterize};
 use crate::program::{Goal, Measure};
 use gmpc_grammar::diagnostic::Diagnostic;
 use measure::Measuring;
@@ -165,7 +165,7 @@ fn write_statistics(forward: &mut Forward) {
 /// The input `target`: `[batch, outputs]`, or `[batch]` for class labels.
 fn target(net: &Net, forward: &mut Forward) -> Id {
     let batch = forward.graph.shape(forward.x)[0];
-    forward.graph.input("target", [&[batch], net.target_shape.as_slice()].concat())
+    forward.graph.input("target", image::in_graph(batch, &net.target_shape))
 }
 
 fn training(module: &Module) -> Result<&Training, Diagnostic> {

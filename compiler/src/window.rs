@@ -32,6 +32,14 @@ impl Window {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.before == [0, 0]
     }
 
+    /// Rows (axis 0) or columns (axis 1) of an image of this size with all the padding that windows see, and no less than
+    /// it has; `None` where there are more than a `usize` counts.
+    #[must_use]
+    pub fn padded(&self, axis: usize, size: usize, results: usize) -> Option<usize> {
+        let seen = results.checked_sub(1)?.checked_mul(self.stride[axis])?.checked_add(self.kernel[axis])?;
+        Some(seen.max(self.before[axis].checked_add(size)?))
+    }
+
     /// The input row or column that place `offset` of the window at output `at` looks at; `None` in the padding.
     #[must_use]
     pub fn source(&self, axis: usize, at: usize, offset: usize, size: usize) -> Option<usize> {

@@ -2,6 +2,7 @@
 
 use super::Make;
 use super::case::{Case, Tensors, row};
+use super::layout::run;
 use super::machine::{Machine, compile};
 use gmpc_compiler::convert::convert;
 use gmpc_compiler::graph::{Graph, Op, Tensor};
@@ -9,16 +10,6 @@ use gmpc_compiler::program::Goal;
 
 /// Below this norm, differences are absolute.
 const FLOOR: f64 = 1e-6;
-/// Stages of image networks, which later versions of the language have.
-const LATER: [&str; 4] = ["conv", "max_pool", "avg_pool", "global_avg_pool"];
-
-/// Why a case does not pass.
-pub enum Failure {
-    /// It uses a stage that is not there yet.
-    Unsupported,
-    /// Which tensors are off, and by how much.
-    Wrong(String),
-}
 
 /// The tensor nearest to its tolerance.
 pub struct Worst {
@@ -36,7 +27,10 @@ struct Checks {
 }
 
 /// Runs a case on a machine.
-pub fn check(case: &Case, make: Make, tighter: f64) -> Result<Worst, Failure> {
+///
+/// # Errors
+/// Which tensors are off, and by how much.
+pub fn check(case: &Case, make: Make, tighter: f64) -> Result<Worst, String> {
     let worst = Worst { ratio: 0.0, tensor: "none".to_string() };
     let mut checks = Checks { tighter, worst, wrong: vec![] };
     let done = match case.text("kind") {
@@ -46,12 +40,8 @@ pub fn check(case: &Case, make: Make, tighter: f64) -> Result<Worst, Failure> {
         "convert_sp_to_gmp" => conversion(case, make, &mut checks),
         other => Err(format!("unknown kind {other}")),
     };
-    match done {
-        Err(text) if LATER.iter().any(|stage| text.contains(&format!("`{stage}`"))) => Err(Failure::Unsupported),
-        Err(text) => Err(Failure::Wrong(text)),
-        Ok(()) if checks.wrong.is_empty() => Ok(checks.worst),
-        Ok(()) => Err(Failure::Wrong(checks.wrong.join(", "))),
-    }
+    done?;
+    if checks.wrong.is_empty() { Ok(checks.worst) } else { Err(checks.wrong.join(", ")) }
 }
 
 impl Checks {
@@ -82,11 +72,11 @@ fn single_step(case: &Case, make: Make, checks: &mut Checks) -> Result<(), Strin
     machine.set(&case.states());
     let (x, target) = (case.tensor("input"), case.tensor("target"));
     let (forward, grad) = (tolerance(case, "forward", 1e-5), tolerance(case, "grad", 1e-4));
-    let prediction = machine.run(Goal::Predict, x, target, (0.0, 1));
+    let prediction = run(machine.as_mut(), Goal::Predict, x, target, (0.0, 1));
     checks.compare("eval.output", prediction.get("prediction"), case.tensor("eval.output"), forward, FLOOR);
-    let evaluation = loss(machine.run(Goal::Evaluate, x, target, (0.0, 1)), x.shape[0]);
+    let evaluation = loss(run(machine.as_mut(), Goal::Evaluate, x, target, (0.0, 1)), x.shape[0]);
     checks.compare("eval.loss", evaluation.as_ref(), case.tensor("eval.loss"), forward, FLOOR);
-    let outputs = machine.run(Goal::Gradients, x, target, (0.0, 1));
+    let outputs = run(machine.as_mut(), Goal::Gradients, x, target, (0.0, 1));
     checks.compare("train.output", outputs.get("prediction"), case.tensor("train.output"), forward, FLOOR);
     checks.compare("train.loss", outputs.get("loss"), case.tensor("train.loss"), forward, FLOOR);
     let largest = case.below("grad.").filter(|(n, _)| *n != "output").flat_map(|(_, t)| &t.data);
@@ -119,7 +109,7 @@ fn multi_step(case: &Case, make: Make, checks: &mut Checks) -> Result<(), String
     let mut losses = Tensor { shape: expected.shape.clone(), data: vec![] };
     for step in 0..expected.data.len() {
         let (x, target) = (row(x, step % batches), row(target, step % batches));
-        let outputs = machine.run(Goal::Train, &x, &target, (lr, step as u64 + 1));
+        let outputs = run(machine.as_mut(), Goal::Train, &x, &target, (lr, step as u64 + 1));
         losses.data.push(loss(outputs, rows).map_or(f64::NAN, |l| l.data[0]));
         if let Some((_, tolerance)) = [(1, 1e-5), (10, 1e-4), (100, 1e-3)].iter().find(|(k, _)| *k == step + 1) {
             after_steps(case, machine.as_mut(), step + 1, *tolerance, checks);
@@ -137,7 +127,7 @@ fn after_steps(case: &Case, machine: &mut dyn Machine, steps: usize, tolerance: 
         }
     }
     let (x, target) = (row(case.tensor("input"), 0), row(case.tensor("target"), 0));
-    let prediction = machine.run(Goal::Predict, &x, &target, (0.0, 1));
+    let prediction = run(machine, Goal::Predict, &x, &target, (0.0, 1));
     let name = format!("step{steps}.eval.output");
     checks.compare(&name, prediction.get("prediction"), case.tensor(&name), tolerance, FLOOR);
 }
@@ -198,7 +188,7 @@ fn conversion(case: &Case, make: Make, checks: &mut Checks) -> Result<(), String
     checks.compare("u(theta)", found.as_ref(), &expected, forward, FLOOR);
     machine.set(&converted);
     let (x, target) = (case.tensor("input"), case.tensor("output"));
-    let prediction = machine.run(Goal::Predict, x, target, (0.0, 1));
+    let prediction = run(machine.as_mut(), Goal::Predict, x, target, (0.0, 1));
     checks.compare("output", prediction.get("prediction"), target, forward, FLOOR);
     Ok(())
 }

@@ -7,8 +7,9 @@ use crate::resolve::{param_use, walk};
 use gmpc_grammar::ast::{BinaryOp, Binding, Body, Expr, ExprKind, Path, Statement, UnaryOp};
 use gmpc_grammar::source::Span;
 
-/// Activations can be handed to a block by name: `residual(64, act = tanh)`.
-const ACTIVATIONS: [&str; 7] = ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "softplus", "identity"];
+/// Words that stand for themselves: activations, which can be handed to a block by name, `residual(64, act = tanh)`, and
+/// the padding `same`.
+const WORDS: [&str; 8] = ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "softplus", "identity", "same"];
 
 impl<'m> Builder<'m> {
     /// The layer a body ends in.
@@ -58,7 +59,7 @@ impl<'m> Builder<'m> {
     /// What compile-time values may refer to.
     pub(super) fn scope<'a>(&'a self, frame: &'a Frame) -> Scope<'a> {
         let definitions = &self.module.definitions;
-        Scope { param: Some(&frame.param), words: &ACTIVATIONS, ..Scope::new(&frame.names, definitions) }
+        Scope { param: Some(&frame.param), words: &WORDS, ..Scope::new(&frame.names, definitions) }
     }
 
     /// A compile-time value.

@@ -1,5 +1,12 @@
 //! What this stage says when a network does not fit together.
 
+mod shapes;
+
+pub(super) use shapes::{
+    Clash, Operand, cannot_join, no_image, not_flat, pad_covers_window, shapes_differ, too_many_weights,
+    too_much_padding, window_too_large,
+};
+
 use crate::constant::sort;
 use crate::experiment::DataSpec;
 use crate::module::{Instance, Value};
@@ -49,6 +56,13 @@ fn habit(name: &str) -> Option<&'static str> {
         }
         "weightnorm" | "wn" => Some("weight normalization is a parameterization: `dense(100, param = wn)`"),
         "mn" | "mbn" => Some("modifiers are joined to a parameterization: `dense(100, param = gmp + mn)`"),
+        "conv2d" | "convolution" | "convolution2d" => Some("a convolution is `conv(64, 3)`: channels, then the window"),
+        "maxpool" | "maxpool2d" | "maxpooling2d" => Some("pooling is `max_pool(2)`"),
+        "avgpool" | "avgpool2d" | "averagepooling2d" => Some("pooling is `avg_pool(2)`"),
+        "gap" | "adaptiveavgpool2d" | "globalaveragepooling2d" => {
+            Some("the mean over height and width is `global_avg_pool`")
+        }
+        "batchnorm2d" => Some("batch normalization is a parameterization: `conv(64, 3, param = bn)`"),
         "fc" | "fullyconnected" => Some("a fully connected layer is `dense(100)`, the output layer `linear(1)`"),
         "swish" | "silu" | "elu" | "selu" => {
             Some("activations: `relu`, `leaky_relu`, `tanh`, `sigmoid`, `gelu`, `softplus`, `identity`")
@@ -144,39 +158,7 @@ pub(super) fn label_on_repeat(label: &Ident, span: Span) -> Diagnostic {
         .help("leave the label out, or label stages inside a block")
 }
 
-// Shapes.
-
-pub(super) fn not_flat(name: &str, span: Span, shape: &[usize], origin: Span) -> Diagnostic {
-    Diagnostic::error("E0314", format!("`{name}` takes a row of numbers, but {} arrive", sizes(shape)))
-        .label(span, "needs a single axis")
-        .label(origin, format!("{} since here", sizes(shape)))
-        .help(format!("flatten them first: `-> flatten -> {name}(…)`"))
-}
-
-pub(super) fn shapes_differ(name: &str, left: (Span, &[usize], Span), right: (Span, &[usize], Span)) -> Diagnostic {
-    let what = match name {
-        "add" => "an addition",
-        "subtract" => "a subtraction",
-        "multiply" => "a multiplication",
-        _ => "a division",
-    };
-    let mut error = Diagnostic::error("E0315", format!("shapes do not match in {what}"))
-        .label(left.0, sizes(left.1))
-        .label(right.0, sizes(right.1));
-    for (span, shape, origin) in [left, right] {
-        if origin != span {
-            error = error.label(origin, format!("{} since here", sizes(shape)));
-        }
-    }
-    error.help("give both the same shape, for instance with `linear(units)` on one of them")
-}
-
-pub(super) fn cannot_join(span: Span, shape: &[usize], first: Span, first_shape: &[usize]) -> Diagnostic {
-    Diagnostic::error("E0316", "these cannot be joined: `concat` joins along the first axis, the others must be equal")
-        .label(span, sizes(shape))
-        .label(first, sizes(first_shape))
-        .help("give them equal shapes, or `flatten` each before joining")
-}
+// Joining.
 
 pub(super) fn concat_named(name: &Ident) -> Diagnostic {
     Diagnostic::error("E0317", "`concat` takes tensors only, without names")

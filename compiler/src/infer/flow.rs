@@ -29,7 +29,7 @@ impl<'m> Builder<'m> {
             rest = after;
             current = match step.what {
                 What::Block(block) => self.block(block, current, step, frame)?,
-                What::BuiltIn(name @ ("dense" | "linear")) => {
+                What::BuiltIn(name @ ("dense" | "conv" | "linear")) => {
                     let activation = match after.first() {
                         Some(next) => self.activation_of(next, frame),
                         None => None,

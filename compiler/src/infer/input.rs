@@ -76,8 +76,12 @@ impl<'m> Builder<'m> {
                 names.insert("input.features".to_string(), whole(*features));
                 names.insert("input.channels".to_string(), whole(*features));
             }
-            [channels, ..] => {
+            [channels, rest @ ..] => {
                 names.insert("input.channels".to_string(), whole(*channels));
+                if let [height, width] = rest {
+                    names.insert("input.height".to_string(), whole(*height));
+                    names.insert("input.width".to_string(), whole(*width));
+                }
             }
             [] => {}
         }

@@ -1,7 +1,7 @@
 //! The built-in layers: what each takes, and the shape it gives.
 
 use super::expand::{Step, What};
-use super::{Builder, Frame, MOST_ELEMENTS, Maybe, complain};
+use super::{Builder, Frame, MOST_ELEMENTS, Maybe, Spelled, complain};
 use crate::arguments::{Bound, Slot, bind};
 use crate::constant::number;
 use crate::module::{ParamUse, Value};
@@ -10,6 +10,14 @@ use crate::resolve::{find, param_use};
 use gmpc_grammar::ast::{Ident, Kind, Path};
 
 const DENSE: [Slot<'static>; 3] = [Slot::required("units"), Slot::optional("bias"), Slot::optional("param")];
+const CONV: [Slot<'static>; 6] = [
+    Slot::required("channels"),
+    Slot::required("kernel"),
+    Slot::optional("stride"),
+    Slot::optional("pad"),
+    Slot::optional("bias"),
+    Slot::optional("param"),
+];
 const LINEAR: [Slot<'static>; 2] = [Slot::required("units"), Slot::optional("bias")];
 const LEAKY_RELU: [Slot<'static>; 1] = [Slot::optional("slope")];
 const DROPOUT: [Slot<'static>; 1] = [Slot::required("p")];
@@ -43,7 +51,7 @@ impl<'m> Builder<'m> {
         Some(Activation::LeakyRelu(slope))
     }
 
-    fn arguments(&mut self, name: &str, step: &Step<'m>, slots: &[Slot<'_>]) -> Maybe<Bound<'m>> {
+    pub(super) fn arguments(&mut self, name: &str, step: &Step<'m>, slots: &[Slot<'_>]) -> Maybe<Bound<'m>> {
         let bound = bind(name, step.span, slots, slots.len(), step.arguments);
         self.keep(bound)
     }
@@ -65,7 +73,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    /// A dense or linear layer with the activation after it.
+    /// A dense, convolutional or linear layer with the activation after it.
     pub(super) fn unit(
         &mut self,
         name: &'static str,
@@ -74,34 +82,60 @@ impl<'m> Builder<'m> {
         activation: Option<(Maybe<Activation>, Step<'m>)>,
         frame: &mut Frame,
     ) -> Maybe<usize> {
-        let slots: &[Slot<'_>] = if name == "dense" { &DENSE } else { &LINEAR };
+        let slots: &[Slot<'_>] = match name {
+            "dense" => &DENSE,
+            "conv" => &CONV,
+            _ => &LINEAR,
+        };
         let bound = self.arguments(name, step, slots)?;
-        let units = self.units(&bound, frame);
+        let product = match name {
+            "conv" => self.convolution(&bound, input, step, frame),
+            _ => self.dense(name, &bound, input, step, frame),
+        };
         let bias = self.bias(&bound, frame);
         let param = self.unit_param(name, &bound, step, frame);
         let (activation, after) = match activation {
             Some((activation, after)) => (activation, Some(after)),
             None => (Some(Activation::Identity), None),
         };
-        let [fan_in] = *self.shape(input) else {
-            let error = complain::not_flat(name, step.span, self.shape(input), self.origin(input));
-            return self.fail(error);
-        };
-        let (units, bias, param, activation) = (units?, bias?, param?, activation?);
-        if fan_in.checked_mul(units).is_none_or(|n| n > MOST_ELEMENTS) {
-            return self.fail(complain::too_large(step.span, &[units, fan_in]));
+        let ((product, shape), bias, param, activation) = (product?, bias?, param?, activation?);
+        let fan_in = product.fan_in(self.shape(input));
+        if fan_in.and_then(|n| n.checked_mul(product.units())).is_none_or(|n| n > MOST_ELEMENTS) {
+            return self.fail(complain::too_many_weights(step.span, &product, self.shape(input)));
         }
         let label: Option<&Ident> = step.label.or(after.and_then(|s| s.label));
-        let unit = Unit { product: Product::Dense { units }, bias, param, activation };
-        self.add(frame, name, label, (LayerKind::Unit(unit), vec![input], vec![units]), step.span)
+        let unit = Unit { product, bias, param, activation };
+        let layer = self.add(frame, name, label, (LayerKind::Unit(unit), vec![input], shape), step.span)?;
+        let span = |slot: &str| bound.get(slot).map(|expr| expr.span);
+        self.spelled.insert(layer, Spelled { channels: span("channels"), stride: span("stride") });
+        Some(layer)
     }
 
-    fn units(&mut self, bound: &Bound<'_>, frame: &Frame) -> Maybe<usize> {
-        let expr = bound.get("units")?;
+    /// The product of a dense or linear layer, and the shape of its result.
+    fn dense(
+        &mut self,
+        name: &str,
+        bound: &Bound<'_>,
+        input: usize,
+        step: &Step<'m>,
+        frame: &Frame,
+    ) -> Maybe<(Product, Vec<usize>)> {
+        let units = self.count("units", bound, frame);
+        if self.shape(input).len() != 1 {
+            let error = complain::not_flat(name, step.span, self.shape(input), self.origin(input));
+            return self.fail(error);
+        }
+        let units = units?;
+        Some((Product::Dense { units }, vec![units]))
+    }
+
+    /// A number of units or channels.
+    pub(super) fn count(&mut self, name: &str, bound: &Bound<'_>, frame: &Frame) -> Maybe<usize> {
+        let expr = bound.get(name)?;
         let value = self.known(expr, frame)?;
         match &value {
             Value::Integer(n) if *n > 0 => usize::try_from(*n).ok(),
-            _ => self.fail(complain::unfit("units", "a whole number, 1 or more", expr.span, &value)),
+            _ => self.fail(complain::unfit(name, "a whole number, 1 or more", expr.span, &value)),
         }
     }
 
@@ -113,7 +147,7 @@ impl<'m> Builder<'m> {
         }
     }
 
-    /// `linear` is plain affine whatever is in force; `dense` takes its own `param` or the one in force.
+    /// `linear` is plain affine whatever is in force; `dense` and `conv` take their own `param` or the one in force.
     fn unit_param(&mut self, name: &str, bound: &Bound<'_>, step: &Step<'m>, frame: &Frame) -> Maybe<ParamUse> {
         if name == "linear" {
             let path = Path { parts: vec![Ident { text: "affine".to_string(), span: step.span }] };
@@ -140,6 +174,9 @@ impl<'m> Builder<'m> {
         step: &Step<'m>,
         frame: &mut Frame,
     ) -> Maybe<usize> {
+        if matches!(name, "max_pool" | "avg_pool" | "global_avg_pool") {
+            return self.pool(name, input, step, frame);
+        }
         let shape = self.shape(input).to_vec();
         if let Some((activation, _)) = self.activation_of(step, frame) {
             let kind = LayerKind::Activation(activation?);

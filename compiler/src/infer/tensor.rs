@@ -34,11 +34,7 @@ impl<'m> Builder<'m> {
         match (a?, b?) {
             (Thing::Tensor(a), Thing::Tensor(b)) => {
                 if self.shape(a) != self.shape(b) {
-                    let error = complain::shapes_differ(
-                        name,
-                        (left.span, self.shape(a), self.origin(a)),
-                        (right.span, self.shape(b), self.origin(b)),
-                    );
+                    let error = self.shapes_differ(name, (left.span, a), (right.span, b), frame);
                     return self.fail(error);
                 }
                 let shape = self.shape(a).to_vec();

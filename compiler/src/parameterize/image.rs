@@ -5,7 +5,8 @@
 //! graph     [batch, height, width, channels]   as processors like it
 //! ```
 
-use crate::graph::{Graph, Id};
+use crate::graph::{Graph, Id, Op};
+use crate::window::Window;
 
 /// A batch of examples of a network's shape.
 pub(crate) fn in_graph(batch: usize, example: &[usize]) -> Vec<usize> {
@@ -32,6 +33,22 @@ pub(super) fn flatten(graph: &mut Graph, x: Id) -> Id {
     }
     let channels_first = graph.transpose(x, &[0, 3, 1, 2]);
     graph.reshape(channels_first, &flat)
+}
+
+/// A convolution with a result of this height and width. Windows of graphs see at least one pixel each, so padding as large
+/// as the window, which is rare, is put around the image by itself.
+pub(super) fn convolve(graph: &mut Graph, mut x: Id, w: Id, mut window: Window, size: [usize; 2]) -> Id {
+    for axis in [0, 1] {
+        let mut shape = graph.shape(x).to_vec();
+        if window.before[axis] < window.kernel[axis] {
+            continue;
+        }
+        let before = window.before[axis];
+        shape[axis + 1] = window.padded(axis, shape[axis + 1], size[axis]).unwrap_or(usize::MAX);
+        x = graph.push(Op::Pad { axis: axis + 1, before }, vec![x], shape);
+        window.before[axis] = 0;
+    }
+    graph.convolve(x, w, window, size)
 }
 
 /// The mean over height and width, `[batch, channels]`.

@@ -142,7 +142,7 @@ impl<'a> UnitPlace<'a> {
         let product = match self.unit.product {
             Product::Dense { .. } => graph.matmul(*x, *w, false, false),
             Product::Convolution { window, .. } => {
-                graph.convolve(*x, *w, window, [self.layer.shape[1], self.layer.shape[2]])
+                image::convolve(graph, *x, *w, window, [self.layer.shape[1], self.layer.shape[2]])
             }
         };
         Ok(Term::Node(product, Role::Batch))

@@ -1,0 +1,138 @@
+//! Layers of images, `[channels, height, width]`: convolutions and pooling.
+
+use super::expand::Step;
+use super::slide::{Misfit, Padding, Slide, slide};
+use super::{Builder, Frame, MOST_ELEMENTS, Maybe, complain};
+use crate::arguments::{Bound, Slot};
+use crate::module::Value;
+use crate::net::{LayerKind, Product};
+use gmpc_grammar::ast::Expr;
+
+const POOL: [Slot<'static>; 3] = [Slot::required("k"), Slot::optional("stride"), Slot::optional("pad")];
+
+impl<'m> Builder<'m> {
+    /// `conv(64, 3, stride = 2)`: its product, and the shape of its result.
+    pub(super) fn convolution(
+        &mut self,
+        bound: &Bound<'_>,
+        input: usize,
+        step: &Step<'m>,
+        frame: &Frame,
+    ) -> Maybe<(Product, Vec<usize>)> {
+        let units = self.count("channels", bound, frame);
+        let kernel = self.pair("kernel", 1, bound, frame);
+        let stride = if bound.contains_key("stride") { self.pair("stride", 1, bound, frame) } else { Some([1; 2]) };
+        let padding = self.padding(bound, frame);
+        let (units, kernel, stride, padding) = (units?, kernel?, stride?, padding?);
+        let [_, height, width] = self.image("conv", input, step)?;
+        let fitted = slide([height, width], kernel, stride, padding);
+        let Slide { window, size } = self.fitted("conv", fitted, kernel, input, step, bound.get("kernel").copied())?;
+        Some((Product::Convolution { units, window }, vec![units, size[0], size[1]]))
+    }
+
+    /// `max_pool(2)`, `avg_pool(3, stride = 2, pad = 1)`, `global_avg_pool`.
+    pub(super) fn pool(
+        &mut self,
+        name: &'static str,
+        input: usize,
+        step: &Step<'m>,
+        frame: &mut Frame,
+    ) -> Maybe<usize> {
+        if name == "global_avg_pool" {
+            self.arguments(name, step, &[])?;
+            let [channels, ..] = self.image(name, input, step)?;
+            let layer = (LayerKind::GlobalAvgPool, vec![input], vec![channels]);
+            return self.add(frame, name, step.label, layer, step.span);
+        }
+        let bound = self.arguments(name, step, &POOL)?;
+        let kernel = self.pair("k", 1, &bound, frame);
+        let stride = if bound.contains_key("stride") { self.pair("stride", 1, &bound, frame) } else { kernel };
+        let pad = if bound.contains_key("pad") { self.pair("pad", 0, &bound, frame) } else { Some([0; 2]) };
+        let (kernel, stride, pad) = (kernel?, stride?, pad?);
+        let [channels, height, width] = self.image(name, input, step)?;
+        if pad.iter().zip(kernel).any(|(pad, kernel)| *pad >= kernel) {
+            let places = [bound.get("pad"), bound.get("k")].map(|expr| expr.map_or(step.span, |expr| expr.span));
+            return self.fail(complain::pad_covers_window(name, places, pad, kernel));
+        }
+        let fitted = slide([height, width], kernel, stride, Padding::Around(pad));
+        let Slide { window, size } = self.fitted(name, fitted, kernel, input, step, bound.get("k").copied())?;
+        let kind = if name == "max_pool" { LayerKind::MaxPool(window) } else { LayerKind::AvgPool(window) };
+        let shape = vec![channels, size[0], size[1]];
+        self.add(frame, name, step.label, (kind, vec![input], shape), step.span)
+    }
+
+    /// The shape of an image that a layer needs.
+    fn image(&mut self, name: &str, input: usize, step: &Step<'m>) -> Maybe<[usize; 3]> {
+        match *self.shape(input) {
+            [channels, height, width] => Some([channels, height, width]),
+            _ => {
+                let error = complain::no_image(name, step.span, self.shape(input), self.origin(input));
+                self.fail(error)
+            }
+        }
+    }
+
+    /// A window that fits, or what is wrong with it.
+    fn fitted(
+        &mut self,
+        name: &str,
+        fitted: Result<Slide, Misfit>,
+        kernel: [usize; 2],
+        input: usize,
+        step: &Step<'m>,
+        stated: Option<&Expr>,
+    ) -> Maybe<Slide> {
+        let shape = self.shape(input).to_vec();
+        let place = stated.map_or(step.span, |expr| expr.span);
+        match fitted {
+            Ok(slide) if padded_elements(&slide, &shape).is_some_and(|n| n <= MOST_ELEMENTS) => Some(slide),
+            Ok(_) | Err(Misfit::Uncountable) => self.fail(complain::too_much_padding(step.span, name)),
+            Err(Misfit::TooLarge(padded)) => {
+                let error = complain::window_too_large(name, (place, kernel), padded, (self.origin(input), &shape));
+                self.fail(error)
+            }
+        }
+    }
+
+    /// A size: a number for both axes, or `[height, width]`; each at least `least`.
+    fn pair(&mut self, name: &str, least: i64, bound: &Bound<'_>, frame: &Frame) -> Maybe<[usize; 2]> {
+        let expr = bound.get(name)?;
+        let value = self.known(expr, frame)?;
+        let size = |value: &Value| match value {
+            Value::Integer(n) if *n >= least => usize::try_from(*n).ok(),
+            _ => None,
+        };
+        let sizes = match &value {
+            Value::List(items) => match items.as_slice() {
+                [height, width] => size(height).zip(size(width)).map(|(h, w)| [h, w]),
+                _ => None,
+            },
+            single => size(single).map(|n| [n, n]),
+        };
+        match sizes {
+            Some(sizes) => Some(sizes),
+            None => {
+                let wanted = format!("a whole number, {least} or more, or `[height, width]` of two");
+                self.fail(complain::unfit(name, &wanted, expr.span, &value))
+            }
+        }
+    }
+
+    /// `pad = same`, a number, or `[height, width]`.
+    fn padding(&mut self, bound: &Bound<'_>, frame: &Frame) -> Maybe<Padding> {
+        let Some(expr) = bound.get("pad") else { return Some(Padding::Same) };
+        if matches!(self.known(expr, frame)?, Value::Word(word) if word == "same") {
+            return Some(Padding::Same);
+        }
+        self.pair("pad", 0, bound, frame).map(Padding::Around)
+    }
+}
+
+/// Numbers of an image with its padding.
+fn padded_elements(slide: &Slide, shape: &[usize]) -> Option<usize> {
+    let mut elements = *shape.first()?;
+    for (axis, size) in shape.iter().skip(1).enumerate() {
+        elements = elements.checked_mul(slide.window.padded(axis, *size, slide.size[axis])?)?;
+    }
+    Some(elements)
+}

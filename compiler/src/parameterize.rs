@@ -206,7 +206,9 @@ fn padded(layer: &Layer, input: &[usize]) -> Option<usize> {
     };
     let sizes = input.iter().skip(1).zip(layer.shape.iter().skip(1)).enumerate();
     let channels = *input.first()?;
-    sizes.into_iter().try_fold(channels, |n, (axis, (size, result))| n.checked_mul(window.padded(axis, *size, *result)?))
+    sizes
+        .into_iter()
+        .try_fold(channels, |n, (axis, (size, result))| n.checked_mul(window.padded(axis, *size, *result)?))
 }
 
 fn too_large(layer: &Layer, batch: usize) -> Diagnostic {

@@ -16,7 +16,8 @@ impl Builder<'_> {
         frame: &Frame,
     ) -> Diagnostic {
         let clash = self.clash(left.1, right, frame).or_else(|| self.clash(right.1, left, frame));
-        let operand = |(span, layer): (Span, usize)| Operand { span, shape: self.shape(layer), origin: self.origin(layer) };
+        let operand =
+            |(span, layer): (Span, usize)| Operand { span, shape: self.shape(layer), origin: self.origin(layer) };
         shapes_differ(name, &operand(left), &operand(right), clash)
     }
 

@@ -66,7 +66,8 @@ impl<'m> Builder<'m> {
         match *self.shape(input) {
             [channels, height, width] => Some([channels, height, width]),
             _ => {
-                let error = complain::no_image(name, step.span, self.shape(input), self.origin(input));
+                let at_input = input == 0;
+                let error = complain::no_image(name, step.span, self.shape(input), self.origin(input), at_input);
                 self.fail(error)
             }
         }
@@ -112,7 +113,8 @@ impl<'m> Builder<'m> {
         match sizes {
             Some(sizes) => Some(sizes),
             None => {
-                let wanted = format!("a whole number, {least} or more, or `[height, width]` of two");
+                let same = if name == "pad" && bound.contains_key("channels") { "`same`, " } else { "" };
+                let wanted = format!("{same}a whole number, {least} or more, or two of them, `[height, width]`");
                 self.fail(complain::unfit(name, &wanted, expr.span, &value))
             }
         }

@@ -13,8 +13,9 @@ pub(in super::super) fn not_flat(name: &str, span: Span, shape: &[usize], origin
         .help(format!("flatten them first: `-> flatten -> {name}(…)`{other}"))
 }
 
-pub(in super::super) fn no_image(name: &str, span: Span, shape: &[usize], origin: Span) -> Diagnostic {
+pub(in super::super) fn no_image(name: &str, span: Span, shape: &[usize], origin: Span, at_input: bool) -> Diagnostic {
     let help = match (shape, name) {
+        _ if at_input => "give the input three axes: `input: [channels, height, width]`",
         ([_], "conv") => "use `dense(units)` here, or move it before what makes a row of numbers of the image",
         ([_], _) => "leave it out, or move it before what makes a row of numbers of the image",
         _ => "give the input three axes: `input: [channels, height, width]`",

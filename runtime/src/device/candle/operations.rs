@@ -2,7 +2,7 @@
 
 mod windows;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use gmpc_compiler::graph::{Graph, Id, Node, Op};
 
 /// The value of a node that is no leaf, from the values of the nodes before it.
@@ -47,7 +47,7 @@ pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> 
             let after = node.shape[*axis] - before - a()?.dim(*axis)?;
             a()?.pad_with_zeros(*axis, *before, after)?.contiguous()
         }
-        Op::Sum(axes) => a()?.sum_keepdim(axes.as_slice()),
+        Op::Sum(axes) => sum(a()?, axes),
         Op::MaxOver(axes) => largest(a()?, axes),
         Op::MatMul { transpose_a, transpose_b } => turned(a()?, *transpose_a)?.matmul(&turned(b()?, *transpose_b)?),
         Op::Convolve(window) => windows::convolve(window, a()?, b()?, &node.shape),
@@ -84,6 +84,11 @@ fn larger(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 /// Largest over axes; NaN if any element is.
+/// Sums run in double precision: those of gradients cancel, and single precision would leave little of them.
+fn sum(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
+    x.to_dtype(DType::F64)?.sum_keepdim(axes)?.to_dtype(x.dtype())
+}
+
 fn largest(a: &Tensor, axes: &[usize]) -> Result<Tensor> {
     let mut result = a.clone();
     for &axis in axes {

@@ -5,7 +5,7 @@
 //! y  = sum over t of  tap_t(x) w_t        dw_t = tap_t(x)^T dy        dx = sum over t of  spread_t(dy w_t^T)
 //! ```
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use gmpc_compiler::window::Window;
 
 /// How a window slides over images of one size.
@@ -91,6 +91,23 @@ fn filter(w: &Tensor, area: usize, place: usize) -> Result<Tensor> {
 }
 
 pub(super) fn convolve(window: &Window, x: &Tensor, w: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    in_double(x, w, |x, w| plain_convolve(window, x, w, shape))
+}
+
+pub(super) fn convolve_input(window: &Window, dy: &Tensor, w: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    in_double(dy, w, |dy, w| plain_convolve_input(window, dy, w, shape))
+}
+
+pub(super) fn convolve_weight(window: &Window, x: &Tensor, dy: &Tensor, shape: &[usize]) -> Result<Tensor> {
+    in_double(x, dy, |x, dy| plain_convolve_weight(window, x, dy, shape))
+}
+
+/// Computes in double precision and rounds once: places are added one after the other, which would round at each.
+fn in_double(a: &Tensor, b: &Tensor, compute: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    compute(&a.to_dtype(DType::F64)?, &b.to_dtype(DType::F64)?)?.to_dtype(a.dtype())
+}
+
+fn plain_convolve(window: &Window, x: &Tensor, w: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let slide = Slide::new(window, x.dims(), shape);
     let padded = slide.pad(x, 0.0)?;
     let mut sum: Option<Tensor> = None;
@@ -104,7 +121,7 @@ pub(super) fn convolve(window: &Window, x: &Tensor, w: &Tensor, shape: &[usize])
     sum.map_or_else(|| super::unsupported("an empty window"), |sum| sum.reshape(shape))
 }
 
-pub(super) fn convolve_input(window: &Window, dy: &Tensor, w: &Tensor, shape: &[usize]) -> Result<Tensor> {
+fn plain_convolve_input(window: &Window, dy: &Tensor, w: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let slide = Slide::new(window, shape, dy.dims());
     let mut dx = slide.zeros(dy)?;
     let tap = [dy.dim(0)?, dy.dim(1)?, dy.dim(2)?, shape[3]];
@@ -115,7 +132,7 @@ pub(super) fn convolve_input(window: &Window, dy: &Tensor, w: &Tensor, shape: &[
     slide.inside(&dx)
 }
 
-pub(super) fn convolve_weight(window: &Window, x: &Tensor, dy: &Tensor, shape: &[usize]) -> Result<Tensor> {
+fn plain_convolve_weight(window: &Window, x: &Tensor, dy: &Tensor, shape: &[usize]) -> Result<Tensor> {
     let slide = Slide::new(window, x.dims(), dy.dims());
     let padded = slide.pad(x, 0.0)?;
     let dy = pixels(dy)?;

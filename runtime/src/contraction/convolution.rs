@@ -16,10 +16,12 @@ mod slab;
 mod tests;
 mod tile;
 mod weight;
+mod winograd;
 
 use super::Variant;
 use super::simd::{Number, Simd};
 use super::workers::Workers;
+use winograd::points::{Four, Points, Two};
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,15 +118,15 @@ impl<T> Prepare<T> {
     }
 }
 
-/// Calls a function that is generic over the vector type with the one of a variant.
+/// Calls a function that is generic over the vector type, and perhaps over more, with the one of a variant.
 macro_rules! with_vectors {
-    ($variant:expr, $number:ty, $($function:ident)::+, $($argument:expr),*) => {
+    ($variant:expr, $number:ty, $($function:ident)::+ $([$more:ty])?, $arguments:tt) => {
         match $variant {
             #[cfg(target_arch = "x86_64")]
-            Variant::Avx512 => $($function)::+::<<$number as Number>::Avx512>($($argument),*),
+            Variant::Avx512 => $($function)::+::<<$number as Number>::Avx512 $(, $more)?> $arguments,
             #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 => $($function)::+::<<$number as Number>::Avx2>($($argument),*),
-            _ => $($function)::+::<<$number as Number>::Portable>($($argument),*),
+            Variant::Avx2 => $($function)::+::<<$number as Number>::Avx2 $(, $more)?> $arguments,
+            _ => $($function)::+::<<$number as Number>::Portable $(, $more)?> $arguments,
         }
     };
 }
@@ -138,14 +140,26 @@ pub fn workspace<T: Number>(
     variant: Variant,
     workers: usize,
 ) -> usize {
-    with_vectors!(variant, T, workspace_of, geometry, direction, algorithm, workers)
+    with_vectors!(variant, T, workspace_of, (geometry, direction, algorithm, workers))
 }
 
 fn workspace_of<S: Simd>(geometry: &Geometry, direction: Direction, algorithm: Algorithm, workers: usize) -> usize {
-    match (algorithm, direction) {
-        (_, Direction::Forward) => correlate::Plan::<S>::forward(geometry, workers).elements(),
-        (_, Direction::Input) => correlate::Plan::<S>::input(geometry, workers).elements(),
-        (_, Direction::Weight) => weight::Plan::<S>::new(geometry, workers).elements(),
+    match algorithm {
+        Algorithm::Direct => match direction {
+            Direction::Forward => correlate::Plan::<S>::forward(geometry, workers).elements(),
+            Direction::Input => correlate::Plan::<S>::input(geometry, workers).elements(),
+            Direction::Weight => weight::Plan::<S>::new(geometry, workers).elements(),
+        },
+        Algorithm::Winograd2 => winograd_workspace::<S, Two>(geometry, direction, workers),
+        Algorithm::Winograd4 => winograd_workspace::<S, Four>(geometry, direction, workers),
+    }
+}
+
+fn winograd_workspace<S: Simd, P: Points>(geometry: &Geometry, direction: Direction, workers: usize) -> usize {
+    match direction {
+        Direction::Forward => winograd::result::Plan::<S, P>::forward(geometry, workers).elements(),
+        Direction::Input => winograd::result::Plan::<S, P>::input(geometry, workers).elements(),
+        Direction::Weight => winograd::weight::Plan::<S, P>::new(geometry, workers).elements(),
     }
 }
 
@@ -154,7 +168,7 @@ fn workspace_of<S: Simd>(geometry: &Geometry, direction: Direction, algorithm: A
 /// # Safety
 /// The processor has the variant's instructions. `x`, `w` and `y` hold [`Geometry::inputs`], [`Geometry::weights`] and
 /// [`Geometry::outputs`] numbers, the vectors in `finish` and `prepare` one a unit and one a channel, `workspace` as many as
-/// [`workspace`] says for these workers. `y` and `workspace` overlap nothing else.
+/// [`workspace`] says for these workers; the algorithm fits the geometry. `y` and `workspace` overlap nothing else.
 #[allow(clippy::too_many_arguments)] // a kernel's operands
 pub unsafe fn forward<T: Number>(
     variant: Variant,
@@ -168,10 +182,28 @@ pub unsafe fn forward<T: Number>(
     workspace: *mut T,
     workers: &Workers,
 ) {
-    let _ = algorithm;
     // SAFETY: passed on from the caller.
     unsafe {
-        with_vectors!(variant, T, correlate::forward, geometry, [x, w], y, finish, prepare, workspace, workers);
+        match algorithm {
+            Algorithm::Direct => with_vectors!(
+                variant,
+                T,
+                correlate::forward,
+                (geometry, [x, w], y, finish, prepare, workspace, workers)
+            ),
+            Algorithm::Winograd2 => with_vectors!(
+                variant,
+                T,
+                winograd::forward[Two],
+                (geometry, [x, w], y, finish, prepare, workspace, workers)
+            ),
+            Algorithm::Winograd4 => with_vectors!(
+                variant,
+                T,
+                winograd::forward[Four],
+                (geometry, [x, w], y, finish, prepare, workspace, workers)
+            ),
+        }
     }
 }
 
@@ -190,9 +222,20 @@ pub unsafe fn input_gradient<T: Number>(
     workspace: *mut T,
     workers: &Workers,
 ) {
-    let _ = algorithm;
     // SAFETY: passed on from the caller.
-    unsafe { with_vectors!(variant, T, correlate::input, geometry, [dy, w], dx, workspace, workers) }
+    unsafe {
+        match algorithm {
+            Algorithm::Direct => {
+                with_vectors!(variant, T, correlate::input, (geometry, [dy, w], dx, workspace, workers))
+            }
+            Algorithm::Winograd2 => {
+                with_vectors!(variant, T, winograd::input[Two], (geometry, [dy, w], dx, workspace, workers))
+            }
+            Algorithm::Winograd4 => {
+                with_vectors!(variant, T, winograd::input[Four], (geometry, [dy, w], dx, workspace, workers))
+            }
+        }
+    }
 }
 
 /// Computes the gradient at w of that at y, and writes all of it.
@@ -211,7 +254,24 @@ pub unsafe fn weight_gradient<T: Number>(
     workspace: *mut T,
     workers: &Workers,
 ) {
-    let _ = algorithm;
     // SAFETY: passed on from the caller.
-    unsafe { with_vectors!(variant, T, weight::gradient, geometry, [x, dy], dw, prepare, workspace, workers) }
+    unsafe {
+        match algorithm {
+            Algorithm::Direct => {
+                with_vectors!(variant, T, weight::gradient, (geometry, [x, dy], dw, prepare, workspace, workers))
+            }
+            Algorithm::Winograd2 => with_vectors!(
+                variant,
+                T,
+                winograd::weight::gradient[Two],
+                (geometry, [x, dy], dw, prepare, workspace, workers)
+            ),
+            Algorithm::Winograd4 => with_vectors!(
+                variant,
+                T,
+                winograd::weight::gradient[Four],
+                (geometry, [x, dy], dw, prepare, workspace, workers)
+            ),
+        }
+    }
 }

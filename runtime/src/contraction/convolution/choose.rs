@@ -12,7 +12,8 @@ impl Algorithm {
     /// The algorithm that was fastest on such shapes. A function of the shape alone, so that results do not depend on the
     /// machine.
     #[must_use]
-    pub fn choose(_geometry: &Geometry, _direction: Direction) -> Self {
-        Algorithm::Direct
+    pub fn choose(geometry: &Geometry, _direction: Direction) -> Self {
+        let enough = geometry.channels.min(geometry.units) >= 16;
+        if Algorithm::Winograd4.fits(geometry) && enough { Algorithm::Winograd4 } else { Algorithm::Direct }
     }
 }

@@ -328,7 +328,7 @@ impl<S: Simd> Bands<'_, S> {
             for start in (0..class.kernel[0]).step_by(MOST_RUNS) {
                 let count = MOST_RUNS.min(class.kernel[0] - start);
                 for (i, run) in runs.iter_mut().enumerate().take(count) {
-                    *run = Run { left: (start + i) * line, right: (start + i) * depth * width };
+                    *run = Run { left: (start + i) * line, right: (start + i) * depth * width, depth };
                 }
                 let last = start + count == class.kernel[0];
                 // SAFETY: the panels before this one are full; rows and columns are inside the image.
@@ -339,7 +339,6 @@ impl<S: Simd> Bands<'_, S> {
                         rows: class.outputs[1],
                         columns: (columns - first).min(panel::<S>()),
                         runs: &runs[..count],
-                        depth,
                         left: slab.add(at * class.stride[0] * line),
                         left_stride: class.stride[1] * channels,
                         right: self.weights.at(class.packed + first * class.taps() * channels),

@@ -195,6 +195,15 @@ fn direct_convolution_agrees_with_plain_loops() {
 }
 
 #[test]
+fn winograd_agrees_with_plain_loops() {
+    let geometries = geometries(100, &[[3, 3]], &[[1, 1]]);
+    agrees::<f32>(&geometries, Algorithm::Winograd2, 4e-6);
+    agrees::<f64>(&geometries, Algorithm::Winograd2, 1e-14);
+    agrees::<f32>(&geometries, Algorithm::Winograd4, 8e-6);
+    agrees::<f64>(&geometries, Algorithm::Winograd4, 2e-14);
+}
+
+#[test]
 fn a_kernel_higher_than_the_registers_hold_runs_for_goes_on_from_memory() {
     let g = Geometry {
         batch: 2,

@@ -28,9 +28,11 @@ pub(super) fn part(total: usize, most: usize, index: usize) -> (usize, usize) {
 pub(super) struct Run {
     pub(super) left: usize,
     pub(super) right: usize,
+    /// How many products it has.
+    pub(super) depth: usize,
 }
 
-/// `C[i, j] (+)= sum over runs and p < depth of A[run + i, p] B[run + p, j]`, then what [`Finish`] says.
+/// `C[i, j] (+)= sum over runs and p < run.depth of A[run + i, p] B[run + p, j]`, then what [`Finish`] says.
 ///
 /// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
 /// `run.right + p right_stride + j`; that of C at `i target_stride + j`. A, and B in whole vectors, must be readable there,
@@ -40,7 +42,6 @@ pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
     /// At most a [`panel`].
     pub(super) columns: usize,
     pub(super) runs: &'a [Run],
-    pub(super) depth: usize,
     pub(super) left: *const S::Element,
     pub(super) left_stride: usize,
     pub(super) right: *const S::Element,
@@ -100,7 +101,7 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
             let mut sums = [[S::zero(); V]; M];
             for run in self.runs {
                 let (mut a, mut b) = (left.add(run.left), self.right.add(run.right));
-                for _ in 0..self.depth {
+                for _ in 0..run.depth {
                     let mut line = [S::zero(); V];
                     for v in 0..V {
                         line[v] = S::load(b.add(v * S::LANES));

@@ -162,7 +162,7 @@ impl<S: Simd> Shares<'_, S> {
                     let (image_at, row_at) = (at / rows, at % rows);
                     let left = image_at * one + row_at * g.stride[0] * size[1] * g.channels;
                     let right = at * g.out_width * width;
-                    runs[at] = Run { left, right };
+                    runs[at] = Run { left, right, depth: g.out_width };
                     self.pack(image + image_at, row + row_at, index, pack.add(right));
                 }
                 self.panel(&runs[..images * rows], index, size[1] * g.channels, slab, pack, share);
@@ -216,7 +216,6 @@ impl<S: Simd> Shares<'_, S> {
                     rows,
                     columns: (g.units - first).min(panel::<S>()),
                     runs,
-                    depth: g.out_width,
                     left: slab.add(i * line),
                     left_stride: g.stride[1] * g.channels,
                     right: pack,

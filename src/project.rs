@@ -86,10 +86,21 @@ pub fn request_for(
     Ok(Request { file: source, overrides, directories, device })
 }
 
-/// The device that was asked for.
+/// The device that was asked for, with all of its threads.
 pub fn device(args: DeviceArgs) -> Arc<dyn Device> {
+    device_with(args, threads(args))
+}
+
+/// As many threads as were asked for, else as many as there are cores.
+pub fn threads(args: DeviceArgs) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    args.threads.map_or_else(cores, usize::from)
+}
+
+/// The device that was asked for, each of whose programs runs on so many threads.
+pub fn device_with(args: DeviceArgs, threads: usize) -> Arc<dyn Device> {
     match args.device {
-        DeviceName::Cpu => Arc::new(Cpu::default()),
+        DeviceName::Cpu => Arc::new(Cpu::with_threads(threads)),
         DeviceName::Candle => Arc::new(Candle),
     }
 }

@@ -59,6 +59,14 @@ pub fn kernel_flops(kernel: &Kernel) -> u64 {
         Work::Spherical(scan) => 3_u64.saturating_mul(elements(&[scan.angles, scan.units])),
         Work::SphericalGrad(scan) => 7_u64.saturating_mul(elements(&[scan.angles, scan.units])),
         Work::Uniform(_) => 0,
+        Work::Convolve(product) => {
+            let results = elements(&[product.images[0], product.result[0], product.result[1], product.result[2]]);
+            convolution(results, &product.window, product.images[3] as u64)
+        }
+        Work::Pool(pool) => {
+            let results = elements(&[pool.images[0], pool.result[0], pool.result[1], pool.images[3]]);
+            results.saturating_mul(pool.window.area() as u64)
+        }
     }
 }
 

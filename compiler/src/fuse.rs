@@ -18,14 +18,16 @@ mod collapse;
 mod lower;
 mod memory;
 mod merge;
+mod spread;
 #[cfg(test)]
 mod tests;
 
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{
-    Access, Affine, Buffer, BufferId, Expr, ExprId, Join, Kernel, Kernels, MatMul, Place, Reduction, Spherical,
-    SphericalGrad, Store, Uniform, Work,
+    Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Join, Kernel, Kernels, MatMul, Pass, Place, Pool,
+    Pooling, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
 };
+use crate::window::Window;
 use lower::{Lowering, identity, row_major};
 use std::collections::HashMap;
 
@@ -106,6 +108,12 @@ impl<'g> Builder<'g> {
         match &self.graph[id].op {
             Op::Sum(axes) => self.reduce(id, target, axes, Join::Sum),
             Op::MaxOver(axes) => self.reduce(id, target, axes, Join::Max),
+            Op::ConvolveInput(window) => self.convolution(id, *window, Pass::Input, target),
+            Op::ConvolveWeight(window) => self.convolution(id, *window, Pass::Weight, target),
+            Op::MaxPool(window) => self.pool(id, *window, Pooling::Max, target),
+            Op::MaxPoolGrad(window) => self.pool(id, *window, Pooling::MaxGradient, target),
+            Op::SumPool(window) => self.pool(id, *window, Pooling::Sum, target),
+            Op::SumPoolGrad(window) => self.pool(id, *window, Pooling::SumGradient, target),
             Op::Spherical => self.spherical(id, target),
             Op::SphericalGrad => self.spherical_grad(id, target),
             Op::Uniform { stream } => self.emit(id, Work::Uniform(Uniform { stream: *stream, target })),
@@ -138,16 +146,43 @@ impl<'g> Builder<'g> {
         self.emit(id, Work::Nest(nest));
     }
 
+    /// A reduction over images is taken for each image first, so that threads can share the images; the order of the sum is
+    /// the same for any number of threads.
     fn reduce(&mut self, id: Id, target: BufferId, axes: &[usize], join: Join) {
         let operand = self.graph[id].inputs[0];
-        let space = self.graph.shape(operand).to_vec();
-        let mut lowering = Lowering::new(self.graph, &self.storage, &space);
-        let value = lowering.value(operand, &identity(space.len()));
+        let mut shape = self.graph.shape(operand).to_vec();
+        let value = |lowering: &mut Lowering, at: &[Affine]| lowering.value(operand, at);
+        let inner: Vec<usize> = axes.iter().copied().filter(|&axis| axis != 0).collect();
+        if shape.len() < 4 || inner.is_empty() || inner.len() == axes.len() {
+            return self.reduction(id, target, &shape, axes, join, value);
+        }
+        let mut partial_shape = shape.clone();
+        inner.iter().for_each(|&axis| partial_shape[axis] = 1);
+        let name = format!("images{}", id.0);
+        let partial = self.buffer(&name, partial_shape.iter().product(), Place::Scratch);
+        self.reduction(id, partial, &shape, &inner, join, value);
+        shape.clone_from(&partial_shape);
+        self.reduction(id, target, &shape, &[0], join, |lowering, at| lowering.load(partial, &partial_shape, at));
+    }
+
+    /// A nest over `space` that joins a value over some axes.
+    fn reduction(
+        &mut self,
+        id: Id,
+        target: BufferId,
+        space: &[usize],
+        axes: &[usize],
+        join: Join,
+        value: impl FnOnce(&mut Lowering, &[Affine]) -> ExprId,
+    ) {
+        let mut lowering = Lowering::new(self.graph, &self.storage, space);
+        let value = value(&mut lowering, &identity(space.len()));
         let mut nest = lowering.nest;
         nest.reduced = (0..space.len()).map(|axis| axes.contains(&axis)).collect();
         nest.reductions.push(Reduction { join, value });
         let result = nest.push(Expr::Reduced(0));
-        let kept = row_major(self.graph.shape(id));
+        let kept_shape: Vec<usize> = space.iter().zip(&nest.reduced).map(|(&n, &r)| if r { 1 } else { n }).collect();
+        let kept = row_major(&kept_shape);
         let strides = kept.iter().zip(&nest.reduced).map(|(&s, &r)| if r { 0 } else { s }).collect();
         let access = Access { buffer: target, at: Affine { offset: 0, strides } };
         nest.stores.push(Store { access, value: result, late: true });
@@ -157,6 +192,9 @@ impl<'g> Builder<'g> {
 
     fn product(&mut self, tail: memory::Tail, target: BufferId) {
         let id = tail.product;
+        if let Op::Convolve(window) = self.graph[id].op {
+            return self.forward(tail, window, target);
+        }
         let Op::MatMul { transpose_a, transpose_b } = self.graph[id].op else { return };
         let operand = |i: usize, transposed: bool| {
             let mut matrix = lower::view(self.graph, &self.storage, self.graph[id].inputs[i])?;
@@ -176,6 +214,53 @@ impl<'g> Builder<'g> {
         let bias = tail.bias.and_then(|bias| Some((self.storage[bias.index()]?, 0)));
         let product = MatMul { m: shape[0], n: shape[1], k, a, b, c, bias, relu: tail.relu };
         self.emit(id, Work::MatMul(product));
+    }
+
+    fn forward(&mut self, tail: memory::Tail, window: Window, target: BufferId) {
+        let bias = tail.bias.and_then(|bias| self.storage[bias.index()]);
+        if let Some(product) = self.convolve(tail.product, window, Pass::Forward, target) {
+            self.emit(tail.product, Work::Convolve(Convolve { bias, relu: tail.relu, ..product }));
+        }
+    }
+
+    fn convolution(&mut self, id: Id, window: Window, pass: Pass, target: BufferId) {
+        if let Some(product) = self.convolve(id, window, pass, target) {
+            self.emit(id, Work::Convolve(product));
+        }
+    }
+
+    fn convolve(&self, id: Id, window: Window, pass: Pass, c: BufferId) -> Option<Convolve> {
+        let [first, second] = self.graph[id].inputs[..] else { return None };
+        let (x, y) = match pass {
+            Pass::Forward => (first, id),
+            Pass::Input => (id, first),
+            Pass::Weight => (first, second),
+        };
+        let (images, result) = (image_shape(self.graph.shape(x)), image_shape(self.graph.shape(y)));
+        let (a, b) = (self.operand(first)?, self.operand(second)?);
+        let result = [result[1], result[2], result[3]];
+        Some(Convolve { pass, window, images, result, a, b, c, bias: None, relu: false })
+    }
+
+    fn pool(&mut self, id: Id, window: Window, pooling: Pooling, target: BufferId) {
+        let inputs = self.graph[id].inputs.clone();
+        let (x, dy) = match pooling {
+            Pooling::Max | Pooling::Sum => (Some(inputs[0]), None),
+            Pooling::MaxGradient => (Some(inputs[0]), Some(inputs[1])),
+            Pooling::SumGradient => (None, Some(inputs[0])),
+        };
+        let images = image_shape(self.graph.shape(x.unwrap_or(id)));
+        let [_, height, width, _] = image_shape(self.graph.shape(dy.unwrap_or(id)));
+        let operand = |id: Option<Id>| id.and_then(|id| self.operand(id));
+        let (x, dy) = (operand(x), operand(dy));
+        self.emit(id, Work::Pool(Pool { pooling, window, images, result: [height, width], x, dy, target }));
+    }
+
+    /// Where an operand that must lie in memory as it is does lie.
+    fn operand(&self, id: Id) -> Option<BufferId> {
+        let buffer = self.storage[memory::base(self.graph, id).index()];
+        debug_assert!(buffer.is_some(), "operand {id} has no memory");
+        buffer
     }
 
     fn spherical(&mut self, id: Id, target: BufferId) {
@@ -252,6 +337,7 @@ impl<'g> Builder<'g> {
         for kernel in &mut self.kernels.kernels {
             if let Work::Nest(nest) = &mut kernel.work {
                 collapse::collapse(nest);
+                spread::spread(nest);
             }
         }
         self.kernels
@@ -265,6 +351,11 @@ impl<'g> Builder<'g> {
         let shape = self.graph.shape(id).to_vec();
         self.map(id, &shape, target, 0, &row_major(&shape), |l, m| l.value(id, m));
     }
+}
+
+/// Sizes of a batch of images.
+fn image_shape(shape: &[usize]) -> [usize; 4] {
+    std::array::from_fn(|axis| shape.get(axis).copied().unwrap_or(1))
 }
 
 /// Sizes of a rank-2 shape.

@@ -17,6 +17,7 @@ pub use print::print;
 pub use verify::verify;
 
 use crate::graph::{Op, Shape};
+use crate::window::Window;
 use gmpc_grammar::source::Span;
 
 /// A buffer's place in [`Kernels::buffers`].
@@ -86,6 +87,10 @@ pub enum Work {
     SphericalGrad(SphericalGrad),
     /// Counter-based random numbers.
     Uniform(Uniform),
+    /// A convolution or one of its gradients.
+    Convolve(Convolve),
+    /// Pooling or its gradient.
+    Pool(Pool),
 }
 
 /// Index of an expression of a nest.
@@ -178,6 +183,8 @@ pub struct Nest {
     pub stores: Vec<Store>,
     /// What is joined.
     pub reductions: Vec<Reduction>,
+    /// Threads may share the outermost axis, which is kept and tells all stores apart.
+    pub spread: bool,
 }
 
 /// A matrix in memory: element (i, j) at `offset + i rows + j columns`.
@@ -250,6 +257,72 @@ pub struct Uniform {
     /// Which draw of the step.
     pub stream: u32,
     /// Where to.
+    pub target: BufferId,
+}
+
+/// Which of the three products of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Result from images (a) and filters (b).
+    Forward,
+    /// Gradient at the images, from the gradient at the result (a) and the filters (b).
+    Input,
+    /// Gradient at the filters, from the images (a) and the gradient at the result (b).
+    Weight,
+}
+
+/// c = a * b over windows; images are `[batch, height, width, channels]`, filters `[channels kh kw, units]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Convolve {
+    /// Which product.
+    pub pass: Pass,
+    /// How the filters move.
+    pub window: Window,
+    /// Shape of the images that the forward convolution sees.
+    pub images: [usize; 4],
+    /// Height, width and channels (units) of its result.
+    pub result: [usize; 3],
+    /// First operand.
+    pub a: BufferId,
+    /// Second operand.
+    pub b: BufferId,
+    /// What is written.
+    pub c: BufferId,
+    /// One number a unit to be added; forward only.
+    pub bias: Option<BufferId>,
+    /// Negative results become 0; NaN stays; forward only.
+    pub relu: bool,
+}
+
+/// What pooling does with a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pooling {
+    /// The largest value.
+    Max,
+    /// Its gradient, to the first largest value.
+    MaxGradient,
+    /// The sum.
+    Sum,
+    /// Its gradient, to every place.
+    SumGradient,
+}
+
+/// Pooling over images `[batch, height, width, channels]`, or its gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool {
+    /// What is done.
+    pub pooling: Pooling,
+    /// How the window moves.
+    pub window: Window,
+    /// Shape of the images that are pooled.
+    pub images: [usize; 4],
+    /// Height and width of the result.
+    pub result: [usize; 2],
+    /// The images; none for the gradient of a sum.
+    pub x: Option<BufferId>,
+    /// The gradient at the result; only for gradients.
+    pub dy: Option<BufferId>,
+    /// What is written.
     pub target: BufferId,
 }
 
@@ -328,7 +401,8 @@ impl Nest {
                 operands.iter().for_each(|o| needed[o.index()] = true);
             }
         }
-        let mut kept = Nest { space: self.space.clone(), reduced: self.reduced.clone(), ..Nest::default() };
+        let (space, reduced) = (self.space.clone(), self.reduced.clone());
+        let mut kept = Nest { space, reduced, ..Nest::default() };
         let mut place = vec![ExprId(0); self.exprs.len()];
         for (index, expr) in self.exprs.drain(..).enumerate().filter(|(i, _)| needed[*i]) {
             place[index] = kept.push(match expr {
@@ -354,6 +428,8 @@ impl Work {
             Work::Spherical(scan) => vec![scan.theta],
             Work::SphericalGrad(scan) => scan.kept.iter().copied().chain([scan.g]).collect(),
             Work::Uniform(_) => vec![],
+            Work::Convolve(product) => [product.a, product.b].into_iter().chain(product.bias).collect(),
+            Work::Pool(pool) => pool.x.into_iter().chain(pool.dy).collect(),
         }
     }
 
@@ -366,6 +442,8 @@ impl Work {
             Work::Spherical(scan) => scan.u.iter().copied().chain(scan.kept.into_iter().flatten()).collect(),
             Work::SphericalGrad(scan) => vec![scan.gradient],
             Work::Uniform(draw) => vec![draw.target],
+            Work::Convolve(product) => vec![product.c],
+            Work::Pool(pool) => vec![pool.target],
         }
     }
 }

@@ -21,6 +21,7 @@ mod tests;
 pub use hoist::hoist;
 
 use crate::graph::{Graph, Id, Node, Op, Output, Shape};
+use crate::window::Window;
 use std::collections::HashMap;
 
 /// Passes until a fixed point; far more than any graph has needed.
@@ -159,6 +160,10 @@ impl Rewriter {
     }
 }
 
+fn of_window(window: &Window) -> Vec<usize> {
+    [window.kernel, window.stride, window.before].concat()
+}
+
 /// Everything of an operation that its discriminant does not say.
 #[allow(clippy::cast_possible_truncation)] // bits of a constant, on 64-bit machines as on any that can hold the tensors
 fn details(op: &Op) -> Vec<usize> {
@@ -169,6 +174,9 @@ fn details(op: &Op) -> Vec<usize> {
         Op::Transpose(axes) | Op::Sum(axes) | Op::MaxOver(axes) => axes.clone(),
         Op::Slice { axis, start } => vec![*axis, *start],
         Op::Pad { axis, before } => vec![*axis, *before],
+        Op::Convolve(window) | Op::ConvolveInput(window) | Op::ConvolveWeight(window) => of_window(window),
+        Op::MaxPool(window) | Op::MaxPoolGrad(window) => of_window(window),
+        Op::SumPool(window) | Op::SumPoolGrad(window) => of_window(window),
         Op::MatMul { transpose_a, transpose_b } => vec![usize::from(*transpose_a), usize::from(*transpose_b)],
         _ => vec![],
     }

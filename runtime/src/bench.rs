@@ -40,6 +40,8 @@ pub struct Bench {
     pub param: String,
     /// `cpu`
     pub device: String,
+    /// How many share the work.
+    pub threads: usize,
     /// `f32`
     pub precision: String,
     /// Rows in a step.
@@ -66,7 +68,8 @@ pub struct Bench {
     pub parameters: usize,
     /// Arithmetic of one step.
     pub flops_per_step: u64,
-    /// What one core can do in this precision, measured with products that stay in the first-level cache.
+    /// What as many cores as there are threads can do in this precision, measured on one of them with products that stay
+    /// in the first-level cache.
     pub peak_gflops: f64,
     /// On `cpu`: each kernel alone.
     pub kernels: Vec<Kernel>,
@@ -122,6 +125,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
     let bench = Bench {
         param: network.module.experiment.param.clone(),
         device: request.device.name().into(),
+        threads: request.device.threads(),
         precision: crate::launch::precision_word(network.precision()).into(),
         batch,
         trains: goal == Goal::Train,
@@ -135,7 +139,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
         peak_rss_bytes: peak_rss(),
         parameters: network.parameters(),
         flops_per_step: flops(&program.graph),
-        peak_gflops: peak_gflops(network.precision()),
+        peak_gflops: peak_gflops(network.precision()) * count(request.device.threads()),
         kernels,
     };
     Ok((bench, warnings))
@@ -288,7 +292,7 @@ impl Bench {
             "first_step_ms": self.first_step_ms,
             "planned_bytes": self.planned_bytes,
             "peak_rss_bytes": self.peak_rss_bytes,
-            "threads": 1,
+            "threads": self.threads,
             "parameters": self.parameters,
             "flops_per_step": self.flops_per_step,
             "peak_gflops": self.peak_gflops,

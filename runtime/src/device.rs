@@ -104,6 +104,11 @@ pub trait Device: Send + Sync {
     /// `cpu`, `candle`
     fn name(&self) -> &'static str;
 
+    /// How many threads share the work of one program.
+    fn threads(&self) -> usize {
+        1
+    }
+
     /// Makes a program ready to run.
     ///
     /// # Errors

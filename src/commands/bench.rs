@@ -29,17 +29,18 @@ fn text(bench: &Bench) -> String {
         format!("\n\n{}", draw(&["kernel, alone", "us", "GFLOP/s", "of peak"], &rows, stdout_is_colourful()))
     };
     format!(
-        "{what}, param {}, {} rows, {}, {}, one thread\n\n\
+        "{what}, param {}, {} rows, {}, {}, {}\n\n\
          us per step      {:>12}   fastest {}, program alone {}\n\
          examples per s   {:>12}\n\
          compile, ms      {:>12}   source to first step {}\n\
          planned memory   {:>12}   peak of the process {}\n\
          parameters       {:>12}\n\
-         flops per step   {:>12}   peak of one core {} GFLOP/s{kernels}",
+         flops per step   {:>12}   peak of {} {} GFLOP/s{kernels}",
         bench.param,
         bench.batch,
         bench.precision,
         bench.device,
+        if bench.threads == 1 { "one thread".to_string() } else { format!("{} threads", bench.threads) },
         number(bench.us_per_step),
         number(bench.us_min),
         number(bench.us_program),
@@ -50,6 +51,7 @@ fn text(bench: &Bench) -> String {
         bench.peak_rss_bytes.map_or("unknown".to_string(), bytes),
         thousands(bench.parameters as u64),
         thousands(bench.flops_per_step),
+        if bench.threads == 1 { "one core".to_string() } else { format!("{} cores", bench.threads) },
         number(bench.peak_gflops),
     )
 }

@@ -6,7 +6,7 @@ use crate::interrupt;
 use crate::output::progress::Progress;
 use crate::output::table::number;
 use crate::output::{Output, comparison, stdout_is_colourful, to_stdout};
-use crate::project::{device, key_value, overrides, request_for, tell};
+use crate::project::{device_with, key_value, overrides, request_for, tell, threads};
 use gmpc_runtime::compare::{Axes, Comparison, Step, compare, split_list};
 use gmpc_runtime::report::table::{csv, json_lines, latex};
 
@@ -16,7 +16,8 @@ use gmpc_runtime::report::table::{csv, json_lines, latex};
 /// The file is wrong for one of the cells; every run of a cell failed; a signal, after finished runs were kept.
 pub fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
     let interrupt = interrupt::listen()?;
-    let request = request_for(&args.file, overrides(None, &args.overrides)?, &args.data, device(args.device))?;
+    let one = device_with(args.device, 1); // the runs share the threads
+    let request = request_for(&args.file, overrides(None, &args.overrides)?, &args.data, one)?;
     let axes = axes(args)?;
     let output = Output { json: output.json || args.format == Format::Json, ..*output };
     let mut progress: Option<Progress> = None;
@@ -24,7 +25,7 @@ pub fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
         let progress = progress.get_or_insert_with(|| Progress::new(&output, step.total as u64, "runs"));
         progress.at(step.done as u64, || step_text(step, &axes));
     };
-    let threads = threads(args);
+    let threads = threads(args.device);
     let compared = compare(&request, &axes, args.out.as_deref(), threads, &mut told, &interrupt.stop);
     drop(progress);
     let (comparison, warnings) = compared?;
@@ -49,12 +50,6 @@ fn axes(args: &CompareArgs) -> Result<Axes, Failure> {
         repeats: args.repeats,
         metric: args.metric.clone(),
     })
-}
-
-/// Cores of this machine unless said otherwise.
-fn threads(args: &CompareArgs) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    args.device.threads.map_or_else(cores, usize::from)
 }
 
 fn print(comparison: &Comparison, format: Format, output: &Output) {

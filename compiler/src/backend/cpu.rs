@@ -1,9 +1,11 @@
 //! The processor backend: kernels as Cranelift functions.
 //!
 //! Elementwise nests, reductions, scans and random numbers become loops over 128-bit vectors; matrix products become calls
-//! to symbols that the runtime provides. Only plain loads, stores, integer, float and vector instructions are used, and
+//! to symbols that the runtime provides. Convolutions and pooling are steps of their own, which the runtime computes with
+//! kernels of its own; between them stand calls of generated functions, whose outermost loop threads may share. Only plain loads, stores, integer, float and vector instructions are used, and
 //! calls: the well-tested subset of Cranelift. Nothing here runs code or knows the machine it will run on.
 
+mod call;
 mod contraction;
 mod emitter;
 mod machine;
@@ -20,14 +22,18 @@ use crate::plan::Plan;
 use cranelift_codegen::ir::Function;
 use emitter::Emitter;
 
+pub use call::{Address, Step};
+
 /// Code of one program and where its buffers lie.
 ///
-/// Every function has the signature `fn(states: *mut u8, scratch: *mut u8)`; `states` is laid out by
+/// Every function has the signature `fn(states: *mut u8, scratch: *mut u8, first: usize, end: usize)`; `states` is laid out by
 /// [`crate::program::StateLayout`], `scratch` by the offsets here. Both are aligned to 64 bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Code {
-    /// Run in order; one function for a small network.
+    /// Called by the steps.
     pub functions: Vec<Function>,
+    /// What is done in turn; one call of one function for a small network.
+    pub steps: Vec<Step>,
     /// Symbols the functions call: the i-th is the external name of namespace 0 and index i.
     pub imports: Vec<String>,
     /// Bytes of scratch memory: inputs, outputs, everything in between.
@@ -57,30 +63,57 @@ pub fn product_symbol(precision: Precision) -> &'static str {
 /// Code for kernels whose buffers lie where `plan` says.
 #[must_use]
 pub fn emit(kernels: &Kernels, plan: &Plan, precision: Precision) -> Code {
-    let mut functions = Vec::new();
-    let mut context = cranelift_frontend::FunctionBuilderContext::new();
-    let mut rest = kernels.kernels.as_slice();
-    while !rest.is_empty() {
-        let mut function = emitter::empty_function(functions.len());
-        let mut emitter = Emitter::new(&mut function, &mut context, kernels, plan, precision);
-        let mut done = 0;
-        while done < rest.len() && emitter.instructions() < FUNCTION_BUDGET {
-            emit_kernel(&mut emitter, &rest[done].work);
-            done += 1;
-        }
-        emitter.finish();
-        functions.push(function);
-        rest = &rest[done..];
-    }
     let input = |i: usize| kernels.buffers.iter().position(|b| b.place == Place::Input(i));
     let count = kernels.buffers.iter().filter(|b| matches!(b.place, Place::Input(_))).count();
+    let (functions, steps) = emit_steps(kernels, plan, precision);
     Code {
         functions,
+        steps,
         imports: vec![product_symbol(precision).into()],
         scratch_bytes: plan.scratch_bytes,
         inputs: (0..count).filter_map(input).map(|buffer| plan.offsets[buffer]).collect(),
         outputs: kernels.outputs.iter().map(|o| plan.offsets[o.index()]).collect(),
         random: plan.random,
+    }
+}
+
+/// Neighbouring kernels share a function, up to a size; what threads share stands alone.
+fn emit_steps(kernels: &Kernels, plan: &Plan, precision: Precision) -> (Vec<Function>, Vec<Step>) {
+    let (mut functions, mut steps) = (Vec::new(), Vec::new());
+    let mut context = cranelift_frontend::FunctionBuilderContext::new();
+    let mut rest = kernels.kernels.as_slice();
+    while let Some(first) = rest.first() {
+        if let Some(step) = call::step(kernels, plan, &first.work) {
+            steps.push(step);
+            rest = &rest[1..];
+            continue;
+        }
+        let mut function = emitter::empty_function(functions.len());
+        let mut emitter = Emitter::new(&mut function, &mut context, kernels, plan, precision);
+        emit_kernel(&mut emitter, &first.work);
+        let mut done = 1;
+        let extent = extent(&first.work);
+        let joins = |work: &Work| self::extent(work) == 1 && !call::is_call(work);
+        while extent == 1
+            && emitter.instructions() < FUNCTION_BUDGET
+            && rest.get(done).is_some_and(|kernel| joins(&kernel.work))
+        {
+            emit_kernel(&mut emitter, &rest[done].work);
+            done += 1;
+        }
+        emitter.finish();
+        steps.push(Step::Run { function: functions.len(), extent });
+        functions.push(function);
+        rest = &rest[done..];
+    }
+    (functions, steps)
+}
+
+/// Rounds of the loop that threads may share; 1 if there is none.
+fn extent(work: &Work) -> usize {
+    match work {
+        Work::Nest(nest) if nest.spread => nest.space[0],
+        _ => 1,
     }
 }
 
@@ -91,5 +124,6 @@ fn emit_kernel(emitter: &mut Emitter, work: &Work) {
         Work::Spherical(scan) => scan::emit_forward(emitter, scan),
         Work::SphericalGrad(scan) => scan::emit_backward(emitter, scan),
         Work::Uniform(draw) => uniform::emit(emitter, draw),
+        Work::Convolve(_) | Work::Pool(_) => {} // steps of their own, see `call`
     }
 }

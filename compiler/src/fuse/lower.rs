@@ -75,7 +75,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn load(&mut self, buffer: BufferId, shape: &[usize], map: &[Affine]) -> ExprId {
+    /// An element of a buffer that holds a tensor of this shape.
+    pub(super) fn load(&mut self, buffer: BufferId, shape: &[usize], map: &[Affine]) -> ExprId {
         let at = combine(map, &row_major(shape), self.nest.space.len());
         self.nest.push(Expr::Load(Access { buffer, at }))
     }

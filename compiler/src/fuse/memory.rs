@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// For each node: does its value lie in memory? Inputs and states do already and say no here.
 ///
-/// Products, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
+/// Products, convolutions, pooling, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
 /// under a view; so do outputs, and elementwise values that are used more than once unless repeating them is cheap.
 pub(super) fn needs_memory(graph: &Graph) -> (Vec<bool>, HashMap<Id, Tail>) {
     let mut stored = vec![false; graph.nodes.len()];
@@ -21,7 +21,20 @@ pub(super) fn needs_memory(graph: &Graph) -> (Vec<bool>, HashMap<Id, Tail>) {
                 tails.insert(last, tail);
                 node.inputs.iter().for_each(|&o| mark_view(graph, &mut stored, o));
             }
-            Op::Spherical | Op::SphericalGrad => {
+            Op::Convolve(_) => {
+                let (last, tail) = tail(graph, &users, id);
+                stored[last.index()] = true;
+                tails.insert(last, tail);
+                node.inputs.iter().for_each(|&o| mark(graph, &mut stored, o));
+            }
+            Op::ConvolveInput(_)
+            | Op::ConvolveWeight(_)
+            | Op::MaxPool(_)
+            | Op::MaxPoolGrad(_)
+            | Op::SumPool(_)
+            | Op::SumPoolGrad(_)
+            | Op::Spherical
+            | Op::SphericalGrad => {
                 stored[id.index()] = true;
                 node.inputs.iter().for_each(|&o| mark(graph, &mut stored, o));
             }
@@ -81,10 +94,13 @@ fn tail(graph: &Graph, users: &[Vec<Id>], product: Id) -> (Id, Tail) {
     (largest, tail)
 }
 
-/// The input or state whose numbers, in order, are every row of a matrix.
+/// The input or state whose numbers, in order, are every row of a matrix, or every pixel of images.
 fn repeated_row(graph: &Graph, id: Id) -> Option<Id> {
     let source = (graph[id].op == Op::Broadcast).then(|| graph[id].inputs[0])?;
-    let fits = graph.shape(source) == [1, graph.shape(id)[1]];
+    let fits = graph
+        .shape(source)
+        .split_last()
+        .is_some_and(|(last, outer)| outer.iter().all(|&n| n == 1) && graph.shape(id).last() == Some(last));
     let base = base(graph, source);
     (fits && matches!(graph[base].op, Op::Input(_) | Op::State(_))).then_some(base)
 }

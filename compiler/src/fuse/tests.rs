@@ -7,6 +7,7 @@ use crate::kernels::{self, Kernels};
 use crate::plan::{overlap, plan};
 use crate::program::StateLayout;
 use crate::simplify::simplify;
+use crate::window::Window;
 use insta::assert_snapshot;
 
 fn fused(build: impl FnOnce(&mut Graph)) -> Kernels {
@@ -169,4 +170,42 @@ fn buffers_in_use_at_once_never_overlap() {
         let wrong = crate::plan::Plan { offsets: vec![0; kernels.buffers.len()], ..plan };
         assert!(overlap(&kernels, &wrong, precision).is_some());
     }
+}
+
+/// A convolution with bias, rectifier and pooling, and the gradients at its filters and its bias.
+fn image_step(g: &mut Graph) {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let half = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+    let (x, dy) = (g.input("x", vec![2, 4, 4, 3]), g.input("dy", vec![2, 2, 2, 5]));
+    let ((_, w), (_, b)) = (state(g, "w", &[27, 5]), state(g, "b", &[1, 5]));
+    let zero = g.constant(0.0);
+    let pre = g.convolve(x, w, window, [4, 4]);
+    let sum = g.add(pre, b);
+    let hidden = g.binary(Op::Max, sum, zero);
+    let pooled = g.pool(Op::MaxPool(half), hidden, &[5, 2, 2]);
+    g.output("pooled", pooled);
+    let dh = g.push(Op::MaxPoolGrad(half), vec![hidden, dy], vec![2, 4, 4, 5]);
+    let mask = g.binary(Op::Less, zero, hidden);
+    let dpre = g.select(mask, dh, zero);
+    let db = g.sum(dpre, &[0, 1, 2]);
+    let dw = g.push(Op::ConvolveWeight(window), vec![x, dpre], vec![27, 5]);
+    let dx = g.push(Op::ConvolveInput(window), vec![dpre, w], vec![2, 4, 4, 3]);
+    for (name, id) in [("db", db), ("dw", dw), ("dx", dx)] {
+        g.output(name, id);
+    }
+}
+
+#[test]
+fn a_convolution_takes_its_bias_and_rectifier_along_and_sums_go_image_by_image() {
+    assert_snapshot!(text(image_step));
+}
+
+#[test]
+fn large_nests_have_an_outermost_loop_for_threads() {
+    let kernels = fused(|g| {
+        let a = g.input("a", vec![64, 32, 32, 8]);
+        let doubled = g.scale(a, 2.0);
+        g.output("doubled", doubled);
+    });
+    assert_snapshot!(kernels::print(&kernels, None));
 }

@@ -1,6 +1,6 @@
 //! Kernels as text, as readable loop nests: what snapshots hold and `gmpc emit --stage kernels` shows.
 
-use super::{Access, Affine, Expr, Join, Kernels, MatMul, Matrix, Nest, Place, Work};
+use super::{Access, Affine, Convolve, Expr, Join, Kernels, MatMul, Matrix, Nest, Pass, Place, Pool, Pooling, Work};
 use gmpc_grammar::source::Sources;
 use std::fmt::Write;
 
@@ -50,6 +50,8 @@ impl Kernels {
                 let (to, from) = (name(scan.gradient), name(scan.g));
                 format!("{to} = spherical_grad {from}, {kept} [{}, {}]", scan.angles, scan.units)
             }
+            Work::Convolve(product) => self.describe_convolution(product),
+            Work::Pool(pool) => self.describe_pool(pool),
             Work::Uniform(draw) => format!("{} = uniform stream {}", name(draw.target), draw.stream),
         }
     }
@@ -63,6 +65,43 @@ impl Kernels {
         format!("{} = {relu}{} {}{bias}  ({m} x {k} x {n})", matrix(c), matrix(a), matrix(b))
     }
 
+    fn describe_convolution(&self, product: &Convolve) -> String {
+        let name = |id: super::BufferId| self.buffers[id.index()].name.as_str();
+        let word = match product.pass {
+            Pass::Forward => "convolve",
+            Pass::Input => "convolve_input",
+            Pass::Weight => "convolve_weight",
+        };
+        let bias = product.bias.map(|id| format!(" + {}", name(id))).unwrap_or_default();
+        let relu = if product.relu { "max 0, " } else { "" };
+        let [n, h, w, c] = product.images;
+        let [oh, ow, units] = product.result;
+        format!(
+            "{} = {relu}{word} {} {}{bias}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            name(product.c),
+            name(product.a),
+            name(product.b),
+            product.window
+        )
+    }
+
+    fn describe_pool(&self, pool: &Pool) -> String {
+        let word = match pool.pooling {
+            Pooling::Max => "max_pool",
+            Pooling::MaxGradient => "max_pool_grad",
+            Pooling::Sum => "sum_pool",
+            Pooling::SumGradient => "sum_pool_grad",
+        };
+        let operands = pool.x.iter().chain(&pool.dy).map(|id| format!(" {}", self.buffers[id.index()].name));
+        let ([n, h, w, c], [oh, ow]) = (pool.images, pool.result);
+        format!(
+            "{} = {word}{}  {}  ({n} x {h}x{w} to {oh}x{ow}, {c} channels)",
+            self.buffers[pool.target.index()].name,
+            operands.collect::<String>(),
+            pool.window
+        )
+    }
+
     fn describe_nest(&self, nest: &Nest) -> String {
         let kept: Vec<usize> = (0..nest.space.len()).filter(|&a| !nest.reduced[a]).collect();
         let reduced: Vec<usize> = (0..nest.space.len()).filter(|&a| nest.reduced[a]).collect();
@@ -71,7 +110,8 @@ impl Kernels {
             axes.iter().map(|&a| format!("{} in {}", VARIABLES[a % 8], nest.space[a])).collect::<Vec<_>>().join(", ")
         };
         let mut indent = 1;
-        let _ = writeln!(text, "for {}:", if kept.is_empty() { "one point".into() } else { head(&kept) });
+        let word = if nest.spread { "for threads" } else { "for" };
+        let _ = writeln!(text, "{word} {}:", if kept.is_empty() { "one point".into() } else { head(&kept) });
         if !reduced.is_empty() {
             let _ = writeln!(text, "    over {}:", head(&reduced));
             indent = 2;

@@ -1,6 +1,6 @@
 //! What "well formed" means for kernels, one line a rule. Run between stages in debug builds and in tests.
 
-use super::{Access, Affine, Expr, Kernels, Matrix, Nest, Work};
+use super::{Access, Affine, BufferId, Convolve, Expr, Kernels, Matrix, Nest, Pass, Pool, Pooling, Work};
 use crate::graph::Shape;
 
 /// Checks references, bounds and the order of expressions.
@@ -30,11 +30,46 @@ fn check(kernels: &Kernels, work: &Work) -> Result<(), &'static str> {
             require(fits(&p.a, p.m, p.k) && fits(&p.b, p.k, p.n) && fits(&p.c, p.m, p.n), "leaves a buffer")
         }
         Work::Spherical(_) | Work::SphericalGrad(_) | Work::Uniform(_) => Ok(()),
+        Work::Convolve(product) => check_convolution(kernels, product),
+        Work::Pool(pool) => check_pool(kernels, pool),
     }
+}
+
+fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'static str> {
+    let size = |id: BufferId| kernels.buffers[id.index()].elements;
+    let [n, h, w, c] = product.images;
+    let [oh, ow, units] = product.result;
+    let (x, y, filters) = (n * h * w * c, n * oh * ow * units, c * product.window.area() * units);
+    let wanted = match product.pass {
+        Pass::Forward => [x, filters, y],
+        Pass::Input => [y, filters, x],
+        Pass::Weight => [x, y, filters],
+    };
+    require([product.a, product.b, product.c].map(size) == wanted, "an operand of another size")?;
+    require(product.c != product.a && product.c != product.b, "a convolution into its operand")?;
+    let plain = product.pass == Pass::Forward || (product.bias.is_none() && !product.relu);
+    require(plain && product.bias.is_none_or(|bias| size(bias) >= units), "a bias that does not fit")
+}
+
+fn check_pool(kernels: &Kernels, pool: &Pool) -> Result<(), &'static str> {
+    let fits = |id: Option<BufferId>, size: usize| id.is_none_or(|id| kernels.buffers[id.index()].elements == size);
+    let ([n, h, w, c], [oh, ow]) = (pool.images, pool.result);
+    let (whole, pooled) = (n * h * w * c, n * oh * ow * c);
+    let (x, dy, target) = match pool.pooling {
+        Pooling::Max | Pooling::Sum => (true, false, pooled),
+        Pooling::MaxGradient => (true, true, whole),
+        Pooling::SumGradient => (false, true, whole),
+    };
+    require(pool.x.is_some() == x && pool.dy.is_some() == dy, "other operands than it needs")?;
+    require(
+        fits(pool.x, whole) && fits(pool.dy, pooled) && fits(Some(pool.target), target),
+        "an operand of another size",
+    )
 }
 
 fn check_nest(kernels: &Kernels, nest: &Nest) -> Result<(), &'static str> {
     require(nest.reduced.len() == nest.space.len(), "a mark for each axis")?;
+    require(!nest.spread || (nest.space.len() > 1 && !nest.reduced[0]), "no axis that threads could share")?;
     require(nest.reductions.is_empty() || nest.space.is_empty() || nest.reduced.contains(&true), "nothing to join")?;
     let late = nest.late();
     for (index, expr) in nest.exprs.iter().enumerate() {

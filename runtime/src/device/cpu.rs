@@ -3,12 +3,15 @@
 mod disassemble;
 mod flush;
 mod memory;
+mod run;
 #[cfg(test)]
 mod tests;
 
 pub use disassemble::disassemble;
 
 use super::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
+use crate::contraction::convolution::Algorithm;
+use crate::contraction::workers::Workers;
 use crate::contraction::{Variant, product_f32, product_f64};
 use cranelift_codegen::Context;
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -20,24 +23,39 @@ use gmpc_compiler::backend::cpu::product_symbol;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::program::{Program, StateLayout};
+use gmpc_compiler::plan::bytes;
 use memory::Scratch;
+use run::Memory;
 use std::sync::Arc;
 
 /// This processor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Cpu {
     /// Which contraction kernels to use.
     pub variant: Variant,
+    /// The algorithm of every convolution that it fits, instead of the best known one; for tests and measurements.
+    pub algorithm: Option<Algorithm>,
+    /// The threads that share large work. Results do not depend on how many there are.
+    pub workers: Arc<Workers>,
 }
 
 impl Default for Cpu {
+    /// One thread.
     fn default() -> Self {
-        Cpu { variant: Variant::best() }
+        Cpu::with_threads(1)
     }
 }
 
-/// What every generated function looks like: states, scratch.
-type Entry = unsafe extern "C" fn(*mut u8, *mut u8);
+impl Cpu {
+    /// The fastest kernels, shared by this many threads, at least 1.
+    #[must_use]
+    pub fn with_threads(threads: usize) -> Self {
+        Cpu { variant: Variant::best(), algorithm: None, workers: Arc::new(Workers::new(threads)) }
+    }
+}
+
+/// What every generated function looks like: states, scratch, first and end of the caller's share of its loop.
+type Entry = unsafe extern "C" fn(*mut u8, *mut u8, usize, usize);
 
 fn failed(what: &str, error: impl std::fmt::Display) -> DeviceError {
     DeviceError { message: format!("{what}: {error}"), help: None }
@@ -66,16 +84,23 @@ impl Device for Cpu {
         "cpu"
     }
 
+    fn threads(&self) -> usize {
+        self.workers.threads()
+    }
+
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
-        Ok(Box::new(Loaded::new(Arc::clone(program), self.variant)?))
+        Ok(Box::new(Loaded::new(Arc::clone(program), self.clone())?))
     }
 }
 
 /// A program as machine code with its scratch memory.
 struct Loaded {
+    cpu: Cpu,
     program: Arc<Program>,
     entries: Vec<Entry>,
     scratch: Scratch,
+    /// Working memory of the convolutions.
+    workspace: Scratch,
     /// The layout last compared with the program's, so that a training loop compares addresses only.
     layout: Option<Arc<StateLayout>>,
     /// Keeps the entries alive.
@@ -98,18 +123,23 @@ impl Drop for MachineCode {
 }
 
 impl Loaded {
-    fn new(program: Arc<Program>, variant: Variant) -> Result<Self, DeviceError> {
+    fn new(program: Arc<Program>, cpu: Cpu) -> Result<Self, DeviceError> {
         let mut builder = JITBuilder::with_isa(isa()?, default_libcall_names());
-        builder.symbol(product_symbol(Precision::F32), product_f32(variant) as *const u8);
-        builder.symbol(product_symbol(Precision::F64), product_f64(variant) as *const u8);
+        builder.symbol(product_symbol(Precision::F32), product_f32(cpu.variant) as *const u8);
+        builder.symbol(product_symbol(Precision::F64), product_f64(cpu.variant) as *const u8);
         let mut code = MachineCode(Some(JITModule::new(builder)));
         let Some(module) = code.0.as_mut() else { return Err(failed("code", "no module")) };
         let entries = define(module, &program)?;
-        let scratch = Scratch::new(program.code.scratch_bytes).ok_or_else(|| DeviceError {
-            message: format!("there is no room for {} bytes of working memory", program.code.scratch_bytes),
-            help: Some("use a smaller batch".into()),
-        })?;
-        Ok(Loaded { program, entries, scratch, layout: None, _code: code })
+        let room = |bytes: usize| {
+            Scratch::new(bytes).ok_or_else(|| DeviceError {
+                message: format!("there is no room for {bytes} bytes of working memory"),
+                help: Some("use a smaller batch".into()),
+            })
+        };
+        let scratch = room(program.code.scratch_bytes)?;
+        let working_bytes = run::working_numbers(&cpu, &program).checked_mul(bytes(program.precision));
+        let workspace = room(working_bytes.unwrap_or(usize::MAX))?;
+        Ok(Loaded { cpu, program, entries, scratch, workspace, layout: None, _code: code })
     }
 }
 
@@ -170,10 +200,16 @@ impl Executable for Loaded {
             self.scratch.set_random(at, random);
         }
         let _flush = Flush::begin();
-        for entry in &self.entries {
-            // SAFETY: the code reads and writes `layout.elements` numbers of its precision from `address` on, just
-            // checked, and `scratch_bytes` of scratch memory, which is as large and ours alone; neither overlaps.
-            unsafe { entry(address, self.scratch.address()) }
+        let (scratch, workspace) = (self.scratch.address(), self.workspace.address());
+        let memory = Memory { states: address, scratch, workspace };
+        // SAFETY: the code reads and writes `layout.elements` numbers of its precision from `address` on, just checked,
+        // `scratch_bytes` of scratch memory and the convolutions' working memory, which are as large and ours alone; none
+        // overlaps; the entries are this program's.
+        unsafe {
+            match self.program.precision {
+                Precision::F32 => run::run::<f32>(&self.cpu, &self.program, &self.entries, memory),
+                Precision::F64 => run::run::<f64>(&self.cpu, &self.program, &self.entries, memory),
+            }
         }
         Ok(())
     }

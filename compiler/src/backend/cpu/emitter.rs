@@ -14,10 +14,10 @@ use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use target_lexicon::PointerWidth;
 
-/// `fn(states: *mut u8, scratch: *mut u8)` without a body.
+/// `fn(states: *mut u8, scratch: *mut u8, first: usize, end: usize)` without a body.
 pub(super) fn empty_function(index: usize) -> Function {
     let mut signature = Signature::new(CallConv::SystemV);
-    signature.params = vec![AbiParam::new(I64); 2];
+    signature.params = vec![AbiParam::new(I64); 4];
     Function::with_name_signature(UserFuncName::user(1, u32::try_from(index).unwrap_or(u32::MAX)), signature)
 }
 
@@ -34,6 +34,8 @@ pub(super) struct Emitter<'a> {
     plan: &'a Plan,
     states: Value,
     pub(super) scratch: Value,
+    /// First and end of the caller's share of a loop.
+    share: (Value, Value),
     product: Option<FuncRef>,
 }
 
@@ -50,8 +52,8 @@ impl<'a> Emitter<'a> {
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
         b.seal_block(entry);
-        let (states, scratch) = (b.block_params(entry)[0], b.block_params(entry)[1]);
-        Emitter { b, precision, kernels, plan, states, scratch, product: None }
+        let &[states, scratch, first, end] = b.block_params(entry) else { unreachable!("four parameters, just made") };
+        Emitter { b, precision, kernels, plan, states, scratch, share: (first, end), product: None }
     }
 
     pub(super) fn finish(mut self) {
@@ -122,12 +124,33 @@ impl<'a> Emitter<'a> {
 
     /// A loop whose body runs at least once: `start`, `start + step`, … below `end`.
     pub(super) fn begin_loop(&mut self, start: usize) -> Loop {
+        let start = self.b.ins().iconst(I64, immediate(start));
+        self.begin_loop_at(start)
+    }
+
+    /// Where the caller's share of a loop begins and ends; there is something between them.
+    pub(super) fn share(&self) -> (Value, Value) {
+        self.share
+    }
+
+    /// A loop from a value on, whose body runs at least once.
+    pub(super) fn begin_loop_at(&mut self, start: Value) -> Loop {
         let body = self.b.create_block();
         let index = self.b.append_block_param(body, I64);
-        let start = self.b.ins().iconst(I64, immediate(start));
         self.b.ins().jump(body, &[BlockArg::Value(start)]);
         self.b.switch_to_block(body);
         Loop { body, index }
+    }
+
+    /// Closes a loop that goes one by one up to a value.
+    pub(super) fn end_loop_at(&mut self, open: &Loop, end: Value) {
+        let exit = self.b.create_block();
+        let next = self.b.ins().iadd_imm_s(open.index, 1);
+        let more = self.b.ins().icmp(IntCC::SignedLessThan, next, end);
+        self.b.ins().brif(more, open.body, &[BlockArg::Value(next)], exit, &[]);
+        self.b.seal_block(open.body);
+        self.b.switch_to_block(exit);
+        self.b.seal_block(exit);
     }
 
     /// Closes what [`Self::begin_loop`] opened.

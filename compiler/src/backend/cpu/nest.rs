@@ -94,7 +94,8 @@ fn vector_axis(nest: &Nest) -> Option<usize> {
         let stores: i64 = nest.stores.iter().map(|s| one(s.access.at.strides[axis], 2)).sum();
         loads + stores
     };
-    (0..nest.space.len()).max_by_key(|&axis| (score(axis), axis))
+    let shared = usize::from(nest.spread); // the axis that threads share stays a plain loop
+    (shared..nest.space.len()).max_by_key(|&axis| (score(axis), axis))
 }
 
 fn loop_order(nest: &Nest, vector: Option<usize>) -> Vec<usize> {
@@ -130,6 +131,14 @@ impl Run<'_> {
         }
         if self.nest.reduced[axis] {
             return self.row(emitter, level);
+        }
+        if self.nest.spread && level == 0 {
+            let (first, end) = emitter.share();
+            let open = emitter.begin_loop_at(first);
+            self.values.set_variable(axis, open.index);
+            self.values.enter(emitter, 1, 1, 1);
+            self.kept(emitter, 1);
+            return emitter.end_loop_at(&open, end);
         }
         let open = self.open(emitter, axis, level + 1, 1, 1, 0);
         self.kept(emitter, level + 1);

@@ -1,0 +1,163 @@
+//! One run of a program: its steps in turn, the work of each shared by threads.
+
+use super::{Cpu, Entry};
+use crate::contraction::convolution::{
+    Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
+};
+use crate::contraction::pooling::{Pooled, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
+use crate::contraction::simd::Number;
+use gmpc_compiler::backend::cpu::{Address, Step};
+use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
+use gmpc_compiler::program::Program;
+
+/// Shares of a loop for each thread: enough to even out unequal ones, few enough to cost nothing.
+const SHARES: usize = 8;
+
+/// States, scratch memory and the working memory of convolutions, as the steps address them.
+#[derive(Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) states: *mut u8,
+    pub(super) scratch: *mut u8,
+    pub(super) workspace: *mut u8,
+}
+
+// SAFETY: the pointers are only followed inside `run`, whose caller lends all three memories for that long; what threads
+// share there writes apart (see `share`), so that sending the addresses is sending numbers.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// # Safety
+    /// The address is inside the memory it names.
+    unsafe fn at<T>(self, address: Address) -> *mut T {
+        // SAFETY: the caller vouches for the offset.
+        match address {
+            Address::States(bytes) => unsafe { self.states.add(bytes).cast() },
+            Address::Scratch(bytes) => unsafe { self.scratch.add(bytes).cast() },
+        }
+    }
+
+    /// # Safety
+    /// As [`Self::at`].
+    unsafe fn find<T>(self, address: Option<Address>) -> *mut T {
+        // SAFETY: the caller vouches for the offset.
+        address.map_or(std::ptr::null_mut(), |address| unsafe { self.at(address) })
+    }
+}
+
+/// Numbers of working memory that the program's convolutions need.
+pub(super) fn working_numbers(cpu: &Cpu, program: &Program) -> usize {
+    let of = |step: &Step| match step {
+        Step::Convolve { product, .. } => {
+            let (geometry, direction) = (geometry(product), direction(product.pass));
+            let algorithm = algorithm(cpu, &geometry, direction);
+            workspace(&geometry, direction, algorithm, cpu.variant, cpu.workers.threads())
+        }
+        Step::Run { .. } | Step::Pool { .. } => 0,
+    };
+    program.code.steps.iter().map(of).max().unwrap_or(0)
+}
+
+/// Runs every step.
+///
+/// # Safety
+/// The memories are as large as the program's layout, its plan and [`working_numbers`] say, aligned to 64 bytes, apart from
+/// each other, and nobody else's during the call; `entries` are the program's functions; `T` is its precision.
+pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Entry], memory: Memory) {
+    for step in &program.code.steps {
+        // SAFETY: addresses of the plan lie inside the memories, and the plan keeps operands and results apart.
+        match step {
+            Step::Run { function, extent } => unsafe { share(cpu, entries[*function], *extent, memory) },
+            Step::Convolve { product, operands, bias } => unsafe {
+                convolve::<T>(cpu, product, *operands, *bias, memory);
+            },
+            Step::Pool { pool, x, dy, target } => unsafe { pooling::<T>(cpu, pool, [*x, *dy], *target, memory) },
+        }
+    }
+}
+
+/// Calls a function for all rounds of its loop, some on each thread.
+///
+/// # Safety
+/// As [`run`].
+unsafe fn share(cpu: &Cpu, entry: Entry, extent: usize, memory: Memory) {
+    if extent == 1 || cpu.workers.threads() == 1 {
+        // SAFETY: the function touches its memories only, which the caller lends.
+        return unsafe { entry(memory.states, memory.scratch, 0, extent) };
+    }
+    let grain = extent.div_ceil(SHARES * cpu.workers.threads());
+    cpu.workers.run(extent.div_ceil(grain), |job, _| {
+        let memory = memory;
+        let first = job * grain;
+        // SAFETY: as above; rounds of a spread loop store to different places and read nothing that another one stores.
+        unsafe { entry(memory.states, memory.scratch, first, (first + grain).min(extent)) }
+    });
+}
+
+fn direction(pass: Pass) -> Direction {
+    match pass {
+        Pass::Forward => Direction::Forward,
+        Pass::Input => Direction::Input,
+        Pass::Weight => Direction::Weight,
+    }
+}
+
+fn geometry(product: &Convolve) -> Geometry {
+    let [batch, height, width, channels] = product.images;
+    let [out_height, out_width, units] = product.result;
+    let (kernel, stride, pad) = (product.window.kernel, product.window.stride, product.window.before);
+    Geometry { batch, height, width, channels, out_height, out_width, units, kernel, stride, pad }
+}
+
+/// The algorithm for a shape, or the one that is forced where it can be used.
+fn algorithm(cpu: &Cpu, geometry: &Geometry, direction: Direction) -> Algorithm {
+    cpu.algorithm.filter(|forced| forced.fits(geometry)).unwrap_or_else(|| Algorithm::choose(geometry, direction))
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn convolve<T: Number>(
+    cpu: &Cpu,
+    product: &Convolve,
+    operands: [Address; 3],
+    bias: Option<Address>,
+    memory: Memory,
+) {
+    let (geometry, workers) = (geometry(product), &*cpu.workers);
+    let algorithm = algorithm(cpu, &geometry, direction(product.pass));
+    let plain = Prepare { scale: std::ptr::null(), shift: std::ptr::null() };
+    // SAFETY: operands and result are as large as the geometry says, which `kernels::verify` checks, and apart; the
+    // working memory is large enough for every step.
+    unsafe {
+        let [a, b, c]: [*mut T; 3] = operands.map(|address| memory.at(address));
+        let space: *mut T = memory.workspace.cast();
+        match product.pass {
+            Pass::Forward => {
+                let finish = Finish { bias: memory.find(bias).cast_const(), relu: product.relu };
+                forward(cpu.variant, algorithm, &geometry, a, b, c, finish, plain, space, workers);
+            }
+            Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, space, workers),
+            Pass::Weight => weight_gradient(cpu.variant, algorithm, &geometry, a, b, c, plain, space, workers),
+        }
+    }
+}
+
+/// # Safety
+/// As [`run`].
+unsafe fn pooling<T: Number>(cpu: &Cpu, pool: &Pool, operands: [Option<Address>; 2], target: Address, memory: Memory) {
+    let ([batch, height, width, channels], [out_height, out_width]) = (pool.images, pool.result);
+    let (kernel, stride, pad) = (pool.window.kernel, pool.window.stride, pool.window.before);
+    let shape = Pooled { batch, height, width, channels, out_height, out_width, kernel, stride, pad };
+    // SAFETY: as for convolutions.
+    unsafe {
+        let [x, dy]: [*mut T; 2] = operands.map(|address| memory.find(address));
+        let (to, variant, workers) = (memory.at::<T>(target), cpu.variant, &*cpu.workers);
+        match pool.pooling {
+            Pooling::Max => max_pool(variant, &shape, x, to, workers),
+            Pooling::MaxGradient => max_pool_gradient(variant, &shape, x, dy, to, workers),
+            Pooling::Sum => sum_pool(variant, &shape, x, to, workers),
+            Pooling::SumGradient => sum_pool_gradient(variant, &shape, dy, to, workers),
+        }
+    }
+}

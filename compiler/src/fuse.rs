@@ -230,7 +230,11 @@ impl<'g> Builder<'g> {
     }
 
     fn convolve(&self, id: Id, window: Window, pass: Pass, c: BufferId) -> Option<Convolve> {
-        let [first, second] = self.graph[id].inputs[..] else { return None };
+        let [first, second, ref affine @ ..] = self.graph[id].inputs[..] else { return None };
+        let prepare = match affine {
+            [scale, shift] => Some([self.operand(*scale)?, self.operand(*shift)?]),
+            _ => None,
+        };
         let (x, y) = match pass {
             Pass::Forward => (first, id),
             Pass::Input => (id, first),
@@ -239,7 +243,7 @@ impl<'g> Builder<'g> {
         let (images, result) = (image_shape(self.graph.shape(x)), image_shape(self.graph.shape(y)));
         let (a, b) = (self.operand(first)?, self.operand(second)?);
         let result = [result[1], result[2], result[3]];
-        Some(Convolve { pass, window, images, result, a, b, c, bias: None, relu: false })
+        Some(Convolve { pass, window, images, result, a, b, c, prepare, bias: None, relu: false })
     }
 
     fn pool(&mut self, id: Id, window: Window, pooling: Pooling, target: BufferId) {

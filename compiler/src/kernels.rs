@@ -288,6 +288,8 @@ pub struct Convolve {
     pub b: BufferId,
     /// What is written.
     pub c: BufferId,
+    /// A factor and a summand for each channel of the images (not of their padding); not for [`Pass::Input`].
+    pub prepare: Option<[BufferId; 2]>,
     /// One number a unit to be added; forward only.
     pub bias: Option<BufferId>,
     /// Negative results become 0; NaN stays; forward only.
@@ -428,7 +430,10 @@ impl Work {
             Work::Spherical(scan) => vec![scan.theta],
             Work::SphericalGrad(scan) => scan.kept.iter().copied().chain([scan.g]).collect(),
             Work::Uniform(_) => vec![],
-            Work::Convolve(product) => [product.a, product.b].into_iter().chain(product.bias).collect(),
+            Work::Convolve(product) => {
+                let own = [product.a, product.b].into_iter().chain(product.bias);
+                own.chain(product.prepare.into_iter().flatten()).collect()
+            }
             Work::Pool(pool) => pool.x.into_iter().chain(pool.dy).collect(),
         }
     }

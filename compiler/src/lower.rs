@@ -8,12 +8,12 @@ use crate::graph::Graph;
 use crate::kernels;
 use crate::plan::{overlap, plan};
 use crate::program::{Goal, Measure, Program, StateLayout};
-use crate::simplify::{hoist, simplify};
+use crate::simplify::{hoist, prepare, simplify};
 
 /// Compiles a graph whose first axis is `batch` rows.
 #[must_use]
 pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, measures: Vec<Measure>) -> Program {
-    let (graph, prologue) = hoist(&simplify(graph));
+    let (graph, prologue) = hoist(&simplify(&prepare(&simplify(graph))));
     let kernels = fuse(&graph);
     debug_assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
     let plan = plan(&kernels, &StateLayout::new(&graph.states), precision);

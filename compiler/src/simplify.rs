@@ -14,11 +14,13 @@
 mod algebra;
 mod hoist;
 mod movement;
+mod prepare;
 mod reduction;
 #[cfg(test)]
 mod tests;
 
 pub use hoist::hoist;
+pub use prepare::prepare;
 
 use crate::graph::{Graph, Id, Node, Op, Output, Shape};
 use crate::window::Window;

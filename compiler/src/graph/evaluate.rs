@@ -76,9 +76,11 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
         Op::Sum(_) => reduce(operand(0), &shape, 0.0, |a, b| a + b),
         Op::MaxOver(_) => reduce(operand(0), &shape, f64::NEG_INFINITY, larger),
         Op::MatMul { transpose_a, transpose_b } => matmul(operand(0), operand(1), *transpose_a, *transpose_b),
-        Op::Convolve(window) => windows::convolve(window, operand(0), operand(1), &shape),
+        Op::Convolve(window) => windows::convolve(window, &windows::prepared(node, values), operand(1), &shape),
         Op::ConvolveInput(window) => windows::convolve_input(window, operand(0), operand(1), &shape),
-        Op::ConvolveWeight(window) => windows::convolve_weight(window, operand(0), operand(1), &shape),
+        Op::ConvolveWeight(window) => {
+            windows::convolve_weight(window, &windows::prepared(node, values), operand(1), &shape)
+        }
         Op::MaxPool(window) => windows::max_pool(window, operand(0), &shape),
         Op::MaxPoolGrad(window) => windows::max_pool_grad(window, operand(0), operand(1)),
         Op::SumPool(window) => windows::sum_pool(window, operand(0), &shape),

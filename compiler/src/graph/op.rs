@@ -110,11 +110,13 @@ pub enum Op {
     },
 
     // Windows over images `[batch, height, width, channels]`; filters `[channels kh kw, units]`, channels outermost.
-    /// Operands: images, filters. `[batch, height', width', units]`; padding is zero.
+    /// Operands: images, filters, and perhaps a factor and a summand for each channel, `[1, 1, 1, channels]`, for the images
+    /// but not their padding, which is zero. `[batch, height', width', units]`.
     Convolve(Window),
     /// Gradient at the images of a convolution. Operands: gradient at its result, filters.
     ConvolveInput(Window),
-    /// Gradient at the filters of a convolution. Operands: images, gradient at its result.
+    /// Gradient at the filters of a convolution. Operands: images, gradient at its result, and perhaps a factor and a summand
+    /// for each channel of the images.
     ConvolveWeight(Window),
     /// Largest value of each window; padding never wins, NaN always does.
     MaxPool(Window),

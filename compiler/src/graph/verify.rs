@@ -75,9 +75,15 @@ fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
             require(shapes[0][1 - a] == shapes[1][b], "inner sizes differ")?;
             require(out[0] == shapes[0][a] && out[1] == shapes[1][1 - b], "outer sizes differ")
         }
-        Op::Convolve(window) => arity(2).and(convolution(window, shapes[0], shapes[1], out)),
+        Op::Convolve(window) => {
+            prepared(&shapes)?;
+            convolution(window, shapes[0], shapes[1], out)
+        }
         Op::ConvolveInput(window) => arity(2).and(convolution(window, out, shapes[1], shapes[0])),
-        Op::ConvolveWeight(window) => arity(2).and(convolution(window, shapes[0], out, shapes[1])),
+        Op::ConvolveWeight(window) => {
+            prepared(&shapes)?;
+            convolution(window, shapes[0], out, shapes[1])
+        }
         Op::MaxPool(window) | Op::SumPool(window) => arity(1).and(pooling(window, shapes[0], out)),
         Op::MaxPoolGrad(window) => {
             arity(2)?;
@@ -90,6 +96,13 @@ fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
         op if op.is_elementwise() => require(shapes.iter().all(|s| *s == out), "operands and result share one shape"),
         _ => Err("no rule for this operation"),
     }
+}
+
+/// Two operands, or two more with a number for each channel of the first.
+fn prepared(shapes: &[&[usize]]) -> Result<(), &'static str> {
+    require(shapes.len() == 2 || shapes.len() == 4, "wrong number of operands")?;
+    let fits = |shape: &&[usize]| shape.len() == 4 && shape[..3] == [1, 1, 1] && shape.last() == shapes[0].last();
+    require(shapes.iter().skip(2).all(fits), "a factor or summand that is not one number a channel")
 }
 
 /// Images `x`, filters `w`, result `y`.

@@ -74,13 +74,15 @@ impl Kernels {
         };
         let bias = product.bias.map(|id| format!(" + {}", name(id))).unwrap_or_default();
         let relu = if product.relu { "max 0, " } else { "" };
+        let affine = product.prepare.map(|[scale, shift]| format!(" (images {} + {})", name(scale), name(shift)));
         let [n, h, w, c] = product.images;
         let [oh, ow, units] = product.result;
         format!(
-            "{} = {relu}{word} {} {}{bias}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            "{} = {relu}{word} {} {}{}{bias}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
             name(product.c),
             name(product.a),
             name(product.b),
+            affine.unwrap_or_default(),
             product.window
         )
     }

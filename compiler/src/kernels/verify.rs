@@ -47,6 +47,11 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
     };
     require([product.a, product.b, product.c].map(size) == wanted, "an operand of another size")?;
     require(product.c != product.a && product.c != product.b, "a convolution into its operand")?;
+    let channels = |id: BufferId| size(id) >= c && product.pass != Pass::Input;
+    require(
+        product.prepare.is_none_or(|[scale, shift]| channels(scale) && channels(shift)),
+        "a factor that does not fit",
+    )?;
     let plain = product.pass == Pass::Forward || (product.bias.is_none() && !product.relu);
     require(plain && product.bias.is_none_or(|bias| size(bias) >= units), "a bias that does not fit")
 }

@@ -28,6 +28,8 @@ pub enum Step {
         product: Convolve,
         /// Operands and result.
         operands: [Address; 3],
+        /// A factor and a summand for each channel of the images.
+        prepare: Option<[Address; 2]>,
         /// One number a unit.
         bias: Option<Address>,
     },
@@ -61,6 +63,7 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
     match work {
         Work::Convolve(product) => Some(Step::Convolve {
             operands: [product.a, product.b, product.c].map(address),
+            prepare: product.prepare.map(|both| both.map(address)),
             bias: product.bias.map(address),
             product: product.clone(),
         }),

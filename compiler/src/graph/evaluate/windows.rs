@@ -1,7 +1,8 @@
 //! Convolutions and pooling as a student would write them: images `[batch, height, width, channels]`, one window at a time.
 
-use super::{Tensor, larger};
+use super::{Node, Tensor, larger};
 use crate::window::Window;
+use std::borrow::Cow;
 
 /// Calls `visit(output, input, place)` for every output position, the input position that each place of its window looks
 /// at, and the place's number; positions are flat indices of the pixels, `[batch, height, width]`. Padding is left out.
@@ -19,6 +20,16 @@ fn visit(window: &Window, input: &[usize], output: &[usize], mut visit: impl FnM
 
 fn places(rows: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..rows).flat_map(move |row| (0..columns).map(move |column| (row, column)))
+}
+
+/// The images of a convolution, scaled and shifted where it says so.
+pub(super) fn prepared<'a>(node: &Node, values: &'a [Tensor]) -> Cow<'a, Tensor> {
+    let operand = |i: usize| node.inputs.get(i).map(|id| &values[id.index()]);
+    let x = &values[node.inputs[0].index()];
+    let (Some(scale), Some(shift)) = (operand(2), operand(3)) else { return Cow::Borrowed(x) };
+    let affine = scale.data.iter().zip(&shift.data).cycle();
+    let data = x.data.iter().zip(affine).map(|(x, (scale, shift))| x * scale + shift).collect();
+    Cow::Owned(Tensor { shape: x.shape.clone(), data })
 }
 
 /// `Op::Convolve`: y\[pixel, u\] = sum over places and channels of x w.

@@ -50,9 +50,9 @@ pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> 
         Op::Sum(axes) => sum(a()?, axes),
         Op::MaxOver(axes) => largest(a()?, axes),
         Op::MatMul { transpose_a, transpose_b } => turned(a()?, *transpose_a)?.matmul(&turned(b()?, *transpose_b)?),
-        Op::Convolve(window) => windows::convolve(window, a()?, b()?, &node.shape),
+        Op::Convolve(window) => windows::convolve(window, &prepared(node, values)?, b()?, &node.shape),
         Op::ConvolveInput(window) => windows::convolve_input(window, a()?, b()?, &node.shape),
-        Op::ConvolveWeight(window) => windows::convolve_weight(window, a()?, b()?, &node.shape),
+        Op::ConvolveWeight(window) => windows::convolve_weight(window, &prepared(node, values)?, b()?, &node.shape),
         Op::MaxPool(window) => windows::max_pool(window, a()?, &node.shape),
         Op::MaxPoolGrad(window) => windows::max_pool_grad(window, a()?, b()?),
         Op::SumPool(window) => windows::sum_pool(window, a()?, &node.shape),
@@ -66,6 +66,15 @@ pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> 
 fn operand<'a>(node: &Node, values: &'a [Tensor], place: usize) -> Result<&'a Tensor> {
     let id = node.inputs.get(place).ok_or_else(|| candle_core::Error::Msg("an operand is missing".into()))?;
     Ok(&values[id.index()])
+}
+
+/// The images of a convolution, scaled and shifted where it says so.
+fn prepared(node: &Node, values: &[Tensor]) -> Result<Tensor> {
+    let x = operand(node, values, 0)?;
+    match node.inputs.len() {
+        4 => x.broadcast_mul(operand(node, values, 2)?)?.broadcast_add(operand(node, values, 3)?),
+        _ => Ok(x.clone()),
+    }
 }
 
 fn unsupported(what: &str) -> Result<Tensor> {

@@ -69,8 +69,8 @@ pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Ent
         // SAFETY: addresses of the plan lie inside the memories, and the plan keeps operands and results apart.
         match step {
             Step::Run { function, extent } => unsafe { share(cpu, entries[*function], *extent, memory) },
-            Step::Convolve { product, operands, bias } => unsafe {
-                convolve::<T>(cpu, product, *operands, *bias, memory);
+            Step::Convolve { product, operands, prepare, bias } => unsafe {
+                convolve::<T>(cpu, product, *operands, *prepare, *bias, memory);
             },
             Step::Pool { pool, x, dy, target } => unsafe { pooling::<T>(cpu, pool, [*x, *dy], *target, memory) },
         }
@@ -121,24 +121,25 @@ unsafe fn convolve<T: Number>(
     cpu: &Cpu,
     product: &Convolve,
     operands: [Address; 3],
+    prepare: Option<[Address; 2]>,
     bias: Option<Address>,
     memory: Memory,
 ) {
     let (geometry, workers) = (geometry(product), &*cpu.workers);
     let algorithm = algorithm(cpu, &geometry, direction(product.pass));
-    let plain = Prepare { scale: std::ptr::null(), shift: std::ptr::null() };
     // SAFETY: operands and result are as large as the geometry says, which `kernels::verify` checks, and apart; the
     // working memory is large enough for every step.
     unsafe {
         let [a, b, c]: [*mut T; 3] = operands.map(|address| memory.at(address));
-        let space: *mut T = memory.workspace.cast();
+        let [scale, shift] = [0, 1].map(|i| memory.find(prepare.map(|both| both[i])).cast_const());
+        let (prepare, space): (_, *mut T) = (Prepare { scale, shift }, memory.workspace.cast());
         match product.pass {
             Pass::Forward => {
                 let finish = Finish { bias: memory.find(bias).cast_const(), relu: product.relu };
-                forward(cpu.variant, algorithm, &geometry, a, b, c, finish, plain, space, workers);
+                forward(cpu.variant, algorithm, &geometry, a, b, c, finish, prepare, space, workers);
             }
             Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, space, workers),
-            Pass::Weight => weight_gradient(cpu.variant, algorithm, &geometry, a, b, c, plain, space, workers),
+            Pass::Weight => weight_gradient(cpu.variant, algorithm, &geometry, a, b, c, prepare, space, workers),
         }
     }
 }

@@ -1,0 +1,116 @@
+//! Lets convolutions read images that are still to be scaled and shifted, channel by channel.
+//!
+//! ```text
+//! %5 = mul %3 %r       \
+//! %6 = sub %5 %mean     >     %8 = convolve %3 %w %r %minus_mean
+//! %7 = convolve %6 %w  /
+//! ```
+//!
+//! The scale of a geometric unit and the centring of input mean normalization are such factors and summands; applied while
+//! the convolution reads its images, they cost no pass over memory. Zero padding comes after them, so it stays zero.
+//! Before: a simplified graph, in which factors have come together. After: one to be simplified again.
+
+use super::prune;
+use crate::graph::{Graph, Id, Op, Output};
+
+/// The same graph with prepared convolutions.
+#[must_use]
+pub fn prepare(graph: &Graph) -> Graph {
+    let mut new = Graph { inputs: graph.inputs.clone(), states: graph.states.clone(), ..Graph::default() };
+    let mut names: Vec<Id> = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let from = new.nodes.len();
+        let mut inputs: Vec<Id> = node.inputs.iter().map(|i| names[i.index()]).collect();
+        if matches!(node.op, Op::Convolve(_) | Op::ConvolveWeight(_)) && inputs.len() == 2 {
+            let (images, affine) = peel(&mut new, inputs[0]);
+            if let Some([scale, shift]) = affine {
+                inputs = vec![images, inputs[1], scale, shift];
+            }
+        }
+        names.push(new.push(node.op.clone(), inputs, node.shape.clone()));
+        if let Some(span) = node.span {
+            new.mark(from, span);
+        }
+    }
+    new.outputs = graph.outputs.iter().map(|output| renamed(output, &names)).collect();
+    prune(&new)
+}
+
+fn renamed(output: &Output, names: &[Id]) -> Output {
+    let mut output = output.clone();
+    match &mut output {
+        Output::Value { id, .. } | Output::Write { id, .. } => *id = names[id.index()],
+    }
+    output
+}
+
+/// What is left of `id` without the operations that treat every pixel alike, and their factor and summand.
+fn peel(graph: &mut Graph, id: Id) -> (Id, Option<[Id; 2]>) {
+    let [a, b] = graph[id].inputs[..] else { return (id, None) };
+    let op = graph[id].op.clone();
+    let found = match op {
+        Op::Mul | Op::Add => per_channel(graph, b).map(|c| (a, c)).or_else(|| per_channel(graph, a).map(|c| (b, c))),
+        Op::Sub => per_channel(graph, b).map(|c| (a, c)),
+        _ => None,
+    };
+    let Some((inner, value)) = found else { return (id, None) };
+    let (images, affine) = peel(graph, inner);
+    let channels = graph.shape(value).to_vec();
+    let [scale, shift] = affine.unwrap_or_else(|| [graph.full(1.0, &channels), graph.full(0.0, &channels)]);
+    let affine = match op {
+        Op::Mul if affine.is_none() => [value, shift],
+        Op::Mul => [graph.mul(scale, value), graph.mul(shift, value)],
+        Op::Add => [scale, graph.add(shift, value)],
+        _ => [scale, graph.sub(shift, value)],
+    };
+    (images, Some(affine))
+}
+
+/// The `[1, 1, 1, channels]` that an operand repeats over all pixels.
+fn per_channel(graph: &Graph, id: Id) -> Option<Id> {
+    let source = (graph[id].op == Op::Broadcast).then(|| graph[id].inputs[0])?;
+    let shape = graph.shape(source);
+    (shape.len() == 4 && shape[..3] == [1, 1, 1] && shape[3] == graph.shape(id)[3]).then_some(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Random, Tensor, evaluate, verify};
+    use crate::window::Window;
+
+    fn centred(prepared: bool) -> Graph {
+        let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+        let mut g = Graph::default();
+        let (x, w, r) = (g.input("x", vec![1, 3, 3, 2]), g.input("w", vec![18, 2]), g.input("r", vec![1, 1, 1, 2]));
+        let scaled = g.mul(x, r);
+        let mean = g.mean(scaled, &[0, 1, 2]);
+        let centred = g.sub(scaled, mean);
+        let y = g.convolve(centred, w, window, [3, 3]);
+        let dw = g.push(Op::ConvolveWeight(window), vec![centred, y], vec![18, 2]);
+        g.output("y", y);
+        g.output("dw", dw);
+        if prepared { prepare(&g) } else { g }
+    }
+
+    #[test]
+    fn scale_and_centring_move_into_the_convolutions() {
+        let graph = centred(true);
+        assert_eq!(verify(&graph), Ok(()));
+        insta::assert_snapshot!(graph.print(None));
+    }
+
+    #[test]
+    fn the_values_stay() {
+        let numbers = |shape: &[usize], pace: f64| {
+            let count: usize = shape.iter().product();
+            let data = (0..u32::try_from(count).unwrap()).map(|i| libm::sin(pace * f64::from(i + 1))).collect();
+            Tensor { shape: shape.to_vec(), data }
+        };
+        let inputs = [numbers(&[1, 3, 3, 2], 1.3), numbers(&[18, 2], 0.7), numbers(&[1, 1, 1, 2], 2.9)];
+        let [plain, prepared] = [false, true].map(|p| evaluate(&centred(p), &inputs, &[], Random::default()));
+        for (a, b) in plain.iter().zip(&prepared) {
+            assert!(a.data.iter().zip(&b.data).all(|(a, b)| (a - b).abs() < 1e-12), "{a:?} {b:?}");
+        }
+    }
+}

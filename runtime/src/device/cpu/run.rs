@@ -131,11 +131,11 @@ unsafe fn convolve<T: Number>(
     // working memory is large enough for every step.
     unsafe {
         let [a, b, c]: [*mut T; 3] = operands.map(|address| memory.at(address));
-        let [scale, shift] = [0, 1].map(|i| memory.find(prepare.map(|both| both[i])).cast_const());
+        let [scale, shift]: [*const T; 2] = [0, 1].map(|i| memory.find::<T>(prepare.map(|both| both[i])).cast_const());
         let (prepare, space): (_, *mut T) = (Prepare { scale, shift }, memory.workspace.cast());
         match product.pass {
             Pass::Forward => {
-                let finish = Finish { bias: memory.find(bias).cast_const(), relu: product.relu };
+                let finish = Finish { bias: memory.find::<T>(bias).cast_const(), relu: product.relu };
                 forward(cpu.variant, algorithm, &geometry, a, b, c, finish, prepare, space, workers);
             }
             Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, space, workers),

@@ -40,7 +40,7 @@ fn on_cpu(
 ) -> Vec<Vec<f64>> {
     verify(graph).expect("a well-formed graph");
     let program = Arc::new(lower(Goal::Gradients, precision, 1, graph, vec![]));
-    let mut executable = Cpu { variant }.load(&program).expect("loads");
+    let mut executable = Cpu { variant, ..Cpu::default() }.load(&program).expect("loads");
     for (index, input) in inputs.iter().enumerate() {
         match executable.input(index) {
             SliceMut::F32(to) => to.iter_mut().zip(&input.data).for_each(|(to, &from)| *to = from as f32),

@@ -137,7 +137,11 @@ impl Loaded {
             })
         };
         let scratch = room(program.code.scratch_bytes)?;
-        let working_bytes = run::working_numbers(&cpu, &program).checked_mul(bytes(program.precision));
+        let working_numbers = match program.precision {
+            Precision::F32 => run::working_numbers::<f32>(&cpu, &program),
+            Precision::F64 => run::working_numbers::<f64>(&cpu, &program),
+        };
+        let working_bytes = working_numbers.checked_mul(bytes(program.precision));
         let workspace = room(working_bytes.unwrap_or(usize::MAX))?;
         Ok(Loaded { cpu, program, entries, scratch, workspace, layout: None, _code: code })
     }

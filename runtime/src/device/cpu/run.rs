@@ -4,7 +4,7 @@ use super::{Cpu, Entry};
 use crate::contraction::convolution::{
     Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
-use crate::contraction::pooling::{Pooled, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
+use crate::contraction::pooling::{Window, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
 use crate::contraction::simd::Number;
 use gmpc_compiler::backend::cpu::{Address, Step};
 use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
@@ -47,12 +47,12 @@ impl Memory {
 }
 
 /// Numbers of working memory that the program's convolutions need.
-pub(super) fn working_numbers(cpu: &Cpu, program: &Program) -> usize {
+pub(super) fn working_numbers<T: Number>(cpu: &Cpu, program: &Program) -> usize {
     let of = |step: &Step| match step {
         Step::Convolve { product, .. } => {
             let (geometry, direction) = (geometry(product), direction(product.pass));
             let algorithm = algorithm(cpu, &geometry, direction);
-            workspace(&geometry, direction, algorithm, cpu.variant, cpu.workers.threads())
+            workspace::<T>(&geometry, direction, algorithm, cpu.variant, cpu.workers.threads())
         }
         Step::Run { .. } | Step::Pool { .. } => 0,
     };
@@ -149,7 +149,7 @@ unsafe fn convolve<T: Number>(
 unsafe fn pooling<T: Number>(cpu: &Cpu, pool: &Pool, operands: [Option<Address>; 2], target: Address, memory: Memory) {
     let ([batch, height, width, channels], [out_height, out_width]) = (pool.images, pool.result);
     let (kernel, stride, pad) = (pool.window.kernel, pool.window.stride, pool.window.before);
-    let shape = Pooled { batch, height, width, channels, out_height, out_width, kernel, stride, pad };
+    let shape = Window { batch, height, width, channels, out_height, out_width, kernel, stride, pad };
     // SAFETY: as for convolutions.
     unsafe {
         let [x, dy]: [*mut T; 2] = operands.map(|address| memory.find(address));

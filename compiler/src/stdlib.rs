@@ -30,7 +30,7 @@ const PRELUDE: [(&str, &str); 9] = library!(
 );
 
 /// Known after `use std.residual`: the name is the file's, without its ending.
-const MODULES: [(&str, &str); 1] = library!("residual.gmpnet");
+const MODULES: [(&str, &str); 3] = library!("residual.gmpnet", "vgg.gmpnet", "resnet.gmpnet");
 
 /// How many texts of a compilation are the library's: the first ones.
 pub(crate) const FILES: usize = PRELUDE.len() + MODULES.len();

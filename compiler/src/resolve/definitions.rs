@@ -44,7 +44,12 @@ pub(crate) fn gather(ast: &Ast, errors: &mut Vec<Diagnostic>) -> Found {
 fn use_module(path: &Path, span: Span, definitions: &mut Definitions, errors: &mut Vec<Diagnostic>) {
     let name = path.to_string();
     match library().modules.iter().find(|(known, _)| *known == name) {
-        Some((_, module)) => definitions.extend(module.iter().map(|(k, d)| (k.clone(), Arc::clone(d)))),
+        Some((_, module)) => {
+            for (key, definition) in module {
+                // What the file defines itself stays, wherever the `use` stands.
+                definitions.entry(key.clone()).or_insert_with(|| Arc::clone(definition));
+            }
+        }
         None => {
             errors.push(
                 Diagnostic::error("E0203", format!("there is no module `{name}`"))
@@ -79,8 +84,9 @@ fn define_named(definition: &Arc<Definition>, found: &mut Found, errors: &mut Ve
         return;
     }
     match found.definitions.get(&(kind, name.clone())) {
-        Some(first) => errors.push(taken(definition, path, first)),
-        None => {
+        // Blocks come from modules that the file asked for, so that its own may take their places.
+        Some(first) if kind != Kind::Block || !is_standard(first) => errors.push(taken(definition, path, first)),
+        _ => {
             found.definitions.insert((kind, name), Arc::clone(definition));
         }
     }

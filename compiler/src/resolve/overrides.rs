@@ -6,6 +6,7 @@
 //! --set data.noise=0                the argument `noise` of the call that `data` is
 //! --set data=uci.yacht              the setting `data` of the file
 //! --set stage.channels=64           the default of a block's or the model's parameter
+//! --set model.width=32              that of the model, whatever its name
 //! ```
 //!
 //! Each becomes a source of its own, so that an error about it points into it. Whether a name is known is found
@@ -130,8 +131,9 @@ fn train_block<'a>(ast: &'a mut Ast, source: SourceId, path: &Path) -> Result<&'
 fn part<'a>(ast: &'a mut Ast, name: &str) -> Option<&'a mut Definition> {
     ast.items.iter_mut().find_map(|item| match item {
         Item::Definition(d)
-            if matches!(d.kind, Kind::Model | Kind::Block)
-                && d.name.as_ref().is_some_and(|n| n.to_string() == name) =>
+            if d.kind == Kind::Model && name == "model"
+                || matches!(d.kind, Kind::Model | Kind::Block)
+                    && d.name.as_ref().is_some_and(|n| n.to_string() == name) =>
         {
             Some(d)
         }

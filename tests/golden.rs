@@ -53,10 +53,6 @@ fn conform(name: &str, make: Make, judge: Judge) {
     let (mut passed, mut failures) = (0, Vec::new());
     for path in &cases {
         let case = Case::read(path);
-        let source = case.text("source");
-        if name.starts_with("cpu") && (source.contains("conv(") || source.contains("pool")) {
-            continue; // until the processor's backend has windows
-        }
         match kinds::check(&case, make, judge.tighter) {
             Ok(worst) => {
                 passed += 1;

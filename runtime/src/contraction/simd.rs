@@ -68,6 +68,18 @@ pub unsafe trait Simd: Copy {
     unsafe fn enter<W: Work<Self>>(work: W);
 }
 
+/// Asks for the cache line of an address that will be read soon; any address will do.
+#[inline(always)]
+pub(super) fn prefetch<T>(from: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which reads nothing; every x86-64 processor has the instruction.
+    unsafe {
+        arch::_mm_prefetch::<{ arch::_MM_HINT_T0 }>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// Something to do with the instructions of `S`.
 pub trait Work<S: Simd> {
     /// Does it. Implementations are `#[inline(always)]`: they become part of [`Simd::enter`].

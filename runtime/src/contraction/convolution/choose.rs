@@ -12,8 +12,11 @@ impl Algorithm {
     /// The algorithm that was fastest on such shapes. A function of the shape alone, so that results do not depend on the
     /// machine.
     #[must_use]
-    pub fn choose(geometry: &Geometry, _direction: Direction) -> Self {
-        let enough = geometry.channels.min(geometry.units) >= 16;
+    pub fn choose(geometry: &Geometry, direction: Direction) -> Self {
+        // With few channels or units the transforms cost more than they save, except that sums over all pixels for few
+        // weights keep the direct gradient waiting for memory.
+        let least = if direction == Direction::Weight { 3 } else { 16 };
+        let enough = geometry.channels.min(geometry.units) >= least;
         if Algorithm::Winograd4.fits(geometry) && enough { Algorithm::Winograd4 } else { Algorithm::Direct }
     }
 }

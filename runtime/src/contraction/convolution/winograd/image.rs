@@ -4,7 +4,7 @@ use super::grid::{Grid, OUTSIDE};
 use super::panels::Panels;
 use super::points::{MOST, Square, Transform, square};
 use crate::contraction::convolution::slab::Images;
-use crate::contraction::simd::Simd;
+use crate::contraction::simd::{Simd, prefetch};
 
 /// Transforms `L::FROM` x `L::FROM` pixels around each of the tiles from `first` on, as many as the panels have rows.
 ///
@@ -20,9 +20,21 @@ pub(super) unsafe fn transform<S: Simd, L: Transform>(
     panels: &Panels,
     to: *mut S::Element,
 ) {
-    for row in rows {
-        let pixels = grid.pixels(first + row, pad, L::FROM, [images.height, images.width, images.channels]);
+    let size = [images.height, images.width, images.channels];
+    let mut next = grid.pixels(first + rows.start, pad, L::FROM, size);
+    for row in rows.clone() {
+        let pixels = next;
+        if row + 1 < rows.end {
+            next = grid.pixels(first + row + 1, pad, L::FROM, size);
+        }
         for channel in (0..images.channels).step_by(S::LANES) {
+            // The tile after this one: too many streams for the processor to foresee by itself.
+            for line in next.iter().take(L::FROM) {
+                for pixel in line.iter().take(L::FROM) {
+                    // SAFETY: the address of the first number.
+                    prefetch(unsafe { images.at.at(0) }.wrapping_add(pixel.wrapping_add(channel)));
+                }
+            }
             // SAFETY: the pixels are those of the image; row and channel are inside the panels.
             unsafe {
                 let block = load::<S>(images, &pixels, L::FROM, channel);

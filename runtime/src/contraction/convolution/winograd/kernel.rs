@@ -1,10 +1,10 @@
 //! Kernels to frequencies.
 
-use super::panels::Panels;
+use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::contraction::convolution::correlate::Side;
 use crate::contraction::memory::{At, Phase};
-use crate::contraction::simd::{Number, Simd};
+use crate::contraction::simd::{Number, Simd, prefetch};
 use std::marker::PhantomData;
 
 /// Rows of frequencies that a job makes: a cache line of units.
@@ -41,11 +41,12 @@ impl<S: Simd, P: Points> Phase<S> for Kernels<S::Element, P> {
                 match self.side {
                     Side::Forward => {
                         for row in first..first + rows {
-                            let taps = |tap: usize| {
+                            let mut block = [[S::zero(); MOST]; MOST];
+                            for tap in 0..9 {
                                 let from = self.w.at((row * 9 + tap) * self.units + column);
-                                S::load_first(from, count)
-                            };
-                            self.store::<S>(row, column, [0, 1, 2].map(|i| [0, 1, 2].map(|j| taps(i * 3 + j))));
+                                block[tap / 3][tap % 3] = S::load_first(from, count);
+                            }
+                            self.store::<S>(row, column, &block);
                         }
                     }
                     Side::Input => self.turned::<S>(first, rows, column, count),
@@ -65,18 +66,29 @@ impl<T: Number, P: Points> Kernels<T, P> {
         let mut block = [[[T::default(); LANES]; ROWS]; 9];
         for lane in 0..count {
             for tap in 0..9 {
-                for row in 0..rows {
-                    // SAFETY: the channel `column + lane`, the tap and the unit `first + row` exist.
-                    block[8 - tap][row][lane] =
-                        unsafe { *self.w.at(((column + lane) * 9 + tap) * self.units + first + row) };
+                // The same of the next vector: every line lies in a page of its own, which no processor foresees.
+                // SAFETY: the address of the first number.
+                let w = unsafe { self.w.at(0) };
+                prefetch(w.wrapping_add(((column + S::LANES + lane) * 9 + tap) * self.units + first));
+                let lines = &mut block[8 - tap];
+                for (row, line) in lines.iter_mut().enumerate().take(rows) {
+                    // One by one: compilers make a scatter of it otherwise, which is several times slower.
+                    // SAFETY: the channel `column + lane`, the tap and the unit `first + row` exist, `lane` is below LANES.
+                    unsafe {
+                        let from = self.w.at(((column + lane) * 9 + tap) * self.units + first + row);
+                        line.as_mut_ptr().add(lane).write_volatile(*from);
+                    }
                 }
             }
         }
         for row in 0..rows {
             // SAFETY: a row of the block is at least as long as a vector.
             unsafe {
-                let taps = |tap: usize| S::load(block[tap][row].as_ptr());
-                self.store::<S>(first + row, column, [0, 1, 2].map(|i| [0, 1, 2].map(|j| taps(i * 3 + j))));
+                let mut kernels = [[S::zero(); MOST]; MOST];
+                for tap in 0..9 {
+                    kernels[tap / 3][tap % 3] = S::load(block[tap][row].as_ptr());
+                }
+                self.store::<S>(first + row, column, &kernels);
             }
         }
     }
@@ -86,20 +98,16 @@ impl<T: Number, P: Points> Kernels<T, P> {
     /// # Safety
     /// Row and column exist; the processor has the features of `S`.
     #[inline(always)]
-    unsafe fn store<S: Simd<Element = T>>(&self, row: usize, column: usize, taps: [[S; 3]; 3]) {
+    unsafe fn store<S: Simd<Element = T>>(&self, row: usize, column: usize, kernels: &Square<S>) {
         let index = column / self.panels.width;
         // SAFETY: the frequencies of this row and column lie inside `to`.
         unsafe {
-            let mut from: Square<S> = [[S::zero(); MOST]; MOST];
-            for i in 0..3 {
-                from[i][..3].copy_from_slice(&taps[i]);
-            }
-            let block = square::<S, P::Kernel>(&from);
-            let base = index * P::FREQUENCIES * self.panels.rows * self.panels.width;
-            let to = self.to.at(base + row * self.panels.width + column % self.panels.width);
+            let block = square::<S, P::Kernel>(kernels);
+            let one = apart::<S>(self.panels.rows * self.panels.width);
+            let to = self.to.at(index * P::FREQUENCIES * one + row * self.panels.width + column % self.panels.width);
             for i in 0..P::SIZE {
                 for j in 0..P::SIZE {
-                    block[i][j].store(to.add((i * P::SIZE + j) * self.panels.rows * self.panels.width));
+                    block[i][j].store(to.add((i * P::SIZE + j) * one));
                 }
             }
         }

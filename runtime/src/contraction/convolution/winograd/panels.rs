@@ -15,11 +15,18 @@ pub(super) struct Panels {
     pub(super) frequency: usize,
 }
 
+/// Elements from one frequency to the next: not a power of two, so that the frequencies of a tile, which are written
+/// together, do not compete for one place in the first-level cache.
+#[inline(always)]
+pub(super) fn apart<S: Simd>(elements: usize) -> usize {
+    elements.next_multiple_of(S::LANES) + S::LANES
+}
+
 impl Panels {
     #[inline(always)]
     pub(super) fn new<S: Simd>(rows: usize, columns: usize) -> Self {
         let width = panel::<S>().min(columns.next_multiple_of(S::LANES));
-        Self { rows, columns, width, frequency: columns.div_ceil(width) * rows * width }
+        Self { rows, columns, width, frequency: apart::<S>(columns.div_ceil(width) * rows * width) }
     }
 
     pub(super) fn panels(&self) -> usize {

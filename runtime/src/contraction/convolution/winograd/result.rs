@@ -1,16 +1,17 @@
 //! Convolution forwards, and the gradient at the input.
 //!
 //! A job is some tiles: their image transformed, then for one panel of units after the other all frequencies multiplied
-//! and the result transformed back. Kernels are transformed once, before.
+//! and the result transformed back. Where there are few tiles, several jobs have the same ones, each with a group of the
+//! panels. Kernels are transformed once, before.
 
 use super::grid::{Grid, OUTSIDE};
 use super::image::transform;
 use super::kernel::Kernels;
-use super::panels::Panels;
+use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::contraction::convolution::correlate::Side;
 use crate::contraction::convolution::slab::Images;
-use crate::contraction::convolution::tile::{Product, Run, part};
+use crate::contraction::convolution::tile::{Product, Run, part, split};
 use crate::contraction::convolution::{Finish, Geometry, Prepare};
 use crate::contraction::memory::{At, Parts, Phase, aligned, all};
 use crate::contraction::simd::Simd;
@@ -28,8 +29,9 @@ pub(in crate::contraction::convolution) struct Plan<S, P> {
     from: [usize; 3],
     to: [usize; 3],
     pad: [isize; 2],
-    /// Most tiles of a job.
+    /// Most tiles of a job, and groups that the panels of units fall into.
     tiles: usize,
+    groups: usize,
     kernels: usize,
     images: usize,
     image: usize,
@@ -52,16 +54,17 @@ impl<S: Simd, P: Points> Plan<S, P> {
 
     fn new(side: Side, batch: usize, [from, to]: [[usize; 3]; 2], pad: [isize; 2], workers: usize) -> Self {
         let grid = Grid::new(batch, [to[0], to[1]], P::OUT);
-        let tiles = tiles_of_a_job::<P>(grid.tiles(), from[2]);
-        let mut parts = Parts::default();
+        let tiles = tiles_of_a_job::<P>(grid.tiles(), from[2], to[2]);
         let unit_panel = Panels::new::<S>(from[2], to[2]);
-        let kernels = parts.take(P::FREQUENCIES * unit_panel.frequency);
+        let groups = JOBS.div_ceil(grid.tiles().div_ceil(tiles.max(1)).max(1)).min(unit_panel.panels());
+        let mut parts = Parts::default();
+        let kernels = parts.take(unit_panel.panels() * P::FREQUENCIES * apart::<S>(unit_panel.rows * unit_panel.width));
         let image = (P::FREQUENCIES * Panels::new::<S>(tiles, from[2]).frequency).next_multiple_of(16);
         let images = parts.take(workers * image);
-        let product = P::FREQUENCIES * tiles * unit_panel.width;
+        let product = P::FREQUENCIES * apart::<S>(tiles * unit_panel.width);
         let products = parts.take(workers * product);
         let types = PhantomData;
-        Self { side, grid, from, to, pad, tiles, kernels, images, image, products, product, parts, types }
+        Self { side, grid, from, to, pad, tiles, groups, kernels, images, image, products, product, parts, types }
     }
 
     pub(in crate::contraction::convolution) fn elements(&self) -> usize {
@@ -69,13 +72,22 @@ impl<S: Simd, P: Points> Plan<S, P> {
     }
 }
 
-/// How many tiles a job has: few enough for several jobs and for their frequencies to stay in a cache, enough for every
-/// kernel that is read to be used often.
-fn tiles_of_a_job<P: Points>(tiles: usize, channels: usize) -> usize {
-    let cached = 150_000 / (P::FREQUENCIES * channels);
-    let most = cached.clamp(32, 256).min(tiles.div_ceil(4)).max(1);
-    tiles.div_ceil(tiles.div_ceil(most).max(1))
+/// Numbers of the transformed image of a job that stay in the second-level cache.
+const CACHED: usize = 150_000;
+/// Numbers of the transformed kernels from which on they come from memory.
+const MEMORY: usize = 4 << 20;
+/// Jobs that there should be at least.
+const JOBS: usize = 4;
+
+/// How many tiles a job has: enough for every kernel that is read to be used often, otherwise few, so that their
+/// frequencies stay in a cache.
+fn tiles_of_a_job<P: Points>(tiles: usize, channels: usize, units: usize) -> usize {
+    let cached = CACHED / (P::FREQUENCIES * channels);
+    let from_memory = P::FREQUENCIES * channels * units >= MEMORY;
+    let most = if from_memory { cached.clamp(64, 256) } else { cached.clamp(32, 256).min(tiles.div_ceil(JOBS)) };
+    tiles.div_ceil(tiles.div_ceil(most.max(1)).max(1))
 }
+
 /// Computes y.
 ///
 /// # Safety
@@ -138,7 +150,7 @@ unsafe fn run<S: Simd, P: Points>(
     }
 }
 
-/// All tiles of all images; a job is some of them.
+/// All tiles of all images; a job is some of them and a group of panels.
 struct Tiles<'a, S: Simd, P> {
     plan: &'a Plan<S, P>,
     kernels: Panels,
@@ -156,20 +168,21 @@ unsafe impl<S: Simd, P: Points> Sync for Tiles<'_, S, P> {}
 
 impl<S: Simd, P: Points> Phase<S> for Tiles<'_, S, P> {
     fn jobs(&self) -> usize {
-        self.plan.grid.tiles().div_ceil(self.plan.tiles.max(1))
+        self.plan.grid.tiles().div_ceil(self.plan.tiles.max(1)) * self.plan.groups
     }
 
     #[inline(always)]
     unsafe fn job(&self, job: usize, worker: usize) {
         let plan = self.plan;
-        let (first, count) = part(plan.grid.tiles(), plan.tiles, job);
+        let (first, count) = part(plan.grid.tiles(), plan.tiles, job / plan.groups);
+        let (first_panel, group) = split(self.kernels.panels(), plan.groups, job % plan.groups);
         let panels = Panels::new::<S>(count, plan.from[2]);
         // SAFETY: the tiles exist; the worker's memory has room for them.
         unsafe {
             let image = self.images.at(worker * plan.image);
             let product = self.products.at(worker * plan.product);
             transform::<S, P::Image>(&self.x, &plan.grid, plan.pad, first, 0..count, &panels, image);
-            for index in 0..self.kernels.panels() {
+            for index in first_panel..first_panel + group {
                 self.multiply(&panels, index, image, product);
                 self.store(first, count, index, product);
             }
@@ -185,7 +198,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
     #[inline(always)]
     unsafe fn multiply(&self, panels: &Panels, index: usize, image: *const S::Element, product: *mut S::Element) {
         let kernels = &self.kernels;
-        let one = kernels.rows * kernels.width;
+        let one = apart::<S>(kernels.rows * kernels.width);
         let columns = kernels.used(index).next_multiple_of(S::LANES);
         let mut runs = [Run::default(); MOST_RUNS];
         for frequency in 0..P::FREQUENCIES {
@@ -206,7 +219,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
                         left_stride: panels.width,
                         right: self.weights.at((index * P::FREQUENCIES + frequency) * one),
                         right_stride: kernels.width,
-                        target: product.add(frequency * panels.rows * kernels.width),
+                        target: product.add(frequency * apart::<S>(panels.rows * kernels.width)),
                         target_stride: kernels.width,
                         add: start > 0,
                         finish: Finish::none(),
@@ -233,7 +246,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
                     let mut block: Square<S> = [[S::zero(); MOST]; MOST];
                     for i in 0..P::SIZE {
                         for j in 0..P::SIZE {
-                            let at = ((i * P::SIZE + j) * count + tile) * width + column;
+                            let at = (i * P::SIZE + j) * apart::<S>(count * width) + tile * width + column;
                             block[i][j] = S::load(product.add(at));
                         }
                     }

@@ -5,7 +5,7 @@
 
 use super::grid::Grid;
 use super::image::transform;
-use super::panels::Panels;
+use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::contraction::convolution::slab::Images;
 use crate::contraction::convolution::tile::{Product, Run, panel, part};
@@ -15,8 +15,9 @@ use crate::contraction::simd::Simd;
 use crate::contraction::workers::Workers;
 use std::marker::PhantomData;
 
-/// Numbers of the frequencies of x and dy together, about.
-const NUMBERS: usize = 10 << 20;
+/// Numbers of the frequencies of x and dy together, at least and at most: between them half as many again as the sums have,
+/// so that reading and writing the sums stays cheap while everything fits the third-level cache as far as possible.
+const NUMBERS: (usize, usize) = (1 << 20, 10 << 20);
 /// Tiles that a job transforms.
 const TILES: usize = 16;
 /// Pairs of panels from which on one job does all frequencies of a pair.
@@ -42,7 +43,8 @@ pub(in crate::contraction::convolution) struct Plan<S, P> {
 impl<S: Simd, P: Points> Plan<S, P> {
     pub(in crate::contraction::convolution) fn new(g: &Geometry, workers: usize) -> Self {
         let grid = Grid::new(g.batch, [g.out_height, g.out_width], P::OUT);
-        let most = (NUMBERS / (P::FREQUENCIES * (g.channels + g.units))).max(64);
+        let numbers = (P::FREQUENCIES * g.channels * g.units * 3 / 2).clamp(NUMBERS.0, NUMBERS.1);
+        let most = (numbers / (P::FREQUENCIES * (g.channels + g.units))).max(64);
         let batches = grid.tiles().div_ceil(most).max(1);
         let tiles = grid.tiles().div_ceil(batches);
         let whole = Self::pairs(g) >= PAIRS;
@@ -64,7 +66,12 @@ impl<S: Simd, P: Points> Plan<S, P> {
 
     /// Elements of the sums of a pair of panels: `[frequency][channel][unit]`.
     fn sum(g: &Geometry) -> usize {
-        P::FREQUENCIES * panel::<S>().min(g.channels) * Panels::new::<S>(1, g.units).width
+        P::FREQUENCIES * Self::frequency(g)
+    }
+
+    /// Elements from one frequency of the sums to the next.
+    fn frequency(g: &Geometry) -> usize {
+        apart::<S>(panel::<S>().min(g.channels) * Panels::new::<S>(1, g.units).width)
     }
 }
 
@@ -206,7 +213,7 @@ impl<S: Simd, P: Points> Pairs<'_, S, P> {
                 left_stride: x.width,
                 right: self.dy.at(frequency * dy.frequency + units * dy.rows * dy.width),
                 right_stride: dy.width,
-                target: sums.add(frequency * rows * dy.width),
+                target: sums.add(frequency * Plan::<S, P>::frequency(&self.plan.g)),
                 target_stride: dy.width,
                 add: !self.begin,
                 finish: Finish::none(),
@@ -260,9 +267,9 @@ unsafe fn back<S: Simd, P: Points>(
     dw: At<S::Element>,
 ) {
     let g = &plan.g;
-    let (x, dy) = (Panels::new::<S>(1, g.channels), Panels::new::<S>(1, g.units));
+    let dy = Panels::new::<S>(1, g.units);
     let (channel_panel, unit_panel) = (pair / dy.panels(), pair % dy.panels());
-    let one = x.used(channel_panel) * dy.width;
+    let one = Plan::<S, P>::frequency(g);
     for channel in channels {
         for column in (0..dy.used(unit_panel)).step_by(S::LANES) {
             let lanes = S::LANES.min(dy.used(unit_panel) - column);

@@ -3,6 +3,10 @@
 //! `resolve` makes an [`Experiment`]; the runtime carries it out. Nothing here refers to the syntax tree any more, except
 //! for spans, so that the runtime can point at the line that asked for something it cannot do.
 
+mod images;
+
+pub use images::{Batches, Extent, Idx, ImageSource, ImageStep, Images, Normalize, shorter};
+
 use crate::graph::Graph;
 use gmpc_grammar::source::Span;
 
@@ -79,20 +83,47 @@ impl DataSpec {
             _ => 1,
         }
     }
+
+    /// The shape of an example as far as the file says it: `[features]`, or `[channels, height, width]`.
+    #[must_use]
+    pub fn declared_shape(&self) -> Option<Vec<usize>> {
+        match &self.source {
+            DataSource::Images(images) => images.example_shape().map(Vec::from),
+            _ => self.features.map(|features| vec![features]),
+        }
+    }
+
+    /// The images, where it is a set of images.
+    #[must_use]
+    pub fn images(&self) -> Option<&Images> {
+        match &self.source {
+            DataSource::Images(images) => Some(images),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a data set before a network is built for it: the runtime reads it off the file (or the declaration), and
 /// shape inference starts from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFacts {
     /// Examples in all; `None` where the declaration says the rest and the file need not be there.
     pub rows: Option<usize>,
-    /// Input columns: a model's input is `[features]` an example; at least 1.
-    pub features: usize,
+    /// An example: `[features]` of a table, `[channels, height, width]` of images (which a program takes as height, width,
+    /// channels). Each at least 1.
+    pub shape: Vec<usize>,
     /// Target columns, 1 for classification (the class number); at least 1.
     pub outputs: usize,
     /// Number of classes, at least 2; `None` for regression.
     pub classes: Option<usize>,
+}
+
+impl DataFacts {
+    /// Numbers of an example.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.shape.iter().product()
+    }
 }
 
 /// Where the numbers are.
@@ -104,6 +135,8 @@ pub enum DataSource {
     Arrays(Arrays),
     /// Computed, with no file at all.
     Formula(Formula),
+    /// Images with a class each.
+    Images(Images),
 }
 
 /// A file of a data set and where it can be fetched from.
@@ -212,7 +245,7 @@ pub enum Split {
         /// How many splits there are.
         count: u64,
     },
-    /// The source itself says which rows are test rows (formulas).
+    /// The source itself says which rows are test rows (formulas, images with test files).
     Given,
 }
 
@@ -252,6 +285,8 @@ pub struct TrainSpec {
     pub shuffle: bool,
     /// Is a last batch that is not full trained on (`true`) or left out?
     pub keep_last_batch: bool,
+    /// Done to each training image, drawn anew each epoch; empty for tables.
+    pub augment: Vec<ImageStep>,
     /// The `train { … }` block.
     pub span: Span,
 }

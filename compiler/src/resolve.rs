@@ -146,7 +146,7 @@ impl Module {
         let data = self.experiment.data.as_ref()?;
         Some(DataFacts {
             rows: None,
-            features: data.features?,
+            shape: data.declared_shape()?,
             outputs: data.declared_outputs(),
             classes: data.classes,
         })

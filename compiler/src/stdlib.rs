@@ -17,7 +17,7 @@ macro_rules! library {
 }
 
 /// Known to every file.
-const PRELUDE: [(&str, &str); 9] = library!(
+const PRELUDE: [(&str, &str); 14] = library!(
     "parameterization.gmpnet",
     "modifier.gmpnet",
     "initializer.gmpnet",
@@ -27,6 +27,11 @@ const PRELUDE: [(&str, &str); 9] = library!(
     "data/levy.gmpnet",
     "data/banana.gmpnet",
     "data/uci.gmpnet",
+    "data/shapes32.gmpnet",
+    "data/cifar.gmpnet",
+    "data/imagenet32.gmpnet",
+    "data/imagenet.gmpnet",
+    "data/mnist.gmpnet",
 );
 
 /// Known after `use std.residual`: the name is the file's, without its ending.

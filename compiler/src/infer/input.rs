@@ -13,7 +13,7 @@ impl<'m> Builder<'m> {
         let model = &self.module.model;
         let stated = model.parameters.iter().find(|p| p.name.text == "input");
         let data = self.module.experiment.data.as_ref();
-        let from_data = self.facts.map(|facts| vec![facts.features]);
+        let from_data = self.facts.map(|facts| facts.shape.clone());
         let Some(parameter) = stated else {
             return match (from_data, data) {
                 (Some(shape), Some(data)) => Some((shape, data.span)),
@@ -59,11 +59,21 @@ impl<'m> Builder<'m> {
         }
     }
 
-    /// `data.classes`, `data.features`, `data.outputs`, as far as they are known.
+    /// `data.classes`, `data.shape`, `data.features`, `data.outputs`, as far as they are known; of images `data.channels`,
+    /// `data.height` and `data.width`.
     pub(super) fn data_names(&self) -> BTreeMap<String, Value> {
         let Some(facts) = self.facts else { return BTreeMap::new() };
-        let known = [("features", Some(facts.features)), ("outputs", Some(facts.outputs)), ("classes", facts.classes)];
-        known.into_iter().filter_map(|(name, size)| Some((format!("data.{name}"), whole(size?)))).collect()
+        let mut known = vec![("outputs", Some(facts.outputs)), ("classes", facts.classes)];
+        match *facts.shape.as_slice() {
+            [features] => known.push(("features", Some(features))),
+            [channels, height, width] => {
+                known.extend([("channels", Some(channels)), ("height", Some(height)), ("width", Some(width))]);
+            }
+            _ => {}
+        }
+        let shape = Value::List(facts.shape.iter().map(|&size| whole(size)).collect());
+        let sizes = known.into_iter().filter_map(|(name, size)| Some((format!("data.{name}"), whole(size?))));
+        sizes.chain([("data.shape".to_string(), shape)]).collect()
     }
 
     /// A body's frame, which knows its input.

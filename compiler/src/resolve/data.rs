@@ -9,10 +9,15 @@
 //! | `standardize` | `features`; `none` for a formula |
 //! | `task` | `classification` where `classes` is stated, else `regression` |
 //! | `sample` | every row |
+//! | `shape` | of images: `[3, 32, 32]` for batches, `[1, 28, 28]` for the MNIST family |
+//! | `transform` | of images: `[]` |
+//! | `normalize` | of images: `channels` |
 
 mod file;
 mod formula;
+pub(crate) mod images;
 mod split;
+pub(crate) mod steps;
 
 /// Names of the kinds of sources and what each takes.
 pub(crate) use file::KINDS as FILE_KINDS;
@@ -22,7 +27,7 @@ use super::reference::find;
 use super::settings::{Settings, add, unknown_setting};
 use crate::arguments::{Slot, bind};
 use crate::constant::evaluate;
-use crate::experiment::{DataSource, DataSpec, Split, Standardize, Task};
+use crate::experiment::{DataSource, DataSpec, ImageSource, Images, Split, Standardize, Task};
 use crate::module::Value;
 use gmpc_grammar::ast::{Argument, Binding, Definition, Expr, ExprKind, Ident, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
@@ -30,7 +35,7 @@ use gmpc_grammar::source::Span;
 use std::collections::BTreeMap;
 
 /// What a data set's body may set, and any use of it may replace.
-pub(crate) const SETTINGS: [&str; 12] = [
+pub(crate) const SETTINGS: [&str; 15] = [
     "url",
     "sha256",
     "file",
@@ -43,6 +48,9 @@ pub(crate) const SETTINGS: [&str; 12] = [
     "validation",
     "standardize",
     "sample",
+    "shape",
+    "transform",
+    "normalize",
 ];
 
 /// Part of the training rows held out where nothing is said; picked by hand.
@@ -214,15 +222,17 @@ fn spec(said: &Said<'_>, context: &mut Context<'_>) -> Option<DataSpec> {
     let sample = said.read("sample", context, |e, c| c.count("sample", e, 2));
     let source = source?;
     let is_formula = matches!(source, DataSource::Formula(_));
-    let split = split::fitting(split?, is_formula, said, context)?;
-    let unscaled = if is_formula { Standardize::None } else { Standardize::Features };
+    let is_images = matches!(source, DataSource::Images(_));
+    let split = split::fitting(split?, &source, said, context)?;
+    let unscaled = if is_formula || is_images { Standardize::None } else { Standardize::Features };
+    let task = if is_images { image_task(said, context)? } else { task? };
     Some(DataSpec {
         name: said.name.clone(),
         docs: said.docs.clone(),
+        classes: classes?.or(rendered_classes(&source)),
         source,
-        task: task?,
+        task,
         features: if is_formula { Some(1) } else { features? },
-        classes: classes?,
         split,
         validation: validation?.unwrap_or(DEFAULT_VALIDATION),
         standardize: standardize?.unwrap_or(unscaled),
@@ -243,6 +253,28 @@ fn task(said: &Said<'_>, context: &mut Context<'_>) -> Option<Task> {
         ])),
         (None, Some(_), _) => Some(Task::Classification),
         (task, ..) => Some(task.unwrap_or(Task::Regression)),
+    }
+}
+
+/// Images have classes.
+fn image_task(said: &Said<'_>, context: &mut Context<'_>) -> Option<Task> {
+    match said.expr("task").map(|expr| (expr, task(said, context))) {
+        Some((expr, Some(Task::Regression))) => context.keep(Err(vec![
+            Diagnostic::error("E0702", "images have classes, so this is no regression")
+                .label(expr.span, "a regression here")
+                .label(said.span, "images")
+                .help("leave `task` out"),
+        ])),
+        Some((_, None)) => None,
+        _ => Some(Task::Classification),
+    }
+}
+
+/// How many classes [`ImageSource::Shapes`] has.
+fn rendered_classes(source: &DataSource) -> Option<usize> {
+    match source {
+        DataSource::Images(Images { source: ImageSource::Shapes { .. }, .. }) => Some(ImageSource::SHAPES_CLASSES),
+        _ => None,
     }
 }
 

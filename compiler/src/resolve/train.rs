@@ -12,6 +12,7 @@
 //! | `select` | `valid` |
 //! | `shuffle` | `true` |
 //! | `last_batch` | `keep` |
+//! | `augment` | `[]`; of images only |
 
 use super::context::Context;
 use super::monitor::{Judged, held_out};
@@ -19,14 +20,14 @@ use super::reference::instance;
 use super::schedule::{early_stop, schedule};
 use super::settings::{Settings, settings};
 use crate::constant::number;
-use crate::experiment::{Batch, DataSpec, MetricSpec, Schedule, Select, TrainSpec};
+use crate::experiment::{Batch, DataSpec, ImageStep, MetricSpec, Schedule, Select, TrainSpec};
 use crate::module::{Instance, Training};
 use gmpc_grammar::ast::{Definition, Expr, ExprKind, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// What can be set in a `train` block.
-pub(crate) const SETTINGS: [&str; 10] =
-    ["loss", "optimizer", "metrics", "batch", "epochs", "schedule", "stop", "select", "shuffle", "last_batch"];
+pub(crate) const SETTINGS: [&str; 11] =
+    ["loss", "optimizer", "metrics", "batch", "epochs", "schedule", "stop", "select", "shuffle", "last_batch", "augment"];
 
 /// Rows in a step where the file says nothing; a common choice, picked by hand.
 const DEFAULT_BATCH: usize = 32;
@@ -59,6 +60,7 @@ pub(crate) fn train(
     let epochs = read(get("epochs"), DEFAULT_EPOCHS, |e| context.whole("epochs", e, 1));
     let shuffle = read(get("shuffle"), true, |e| context.truth("shuffle", e));
     let keep = read(get("last_batch"), true, |e| context.word("last_batch", e, &[("keep", true), ("drop", false)]));
+    let augment = read(get("augment"), Vec::new(), |e| augment(e, data, context));
     if let Some(select) = select {
         held_out(&set, select, data, context);
         warn_selection(&set, select, context);
@@ -77,6 +79,7 @@ pub(crate) fn train(
         select: select?,
         shuffle: shuffle?,
         keep_last_batch: keep?,
+        augment: augment?,
         span: block.span,
     };
     Some((Training { loss, optimizer, metrics }, spec))
@@ -157,6 +160,24 @@ fn batch(expr: &Expr, context: &mut Context<'_>) -> Option<Batch> {
         ExprKind::Path(path) if path.to_string() == "all" => Some(Batch::All),
         _ => context.count("batch", expr, 1).map(Batch::Size),
     }
+}
+
+/// `[horizontal_flip, random_crop(32, pad = 4)]`. Without any data nothing is trained, so nothing is compared with them.
+fn augment(expr: &Expr, data: Option<&DataSpec>, context: &mut Context<'_>) -> Option<Vec<ImageStep>> {
+    let steps = super::data::steps::steps("augment", expr, context)?;
+    match (data, data.and_then(DataSpec::images)) {
+        (_, Some(images)) => super::data::images::augmented(images, &steps, expr, context)?,
+        (Some(data), None) if !steps.is_empty() => {
+            return context.keep(Err(vec![
+                Diagnostic::error("E0716", "`augment` is a setting of images")
+                    .label(expr.span, "stated here")
+                    .label(data.span, format!("`{}` is no set of images", data.name))
+                    .help("leave it out"),
+            ]));
+        }
+        _ => {}
+    }
+    Some(steps)
 }
 
 fn no_loss(block: &Definition) -> Diagnostic {

@@ -144,7 +144,7 @@ fn sizes_come_from_the_data() {
         model m { input -> dense(2 * data.features) -> relu -> linear(data.classes) }
         train { loss = cross_entropy  metrics = [accuracy, top5] }
     ";
-    let facts = DataFacts { rows: Some(100), features: 4, outputs: 1, classes: Some(3) };
+    let facts = DataFacts { rows: Some(100), shape: vec![4], outputs: 1, classes: Some(3) };
     insta::assert_snapshot!(net_with(text, Some(&facts)), @r"
     net m
     input            : [4] = input
@@ -168,7 +168,7 @@ fn one_score_is_enough_for_two_classes() {
 fn every_example_has_a_network_for_every_parameterization() {
     let facts = |text: &str| {
         let classes = text.contains("banana").then_some(2);
-        DataFacts { rows: None, features: 3, outputs: 1, classes }
+        DataFacts { rows: None, shape: vec![3], outputs: 1, classes }
     };
     for (name, text) in files().into_iter().filter(|(name, _)| name.starts_with("examples/")) {
         for param in ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"] {

@@ -1,6 +1,6 @@
-//! `file = table(…) | npy(…) | npz(…) | formula(…)`
+//! `file = table(…) | npy(…) | npz(…) | formula(…) | images(…) | batches(…) | idx(…) | shapes(…)`
 
-use super::{SETTINGS, Said, formula};
+use super::{SETTINGS, Said, formula, images};
 use crate::arguments::{Bound, Slot, bind};
 use crate::experiment::{Arrays, Column, DataSource, FileSpec, Separator, Table};
 use crate::module::Value;
@@ -11,12 +11,17 @@ use gmpc_grammar::diagnostic::Diagnostic;
 
 /// What each kind of source takes.
 #[rustfmt::skip] // one line a source
-pub(crate) const KINDS: [(&str, &[Slot<'static>]); 4] = [
+pub(crate) const KINDS: [(&str, &[Slot<'static>]); 8] = [
     ("table", &[Slot::optional("path"), Slot::optional("separator"), Slot::optional("header"), Slot::optional("skip")]),
     ("npy", &[Slot::required("inputs"), Slot::required("targets")]),
     ("npz", &[Slot::optional("path"), Slot::optional("inputs"), Slot::optional("targets")]),
     ("formula", &[Slot::required("y"), Slot::required("x"), Slot::optional("points"), Slot::optional("noise"),
         Slot::optional("test"), Slot::optional("draw")]),
+    ("images", &[Slot::required("train"), Slot::optional("test")]),
+    ("batches", &[Slot::required("folder"), Slot::required("train"), Slot::optional("test"), Slot::optional("names"),
+        Slot::optional("labels"), Slot::optional("label_bytes"), Slot::optional("first_label")]),
+    ("idx", &[Slot::required("folder"), Slot::required("train"), Slot::optional("test"), Slot::optional("names")]),
+    ("shapes", &[Slot::optional("train"), Slot::optional("test"), Slot::optional("draw")]),
 ];
 
 /// Is this the name of a kind of source?
@@ -78,7 +83,12 @@ fn named(expr: &Expr, said: &Said<'_>, context: &mut Context<'_>) -> Option<Data
     }
     let bound = bind(kind, expr.span, &slots, own.len(), arguments);
     let bound = context.keep(bound)?;
+    let is_images = images::KINDS.contains(kind);
+    if *kind != "formula" {
+        images::settings_fit(is_images, said, context);
+    }
     match *kind {
+        kind if is_images => images::images(kind, &bound, said, context).map(DataSource::Images),
         "table" => table(&bound, said, context).map(DataSource::Table),
         "npy" => npy(&bound, said, context).map(DataSource::Arrays),
         "npz" => npz(&bound, said, context).map(DataSource::Arrays),
@@ -136,7 +146,7 @@ fn npz(bound: &Bound<'_>, said: &Said<'_>, context: &mut Context<'_>) -> Option<
 }
 
 /// The file itself; without a path it is called as its address ends, in a folder of the data set's name.
-fn file(path: Option<&Expr>, said: &Said<'_>, context: &mut Context<'_>) -> Option<FileSpec> {
+pub(super) fn file(path: Option<&Expr>, said: &Said<'_>, context: &mut Context<'_>) -> Option<FileSpec> {
     let given = path.map(|e| (e, context.text("path", e)));
     let url = said.read("url", context, |e, c| c.text("url", e))?;
     let sha256 = said.read("sha256", context, checksum)?;

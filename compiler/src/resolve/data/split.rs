@@ -2,7 +2,7 @@
 
 use super::{DEFAULT_SPLIT, Said};
 use crate::arguments::{Slot, bind};
-use crate::experiment::Split;
+use crate::experiment::{DataSource, ImageSource, Split};
 use crate::resolve::context::Context;
 use crate::suggest::suggestion;
 use gmpc_grammar::ast::{Argument, Expr, ExprKind};
@@ -67,26 +67,43 @@ fn pattern(what: &str, expr: &Expr, many: Option<Span>, context: &mut Context<'_
     }
 }
 
-/// The split that is used with this source: a formula gives its own test points, a file never does.
+/// The split that is used with this source: a formula gives its own test points, images may have test files, a table never
+/// says which of its rows are for the test.
 pub(super) fn fitting(
     split: Option<Split>,
-    is_formula: bool,
+    source: &DataSource,
     said: &Said<'_>,
     context: &mut Context<'_>,
 ) -> Option<Split> {
-    let clash = match (&split, is_formula) {
+    let (has_test, is_images) = has_test(source);
+    let clash = match (&split, has_test) {
+        (Some(Split::Given), false) if is_images => "no test images are named",
         (Some(Split::Given), false) => "a file does not say which rows are test rows",
+        (Some(Split::Random { .. } | Split::Predefined { .. }), true) if is_images => "these images have their own test part",
         (Some(Split::Random { .. } | Split::Predefined { .. }), true) => "a formula has its own test points",
-        _ => return Some(split.unwrap_or(if is_formula { Split::Given } else { DEFAULT_SPLIT })),
+        (Some(Split::Predefined { .. }), false) if is_images => "images are not split by files of row numbers",
+        _ => return Some(split.unwrap_or(if has_test { Split::Given } else { DEFAULT_SPLIT })),
     };
     let here = said.expr("split").map_or(said.span, |e| e.span);
     let source = said.direct.or_else(|| said.expr("file")).map_or(said.span, |e| e.span);
     let help =
-        if is_formula { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
+        if has_test { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
     context.keep(Err(vec![
         Diagnostic::error("E0704", clash)
             .label(here, "asked for here")
             .label(source, "the data come from here")
             .help(help),
     ]))
+}
+
+/// Does the source have test examples of its own, and are they images?
+fn has_test(source: &DataSource) -> (bool, bool) {
+    let DataSource::Images(images) = source else { return (matches!(source, DataSource::Formula(_)), false) };
+    let has = match &images.source {
+        ImageSource::Batches(batches) => !batches.test.is_empty(),
+        ImageSource::Idx(idx) => idx.test.is_some(),
+        ImageSource::Folder { test, .. } => test.is_some(),
+        ImageSource::Shapes { test, .. } => *test > 0,
+    };
+    (has, true)
 }

@@ -14,6 +14,7 @@ mod error;
 pub mod explain;
 pub mod fetch;
 mod formula;
+pub mod images;
 pub mod import;
 pub mod info;
 mod inputs;

@@ -181,9 +181,11 @@ pub fn reopened_network(
 /// What shape inference needs to know of a run's data.
 #[must_use]
 pub fn facts(about: &About) -> Facts {
-    let Inputs { features, outputs, classes, target_scale, .. } = &about.inputs;
+    let Inputs { features, shape, outputs, classes, target_scale, .. } = &about.inputs;
     let rows = Some(about.rows.iter().sum());
-    let shape = DataFacts { rows, features: *features, outputs: *outputs, classes: *classes };
+    // Runs of before there were images have no shape.
+    let shape = if shape.is_empty() { vec![*features] } else { shape.clone() };
+    let shape = DataFacts { rows, shape, outputs: *outputs, classes: *classes };
     Facts { shape, target_scale: target_scale.clone() }
 }
 
@@ -284,7 +286,7 @@ fn about(prepared: &Prepared, request: &Request) -> About {
     let module = &prepared.network.module;
     let experiment = &module.experiment;
     let stop = experiment.train.as_ref().and_then(|train| train.stop.as_ref());
-    let (tables, parts) = (&prepared.tables, &prepared.parts);
+    let (tables, parts) = (&prepared.tables, &prepared.described);
     About {
         model: experiment.model.clone(),
         param: experiment.param.clone(),
@@ -302,7 +304,8 @@ fn about(prepared: &Prepared, request: &Request) -> About {
             .as_ref()
             .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
         inputs: Inputs {
-            features: parts.facts.features,
+            features: parts.facts.features(),
+            shape: parts.facts.shape.clone(),
             outputs: parts.facts.outputs,
             classes: parts.facts.classes,
             labels: parts.labels.clone(),

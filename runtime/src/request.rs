@@ -7,7 +7,7 @@ use crate::network::{Network, wrong};
 use crate::rows::Rows;
 use crate::session::{Programs, Session};
 use crate::train::Tables;
-use gmpc_compiler::experiment::{DataFacts, Select, TrainSpec};
+use gmpc_compiler::experiment::{DataFacts, Precision, Select, TrainSpec};
 use gmpc_compiler::infer::infer;
 use gmpc_compiler::module::Module;
 use gmpc_compiler::resolve::{self, Overrides};
@@ -43,8 +43,8 @@ pub struct Warnings {
 pub struct Prepared {
     /// The resolved file and its network.
     pub network: Arc<Network>,
-    /// As the file has them, in f64.
-    pub parts: Parts,
+    /// What an example is, and how it was scaled.
+    pub described: Described,
     /// In the program's precision.
     pub tables: Tables,
     /// SHA-256 of all parts, so that a resumed run notices other data.
@@ -52,6 +52,19 @@ pub struct Prepared {
     /// Told once.
     pub warnings: Warnings,
     device: Arc<dyn Device>,
+}
+
+/// What the rows of a run's data are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// Of the whole data set.
+    pub facts: DataFacts,
+    /// Names of class 0, 1, …; empty for regression.
+    pub labels: Vec<String>,
+    /// How inputs were scaled: of a table each feature, of images each channel after the division by 255.
+    pub input_scale: Option<Scale>,
+    /// How targets were scaled.
+    pub target_scale: Option<Scale>,
 }
 
 /// Reads and resolves the file.
@@ -121,12 +134,19 @@ pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
         return Err(Failure::Usage(told.help("add a line such as `data = uci.yacht`, or use `--set data=uci.yacht`")));
     };
     let select = module.experiment.train.as_ref().map_or(Select::Valid, |train| train.select);
-    let parts = data::prepare(spec, select, module.experiment.seed, &request.directories)?;
-    let facts = Facts { shape: parts.facts, target_scale: parts.target_scale.clone() };
+    let precision = module.experiment.precision;
+    let seed = module.experiment.seed;
+    let (described, tables, data_sha256) = match spec.images() {
+        Some(images) => {
+            let augment = module.experiment.train.as_ref().map_or(&[][..], |train| &train.augment);
+            let parts = data::images::prepare(spec, images, augment, select, seed, &request.directories)?;
+            of_images(precision, parts)
+        }
+        None => of_table(precision, data::prepare(spec, select, seed, &request.directories)?),
+    };
+    let facts = Facts { shape: described.facts.clone(), target_scale: described.target_scale.clone() };
     let network = Arc::new(shaped(module, &facts)?);
-    let tables = tables(&network, &parts);
-    let data_sha256 = hash(&parts);
-    Ok(Prepared { network, parts, tables, data_sha256, warnings, device: Arc::clone(&request.device) })
+    Ok(Prepared { network, described, tables, data_sha256, warnings, device: Arc::clone(&request.device) })
 }
 
 impl Prepared {
@@ -161,9 +181,19 @@ impl Prepared {
     }
 }
 
-fn tables(network: &Network, parts: &Parts) -> Tables {
-    let rows = |e: &data::Examples| Rows::new(network.precision(), e.rows, &e.inputs, &e.targets);
-    Tables { train: rows(&parts.train), valid: parts.valid.as_ref().map(rows), test: rows(&parts.test) }
+fn of_table(precision: Precision, parts: Parts) -> (Described, Tables, String) {
+    let rows = |e: &data::Examples| Rows::new(precision, e.rows, &e.inputs, &e.targets);
+    let tables = Tables { train: rows(&parts.train), valid: parts.valid.as_ref().map(rows), test: rows(&parts.test) };
+    let sha256 = hash(&parts);
+    let Parts { facts, labels, input_scale, target_scale, .. } = parts;
+    (Described { facts, labels, input_scale, target_scale }, tables, sha256)
+}
+
+fn of_images(precision: Precision, parts: data::images::ImageParts) -> (Described, Tables, String) {
+    let rows = |part| Rows::of_images(precision, part);
+    let tables = Tables { train: rows(parts.train), valid: parts.valid.map(rows), test: rows(parts.test) };
+    let (facts, labels, input_scale) = (parts.facts, parts.labels, Some(parts.scale));
+    (Described { facts, labels, input_scale, target_scale: None }, tables, parts.sha256)
 }
 
 fn hash(parts: &Parts) -> String {

@@ -1,5 +1,7 @@
 //! A part of the data in the program's precision, and copying rows of it into a program's inputs.
 
+use crate::data::DataError;
+use crate::data::images::{Draw, ImagePart, ImageRows};
 use crate::device::{Numbers, SliceMut};
 use gmpc_compiler::experiment::Precision;
 use std::ops::Range;
@@ -11,8 +13,15 @@ pub struct Rows {
     /// Tells it from every other `Rows` of this process, so that a program can keep what it already holds.
     id: u64,
     count: usize,
-    inputs: Matrix,
+    inputs: Inputs,
     targets: Matrix,
+}
+
+#[derive(Debug)]
+enum Inputs {
+    Numbers(Matrix),
+    /// Made of bytes or files whenever they are asked for.
+    Images(Box<ImageRows>),
 }
 
 #[derive(Debug)]
@@ -54,7 +63,45 @@ impl Rows {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let matrix = |data: &[f64]| Matrix { width: data.len() / count.max(1), numbers: rounded(precision, data) };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Rows { id, count, inputs: matrix(inputs), targets: matrix(targets) }
+        Rows { id, count, inputs: Inputs::Numbers(matrix(inputs)), targets: matrix(targets) }
+    }
+
+    /// From images.
+    #[must_use]
+    pub fn of_images(precision: Precision, part: ImagePart) -> Self {
+        let ImagePart { images, classes } = part;
+        let rows = Rows::new(precision, images.count(), &[], &classes);
+        Rows { inputs: Inputs::Images(Box::new(images)), ..rows }
+    }
+
+    /// Numbers of one row of inputs.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match &self.inputs {
+            Inputs::Numbers(matrix) => matrix.width,
+            Inputs::Images(images) => images.width(),
+        }
+    }
+
+    /// Are the inputs of training other ones in every epoch, though the rows are the same?
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        matches!(&self.inputs, Inputs::Images(images) if images.changes())
+    }
+
+    /// Tells which epoch is trained next, in which order (`None`: as they are) and from which place on, so that images can
+    /// be made ahead.
+    pub fn begin(&self, seed: u64, epoch: u64, order: Option<&[u32]>, from: usize) {
+        if let Inputs::Images(images) = &self.inputs {
+            images.begin(seed, epoch, order, from);
+        }
+    }
+
+    /// Tells that all rows will be evaluated in order.
+    pub fn begin_plain(&self) {
+        if let Inputs::Images(images) = &self.inputs {
+            images.begin_plain();
+        }
     }
 
     /// How many rows.
@@ -69,9 +116,16 @@ impl Rows {
         self.id
     }
 
-    /// Copies the inputs of some rows one after another.
-    pub fn inputs_into(&self, pick: &Pick<'_>, to: &mut SliceMut<'_>) {
-        self.inputs.copy(pick, to);
+    /// Copies the inputs of some rows one after another; images drawn as `draw` says.
+    ///
+    /// # Errors
+    /// An image that cannot be read or decoded.
+    pub fn inputs_into(&self, pick: &Pick<'_>, draw: Draw, to: &mut SliceMut<'_>) -> Result<(), DataError> {
+        match &self.inputs {
+            Inputs::Numbers(matrix) => matrix.copy(pick, to),
+            Inputs::Images(images) => images.copy(pick, draw, to)?,
+        }
+        Ok(())
     }
 
     /// Copies the targets of some rows one after another.
@@ -145,7 +199,7 @@ mod tests {
             let rows = Rows::new(Precision::F32, 5, &inputs, &[0.0, 1.0, 2.0, 3.0, 4.0]);
             for (pick, order) in [(Pick::These(&[4, 0, 2]), [4, 0, 2]), (Pick::Range(1..4), [1, 2, 3])] {
                 let mut to = vec![0.0f32; 3 * width];
-                rows.inputs_into(&pick, &mut SliceMut::F32(&mut to));
+                rows.inputs_into(&pick, Draw::Nothing, &mut SliceMut::F32(&mut to)).unwrap();
                 let expected: Vec<f64> = order.iter().flat_map(|row| inputs[row * width..][..width].to_vec()).collect();
                 assert_eq!(to.iter().copied().map(f64::from).collect::<Vec<_>>(), expected, "width {width}");
                 let mut to = vec![0.0f32; 3];

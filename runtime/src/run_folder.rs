@@ -71,8 +71,11 @@ pub struct About {
 /// What a row of a run's data is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Inputs {
-    /// Input columns.
+    /// Numbers of an example.
     pub features: usize,
+    /// `[features]`, or `[channels, height, width]` of images.
+    #[serde(default)]
+    pub shape: Vec<usize>,
     /// Target columns.
     pub outputs: usize,
     /// Number of classes; `None` for regression.

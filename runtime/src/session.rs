@@ -5,6 +5,7 @@
 
 mod loaded;
 
+use crate::data::images::Draw;
 use crate::device::{Device, Executable, Numbers, States};
 use crate::failure::Failure;
 use crate::metrics::Sums;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 /// Rows that evaluation and prediction take at once; parts that are no larger are taken whole. Large enough that the
 /// vectors of the processor are full, small enough that a layer's values stay in its cache.
 const CHUNK: usize = 256;
+/// Numbers of the inputs that are taken at once, about: 27 photographs of 224x224, whose layers already fill the caches.
+const CHUNK_NUMBERS: usize = 1 << 22;
 
 /// Makes the programs of one network; pure, so that the same question always has the same answer.
 pub trait Programs: Send + Sync {
@@ -164,7 +167,7 @@ impl Session {
         sums: &mut Sums,
     ) -> Result<bool, Failure> {
         let loaded = &mut self.loaded[handle.0];
-        loaded.fill(rows, pick);
+        loaded.fill(rows, pick, Draw::Training)?;
         loaded.set_clock(clock);
         loaded.executable.run(&mut self.states, Random { seed: clock.seed, step: clock.step })?;
         Ok(loaded.gather(sums))
@@ -177,11 +180,12 @@ impl Session {
     pub fn evaluate(&mut self, rows: &Rows) -> Result<Vec<(String, f64)>, Failure> {
         let mut sums: Option<Sums> = None;
         let mut last = None;
-        for range in chunks(rows.count()) {
+        rows.begin_plain();
+        for range in chunks(rows.count(), rows.width()) {
             let handle = self.load(Goal::Evaluate, range.len())?;
             let loaded = &mut self.loaded[handle.0];
             let sums = sums.get_or_insert_with(|| loaded.measures.empty());
-            loaded.fill(rows, &Pick::Range(range));
+            loaded.fill(rows, &Pick::Range(range), Draw::Nothing)?;
             loaded.executable.run(&mut self.states, Random::default())?;
             loaded.gather(sums);
             last = Some(handle);
@@ -197,11 +201,12 @@ impl Session {
     /// A program cannot be compiled, or the device failed.
     pub fn predict(&mut self, rows: &Rows) -> Result<Vec<f64>, Failure> {
         let mut predictions = Vec::new();
-        for range in chunks(rows.count()) {
+        rows.begin_plain();
+        for range in chunks(rows.count(), rows.width()) {
             let handle = self.load(Goal::Predict, range.len())?;
             let loaded = &mut self.loaded[handle.0];
             let place = loaded.named("prediction")?;
-            loaded.fill(rows, &Pick::Range(range));
+            loaded.fill(rows, &Pick::Range(range), Draw::Nothing)?;
             loaded.executable.run(&mut self.states, Random::default())?;
             predictions.extend(loaded.executable.output(place).to_f64());
         }
@@ -219,10 +224,14 @@ impl Session {
     }
 
     /// Fills a program's inputs from rows and a clock, without running it.
-    pub fn fill(&mut self, handle: Handle, rows: &Rows, pick: &Pick<'_>, clock: Clock) {
+    ///
+    /// # Errors
+    /// An image that cannot be read or decoded.
+    pub fn fill(&mut self, handle: Handle, rows: &Rows, pick: &Pick<'_>, clock: Clock) -> Result<(), Failure> {
         let loaded = &mut self.loaded[handle.0];
-        loaded.fill(rows, pick);
+        loaded.fill(rows, pick, Draw::Training)?;
         loaded.set_clock(clock);
+        Ok(())
     }
 
     /// What a program's inputs hold now.
@@ -238,9 +247,10 @@ impl Session {
     }
 }
 
-/// Fixed chunks and a remainder: `0..256`, `256..512`, `512..600`.
-fn chunks(rows: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..rows).step_by(CHUNK).map(move |start| start..(start + CHUNK).min(rows))
+/// Fixed chunks and a remainder: `0..256`, `256..512`, `512..600`; of large images fewer at once.
+fn chunks(count: usize, width: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let chunk = (CHUNK_NUMBERS / width.max(1)).clamp(8, CHUNK);
+    (0..count).step_by(chunk).map(move |start| start..(start + chunk).min(count))
 }
 
 #[cfg(test)]

@@ -207,6 +207,10 @@ impl<'a> Trainer<'a> {
         if self.spec.shuffle && !self.plan.is_whole {
             order_into(&mut self.order, seed, epoch, self.plan.rows);
         }
+        if epoch < self.spec.epochs {
+            let order = Some(self.order.as_slice()).filter(|order| !order.is_empty());
+            self.tables.train.begin(seed, epoch, order, self.plan.place(batch));
+        }
         if batch == 0 {
             self.sums.totals.fill(0.0);
             self.sums.rows = 0;

@@ -53,7 +53,7 @@ impl Machine for OnDevice {
         let rows = Rows::new(self.precision, x.shape[0], &x.data, &target.data);
         let handle = self.session.load(goal, rows.count()).unwrap_or_else(|e| panic!("{e:?}"));
         let clock = Clock { lr, step, seed: 0 };
-        self.session.fill(handle, &rows, &Pick::Range(0..rows.count()), clock);
+        self.session.fill(handle, &rows, &Pick::Range(0..rows.count()), clock).expect("rows of numbers");
         let outputs = self.session.outputs(handle, Random { seed: 0, step }).unwrap_or_else(|e| panic!("{e:?}"));
         let layout = Arc::clone(self.session.programs().layout());
         let to_file = |(name, value): (String, Tensor)| {

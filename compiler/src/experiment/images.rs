@@ -172,9 +172,7 @@ impl ImageStep {
     pub fn extent(&self, before: Extent) -> Extent {
         match *self {
             Self::HorizontalFlip | Self::Lighting { .. } => before,
-            Self::RandomCrop { height, width, .. } | Self::CenterCrop { height, width } => {
-                Extent::Known(height, width)
-            }
+            Self::RandomCrop { height, width, .. } | Self::CenterCrop { height, width } => Extent::Known(height, width),
             Self::Resize { height, width } => Extent::Known(height, width),
             Self::RandomResize { low, high } if low == high => Extent::Known(low, low),
             Self::RandomResize { .. } => Extent::Varies,
@@ -255,7 +253,10 @@ mod tests {
         let crop = ImageStep::CenterCrop { height: 224, width: 224 };
         assert_eq!(photographs(vec![]).example_shape(), None);
         assert_eq!(photographs(vec![ImageStep::ResizeShorter { side: 256 }]).example_shape(), None);
-        assert_eq!(photographs(vec![ImageStep::ResizeShorter { side: 256 }, crop]).example_shape(), Some([3, 224, 224]));
+        assert_eq!(
+            photographs(vec![ImageStep::ResizeShorter { side: 256 }, crop]).example_shape(),
+            Some([3, 224, 224])
+        );
     }
 
     #[test]

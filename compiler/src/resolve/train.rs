@@ -26,8 +26,19 @@ use gmpc_grammar::ast::{Definition, Expr, ExprKind, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// What can be set in a `train` block.
-pub(crate) const SETTINGS: [&str; 11] =
-    ["loss", "optimizer", "metrics", "batch", "epochs", "schedule", "stop", "select", "shuffle", "last_batch", "augment"];
+pub(crate) const SETTINGS: [&str; 11] = [
+    "loss",
+    "optimizer",
+    "metrics",
+    "batch",
+    "epochs",
+    "schedule",
+    "stop",
+    "select",
+    "shuffle",
+    "last_batch",
+    "augment",
+];
 
 /// Rows in a step where the file says nothing; a common choice, picked by hand.
 const DEFAULT_BATCH: usize = 32;

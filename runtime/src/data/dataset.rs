@@ -38,7 +38,7 @@ impl Dataset {
     #[must_use]
     pub fn facts(&self, task: Task) -> DataFacts {
         let classes = (task == Task::Classification).then_some(self.labels.len());
-        DataFacts { rows: Some(self.examples.rows), features: self.features, outputs: self.outputs, classes }
+        DataFacts { rows: Some(self.examples.rows), shape: vec![self.features], outputs: self.outputs, classes }
     }
 }
 
@@ -60,6 +60,10 @@ pub fn load(spec: &DataSpec, directories: &Directories) -> Result<Dataset, DataE
             numpy::read(&inputs, &targets, arrays, spec.task, spec.classes)?
         }
         DataSource::Formula(formula) => formula::compute(formula, &spec.name)?,
+        DataSource::Images(_) => {
+            let reason = "these are images, and rows of a table are needed";
+            return Err(DataError::data("E0753", &spec.name, reason).help("name a table, or an array"));
+        }
     };
     match spec.features {
         Some(declared) if declared != dataset.features => Err(wrong_features(spec, declared, dataset.features)),

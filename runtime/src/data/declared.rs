@@ -47,10 +47,10 @@ fn every_declaration_says_enough_to_check_a_model_without_its_file() {
     let nowhere = Directories { data: "/nonexistent".into(), beside: None };
     for (name, _, _, features, ..) in UCI {
         let facts = probe(&spec(name), &nowhere).unwrap();
-        assert_eq!((facts.features, facts.outputs, facts.classes), (features, 1, None), "{name}");
+        assert_eq!((facts.features(), facts.outputs, facts.classes), (features, 1, None), "{name}");
     }
     let facts = probe(&spec("banana"), &nowhere).unwrap();
-    assert_eq!((facts.features, facts.outputs, facts.classes), (2, 1, Some(2)));
+    assert_eq!((facts.features(), facts.outputs, facts.classes), (2, 1, Some(2)));
     let error = load(&spec("uci.yacht"), &nowhere).unwrap_err();
     assert_eq!((error.code, error.exit_code()), ("E0750", 3));
     assert!(error.help.unwrap().contains("gmpc data fetch uci.yacht"));

@@ -47,6 +47,7 @@ pub fn files(spec: &DataSpec) -> Vec<&FileSpec> {
         DataSource::Arrays(arrays) if arrays.inputs.path == arrays.targets.path => vec![&arrays.inputs],
         DataSource::Arrays(arrays) => vec![&arrays.inputs, &arrays.targets],
         DataSource::Formula(_) => vec![],
+        DataSource::Images(images) => images.archive.iter().collect(),
     }
 }
 

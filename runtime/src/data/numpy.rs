@@ -112,12 +112,56 @@ fn broken(name: &str, error: &zip::result::ZipError) -> DataError {
 }
 
 fn member(input: impl Read + std::io::Seek, key: &str, name: &str) -> Result<Array, DataError> {
+    with_member(input, key, name, |member, size| read_array(member, size, &format!("{name} ({key})")))
+}
+
+/// One array of an archive that is in memory.
+pub(super) fn member_of(input: impl Read + std::io::Seek, key: &str, name: &str) -> Result<Array, DataError> {
+    member(input, key, name)
+}
+
+/// Shape and bytes of an array of bytes: images.
+///
+/// # Errors
+/// As [`open`]; and an array of anything but bytes.
+pub(super) fn bytes_member(
+    input: impl Read + std::io::Seek,
+    key: &str,
+    name: &str,
+) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+    with_member(input, key, name, |mut member, size| {
+        let name = format!("{name} ({key})");
+        let header = Header::read(&mut member, size, &name)?;
+        if !header.item.is_byte() || header.fortran {
+            return Err(DataError::data("E0753", name, "images are bytes in row-major order, and this array is not")
+                .help("save it with `numpy.ascontiguousarray(x, dtype=numpy.uint8)`"));
+        }
+        let mut bytes = Vec::new();
+        let read = member.take(header.count as u64).read_to_end(&mut bytes);
+        match read {
+            Ok(read) if read == header.count => Ok((header.shape, bytes)),
+            Ok(read) => {
+                let reason = format!("the header promises {} bytes, the data end after {read}", header.count);
+                Err(DataError::data("E0753", name, reason).help("the file is cut off: copy or fetch it again"))
+            }
+            Err(error) => Err(DataError::data("E0753", name, format!("cannot be unpacked: {error}"))
+                .help("the file is damaged: copy or fetch it again")),
+        }
+    })
+}
+
+fn with_member<T>(
+    input: impl Read + std::io::Seek,
+    key: &str,
+    name: &str,
+    read: impl FnOnce(&mut dyn Read, u64) -> Result<T, DataError>,
+) -> Result<T, DataError> {
     let mut archive = zip::ZipArchive::new(input).map_err(|e| broken(name, &e))?;
     let full = format!("{key}.npy");
     let Some(index) = archive.index_for_name(&full).or_else(|| archive.index_for_name(key)) else {
         return Err(no_member(&archive, key, name));
     };
-    let member = archive.by_index(index).map_err(|e| broken(name, &e))?;
+    let mut member = archive.by_index(index).map_err(|e| broken(name, &e))?;
     let (size, packed) = (member.size(), member.compressed_size());
     if size > MAX_MEMBER_BYTES || size / MAX_RATIO > packed {
         let reason = format!("`{key}` claims to be {size} bytes packed into {packed}");
@@ -125,7 +169,7 @@ fn member(input: impl Read + std::io::Seek, key: &str, name: &str) -> Result<Arr
             DataError::data("E0753", name, reason).help("no real array is that regular: is the archive genuine?")
         );
     }
-    read_array(member, size, &format!("{name} ({key})"))
+    read(&mut member, size)
 }
 
 fn no_member<R: Read + std::io::Seek>(archive: &zip::ZipArchive<R>, key: &str, name: &str) -> DataError {

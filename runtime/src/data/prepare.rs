@@ -91,7 +91,7 @@ fn url(spec: &DataSpec) -> Option<&str> {
     match &spec.source {
         DataSource::Table(table) => table.file.url.as_deref(),
         DataSource::Arrays(arrays) => arrays.inputs.url.as_deref(),
-        DataSource::Formula(_) => None,
+        DataSource::Formula(_) | DataSource::Images(_) => None,
     }
 }
 
@@ -111,7 +111,7 @@ fn standardize(parts: &mut Parts, spec: &DataSpec) -> Result<(), DataError> {
     if spec.standardize == Standardize::None {
         return Ok(());
     }
-    let scale = Scale::measure(&parts.train.inputs, parts.facts.features, &spec.name)?;
+    let scale = Scale::measure(&parts.train.inputs, parts.facts.features(), &spec.name)?;
     each(parts, |part| scale.apply(&mut part.inputs));
     parts.input_scale = Some(scale);
     if spec.standardize == Standardize::All && spec.task == Task::Regression {

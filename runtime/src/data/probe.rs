@@ -1,6 +1,6 @@
 //! What shape inference needs to know of a data set, with as little reading as possible.
 
-use super::{DataError, Directories, load, table};
+use super::{DataError, Directories, images, load, table};
 use gmpc_compiler::experiment::{DataFacts, DataSource, DataSpec, Task};
 
 /// Features, outputs and classes of a data set.
@@ -18,7 +18,12 @@ pub fn probe(spec: &DataSpec, directories: &Directories) -> Result<DataFacts, Da
         DataSource::Table(table) if spec.task == Task::Regression => {
             let path = directories.find(&table.file, &spec.name)?;
             let (features, outputs) = table::widths(&path, table)?;
-            Ok(DataFacts { rows: None, features, outputs, classes: None })
+            Ok(DataFacts { rows: None, shape: vec![features], outputs, classes: None })
+        }
+        DataSource::Images(images) => {
+            let set = images::load(spec, images, directories)?;
+            let shape = images.example_shape().map(Vec::from).unwrap_or_default();
+            Ok(DataFacts { rows: Some(set.labels.len()), shape, outputs: 1, classes: Some(set.names.len()) })
         }
         _ => Ok(load(spec, directories)?.facts(spec.task)),
     }
@@ -29,11 +34,12 @@ fn declared(spec: &DataSpec) -> Option<DataFacts> {
         Task::Regression => None,
         Task::Classification => Some(spec.classes?),
     };
-    let (rows, features, outputs) = match &spec.source {
-        DataSource::Formula(formula) => (Some(formula.points + formula.test_points), 1, 1),
-        DataSource::Table(_) => (None, spec.features?, spec.declared_outputs()),
-        DataSource::Arrays(_) if classes.is_some() => (None, spec.features?, 1),
+    let (rows, shape, outputs) = match &spec.source {
+        DataSource::Formula(formula) => (Some(formula.points + formula.test_points), vec![1], 1),
+        DataSource::Table(_) => (None, vec![spec.features?], spec.declared_outputs()),
+        DataSource::Arrays(_) if classes.is_some() => (None, vec![spec.features?], 1),
+        DataSource::Images(images) => (None, Vec::from(images.example_shape()?), 1),
         DataSource::Arrays(_) => return None, // how many outputs there are, only the file knows
     };
-    Some(DataFacts { rows, features, outputs, classes })
+    Some(DataFacts { rows, shape, outputs, classes })
 }

@@ -1,6 +1,7 @@
 //! One program on its device, with everything a step needs at hand.
 
 use super::Clock;
+use crate::data::images::Draw;
 use crate::device::{Executable, SliceMut};
 use crate::failure::Failure;
 use crate::metrics::{Measures, Sums};
@@ -40,22 +41,32 @@ impl Loaded {
     }
 
     /// Copies rows into `x` and `target`.
-    pub(super) fn fill(&mut self, rows: &Rows, pick: &Pick<'_>) {
-        if let Pick::Range(range) = pick {
+    ///
+    /// # Errors
+    /// An image that cannot be read or decoded.
+    pub(super) fn fill(&mut self, rows: &Rows, pick: &Pick<'_>, draw: Draw) -> Result<(), Failure> {
+        let fixed = draw == Draw::Nothing || !rows.changes();
+        if let Pick::Range(range) = pick
+            && fixed
+        {
             let asked = Some((rows.id(), range.clone()));
             if self.holds == asked {
-                return;
+                return Ok(());
             }
             self.holds = asked;
         } else {
             self.holds = None;
         }
-        if let Some(x) = self.x {
-            rows.inputs_into(pick, &mut self.executable.input(x));
+        if let Some(x) = self.x
+            && let Err(error) = rows.inputs_into(pick, draw, &mut self.executable.input(x))
+        {
+            self.holds = None;
+            return Err(error.into());
         }
         if let Some(target) = self.target {
             rows.targets_into(pick, &mut self.executable.input(target));
         }
+        Ok(())
     }
 
     /// Computes the prologue and hands its scalars over, each rounded once.

@@ -8,9 +8,9 @@ use gmpc_compiler::program::Goal;
 
 #[test]
 fn large_parts_are_cut_into_fixed_chunks_and_a_remainder() {
-    assert_eq!(chunks(600).collect::<Vec<_>>(), [0..256, 256..512, 512..600]);
-    assert_eq!(chunks(256).map(|range| (range.start, range.end)).collect::<Vec<_>>(), [(0, 256)]);
-    assert_eq!(chunks(0).count(), 0);
+    assert_eq!(chunks(600, 8).collect::<Vec<_>>(), [0..256, 256..512, 512..600]);
+    assert_eq!(chunks(256, 8).map(|range| (range.start, range.end)).collect::<Vec<_>>(), [(0, 256)]);
+    assert_eq!(chunks(0, 8).count(), 0);
 }
 
 #[test]

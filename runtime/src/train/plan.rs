@@ -63,6 +63,11 @@ impl Plan {
         (handle, start..end)
     }
 
+    /// The place in the epoch's order at which a batch begins.
+    pub(super) fn place(&self, batch: u64) -> usize {
+        usize::try_from(batch).unwrap_or(usize::MAX).saturating_mul(self.batch)
+    }
+
     /// A checkpoint's sums, if they fit this plan.
     pub(super) fn resumed_sums(&self, progress: &Progress, like: &Sums) -> Result<Sums, Failure> {
         let sums = progress.sums();

@@ -34,6 +34,7 @@ fn spec() -> TrainSpec {
         select: Select::Valid,
         shuffle: true,
         keep_last_batch: true,
+        augment: vec![],
         span: Span { source: SourceId(0), start: 0, end: 0 },
     }
 }

@@ -137,9 +137,8 @@ fn idx(bound: &Bound<'_>, context: &mut Context<'_>) -> Option<Idx> {
 }
 
 fn shapes(bound: &Bound<'_>, context: &mut Context<'_>) -> Option<ImageSource> {
-    let mut count = |key: &str, default: usize, least: u64| {
-        bound.get(key).map_or(Some(default), |e| context.count(key, e, least))
-    };
+    let mut count =
+        |key: &str, default: usize, least: u64| bound.get(key).map_or(Some(default), |e| context.count(key, e, least));
     let (train, test) = (count("train", SHAPES_TRAIN, 1), count("test", SHAPES_TEST, 0));
     let draw = bound.get("draw").map_or(Some(0), |e| context.whole("draw", e, 0));
     Some(ImageSource::Shapes { train: train?, test: test?, draw: draw? })
@@ -190,7 +189,9 @@ fn sizes(images: &Images, said: &Said<'_>, context: &mut Context<'_>) -> Option<
     context.keep(Err(vec![
         Diagnostic::error("E0715", "the images of a folder have different sizes, and a network takes one size")
             .label(here, "does not give them one")
-            .help("write `transform = [resize(368), center_crop(224)]`, or `shape = [3, 64, 64]` if all have that size"),
+            .help(
+                "write `transform = [resize(368), center_crop(224)]`, or `shape = [3, 64, 64]` if all have that size",
+            ),
     ]))
 }
 

@@ -79,15 +79,16 @@ pub(super) fn fitting(
     let clash = match (&split, has_test) {
         (Some(Split::Given), false) if is_images => "no test images are named",
         (Some(Split::Given), false) => "a file does not say which rows are test rows",
-        (Some(Split::Random { .. } | Split::Predefined { .. }), true) if is_images => "these images have their own test part",
+        (Some(Split::Random { .. } | Split::Predefined { .. }), true) if is_images => {
+            "these images have their own test part"
+        }
         (Some(Split::Random { .. } | Split::Predefined { .. }), true) => "a formula has its own test points",
         (Some(Split::Predefined { .. }), false) if is_images => "images are not split by files of row numbers",
         _ => return Some(split.unwrap_or(if has_test { Split::Given } else { DEFAULT_SPLIT })),
     };
     let here = said.expr("split").map_or(said.span, |e| e.span);
     let source = said.direct.or_else(|| said.expr("file")).map_or(said.span, |e| e.span);
-    let help =
-        if has_test { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
+    let help = if has_test { "write `split = given`, or leave it out" } else { "write `split = random(train = 0.8)`" };
     context.keep(Err(vec![
         Diagnostic::error("E0704", clash)
             .label(here, "asked for here")

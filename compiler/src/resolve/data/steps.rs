@@ -68,9 +68,9 @@ fn step(expr: &Expr, context: &mut Context<'_>) -> Option<ImageStep> {
     };
     let Some((name, slots)) = STEPS.iter().find(|(known, _)| *known == name) else {
         return context.keep(Err(vec![
-            Diagnostic::error("E0713", "images are not changed like this").label(expr.span, "unknown").help(
-                suggestion(&name, "steps", STEPS.iter().map(|(known, _)| *known)),
-            ),
+            Diagnostic::error("E0713", "images are not changed like this")
+                .label(expr.span, "unknown")
+                .help(suggestion(&name, "steps", STEPS.iter().map(|(known, _)| *known))),
         ]));
     };
     let bound = context.keep(bind(name, expr.span, slots, slots.len(), arguments))?;

@@ -109,6 +109,11 @@ impl Item {
         }
     }
 
+    /// Numbers from 0 to 255 in a byte each?
+    pub(super) fn is_byte(self) -> bool {
+        self.kind == Kind::U8
+    }
+
     /// Bytes of one number, 1 to 8.
     pub(super) fn bytes(self) -> usize {
         match self.kind {

@@ -96,11 +96,11 @@ fn what_the_declaration_says_is_compared_with_the_file() {
 fn facts_need_no_more_of_the_file_than_the_declaration_leaves_open() {
     let (_folder, directories, spec) = twenty();
     let facts = super::super::probe(&spec, &directories).unwrap();
-    assert_eq!((facts.features, facts.outputs, facts.classes), (2, 1, None));
+    assert_eq!((facts.features(), facts.outputs, facts.classes), (2, 1, None));
     let nowhere = Directories { data: "/nonexistent".into(), beside: None };
     assert_eq!(super::super::probe(&spec, &nowhere).unwrap_err().code, "E0750");
     let declared = DataSpec { features: Some(2), ..spec };
-    assert_eq!(super::super::probe(&declared, &nowhere).unwrap().features, 2);
+    assert_eq!(super::super::probe(&declared, &nowhere).unwrap().features(), 2);
     let labels = DataSpec { task: Task::Classification, ..declared };
     assert_eq!(super::super::probe(&labels, &nowhere).unwrap_err().code, "E0750");
     let labels = DataSpec { classes: Some(4), ..labels };

@@ -1,0 +1,86 @@
+use super::*;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use proptest::prelude::*;
+
+/// A smooth image of 16x12 pixels.
+fn bytes(channels: usize) -> Vec<u8> {
+    (0..12u8)
+        .flat_map(|y| (0..16u8).flat_map(move |x| (0..channels).map(move |c| 10 * y + 5 * x + 7 * c as u8)))
+        .collect()
+}
+
+fn jpeg(channels: usize) -> Vec<u8> {
+    let mut file = Vec::new();
+    let colour = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    JpegEncoder::new_with_quality(&mut file, 95).encode(&bytes(channels), 16, 12, colour).unwrap();
+    file
+}
+
+fn png(channels: usize, colour: ExtendedColorType) -> Vec<u8> {
+    let mut file = Vec::new();
+    PngEncoder::new(&mut file).write_image(&bytes(channels), 16, 12, colour).unwrap();
+    file
+}
+
+fn decoded(file: &[u8]) -> Result<Picture, String> {
+    let mut picture = Picture::default();
+    pixels(file, &mut picture).map(|()| picture)
+}
+
+#[test]
+fn every_file_becomes_three_channels() {
+    let plain = decoded(&png(3, ExtendedColorType::Rgb8)).unwrap();
+    assert_eq!((plain.height, plain.width, plain.channels, plain.pixels.as_slice()), (12, 16, 3, bytes(3).as_slice()));
+    let grey = decoded(&png(1, ExtendedColorType::L8)).unwrap();
+    assert_eq!(grey.pixels, bytes(1).iter().flat_map(|&v| [v; 3]).collect::<Vec<_>>());
+    for channels in [1, 3] {
+        let picture = decoded(&jpeg(channels)).unwrap();
+        let expected = if channels == 1 { &grey } else { &plain };
+        let far = picture.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(far < Some(14), "{channels} channels: {far:?}");
+    }
+    assert_eq!(decoded(&png(4, ExtendedColorType::Rgba8)).unwrap().pixels.len(), 12 * 16 * 3);
+}
+
+#[test]
+fn what_is_no_whole_image_is_refused_with_a_reason() {
+    let whole = jpeg(3);
+    for cut in [1, 2, 20, whole.len() / 2, whole.len() - 3, whole.len() - 1] {
+        assert!(decoded(&whole[..cut]).is_err(), "{cut} of {} bytes", whole.len());
+    }
+    assert_eq!(decoded(&whole[..whole.len() - 2]).unwrap_err(), "the JPEG is cut off before its end");
+    let png = png(3, ExtendedColorType::Rgb8);
+    for cut in [8, 30, png.len() / 2, png.len() - 20] {
+        assert!(decoded(&png[..cut]).is_err(), "{cut}");
+    }
+    assert_eq!(decoded(b"").unwrap_err(), "the file is empty");
+    assert_eq!(decoded(b"GIF89a, or so it says").unwrap_err(), "it is neither JPEG nor PNG");
+}
+
+#[test]
+fn a_header_of_gigantic_sides_costs_no_memory() {
+    let mut file = jpeg(3);
+    let frame = file.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    file[frame + 5..frame + 9].fill(0xFF);
+    assert_eq!(decoded(&file).unwrap_err(), "an image of 65535×65535 is none, or larger than any photograph");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_change_of_an_image_makes_the_decoder_panic(which in 0usize..3, place: usize, byte: u8, cut: usize) {
+        let mut file = match which {
+            0 => jpeg(3),
+            1 => jpeg(1),
+            _ => png(3, ExtendedColorType::Rgb8),
+        };
+        let length = file.len();
+        let _ = decoded(&file[..cut % length]);
+        file[place % length] = byte;
+        if let Ok(picture) = decoded(&file) {
+            prop_assert_eq!(picture.pixels.len(), picture.height * picture.width * 3);
+        }
+    }
+}

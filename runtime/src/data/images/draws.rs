@@ -1,0 +1,86 @@
+//! What is drawn for one image in one epoch: a function of the seed, the epoch and the image, and of nothing else.
+
+use gmpc_compiler::math::philox::philox;
+
+/// Tells these numbers from those of orders and splits (`permutation`).
+const PURPOSE: u32 = 0xDA7A_0005;
+
+/// A stream of random words: Philox at counters 0, 1, 2, ….
+pub(super) struct Draws {
+    key: [u32; 2],
+    counter: [u32; 4],
+    block: [u32; 4],
+    used: usize,
+}
+
+impl Draws {
+    /// For an image in an epoch; epochs that differ by 2^32 are alike.
+    #[allow(clippy::cast_possible_truncation)] // low and high halves
+    pub(super) fn new(seed: u64, epoch: u64, image: u32) -> Self {
+        Self::from(seed, [0, PURPOSE, epoch as u32, image])
+    }
+
+    /// From a counter of one's own; its first word counts.
+    #[allow(clippy::cast_possible_truncation)] // low and high halves
+    pub(super) fn from(seed: u64, counter: [u32; 4]) -> Self {
+        Draws { key: [seed as u32, (seed >> 32) as u32], counter, block: [0; 4], used: 4 }
+    }
+
+    pub(super) fn word(&mut self) -> u32 {
+        if self.used == 4 {
+            self.block = philox(self.counter, self.key);
+            self.counter[0] = self.counter[0].wrapping_add(1);
+            self.used = 0;
+        }
+        let word = self.block[self.used];
+        self.used += 1;
+        word
+    }
+
+    /// Heads or tails.
+    pub(super) fn coin(&mut self) -> bool {
+        self.word() >> 31 == 1
+    }
+
+    /// Uniform in `low..=high`, `low <= high`; biased by less than 2^-32 of a value, which sizes of images never show.
+    pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
+        let count = (high - low) as u64 + 1;
+        low + usize::try_from((u64::from(self.word()) * count) >> 32).unwrap_or(0)
+    }
+
+    /// Uniform in `low..high`.
+    pub(super) fn uniform(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * f64::from(self.word()) / 4_294_967_296.0
+    }
+
+    /// Standard normal: Box and Muller, with the same functions on every platform.
+    pub(super) fn normal(&mut self) -> f64 {
+        let radius = libm::sqrt(-2.0 * libm::log((f64::from(self.word()) + 0.5) / 4_294_967_296.0));
+        radius * libm::cos(self.uniform(0.0, std::f64::consts::TAU))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_image_and_each_epoch_has_numbers_of_its_own() {
+        let first = |seed, epoch, image| Draws::new(seed, epoch, image).word();
+        assert_eq!(first(1, 2, 3), first(1, 2, 3));
+        let different = [first(1, 2, 3), first(0, 2, 3), first(1, 3, 3), first(1, 2, 4)];
+        assert!((1..4).all(|i| !different[..i].contains(&different[i])), "{different:?}");
+    }
+
+    #[test]
+    fn ranges_and_moments_are_right() {
+        let mut draws = Draws::new(0, 0, 0);
+        let mut seen = [0; 5];
+        (0..5000).for_each(|_| seen[draws.between(2, 6) - 2] += 1);
+        assert!(seen.iter().all(|&count| (850..1150).contains(&count)), "{seen:?}");
+        let normals: Vec<f64> = (0..20_000).map(|_| draws.normal()).collect();
+        let mean = normals.iter().sum::<f64>() / 20_000.0;
+        let square = normals.iter().map(|x| x * x).sum::<f64>() / 20_000.0;
+        assert!(mean.abs() < 0.03 && (square - 1.0).abs() < 0.05, "{mean} {square}");
+    }
+}

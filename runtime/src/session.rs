@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::rows::{Pick, Rows};
 use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::graph::{Graph, Output, Random, Tensor, evaluate};
+use gmpc_compiler::graph::{Graph, Output, Random, Tensor, evaluate_each};
 use gmpc_compiler::net::Layer;
 use gmpc_compiler::program::{Goal, Program, StateLayout};
 use loaded::Loaded;
@@ -83,14 +83,14 @@ impl Session {
     /// [`Failure::Bug`]: the initialization graph does not fit the states.
     pub fn initialize(&mut self, seed: u64) -> Result<(), Failure> {
         let graph = self.programs.initialization();
-        let old: Vec<Tensor> = graph.states.iter().map(|state| Tensor::full(&state.shape, 0.0)).collect();
-        let values = evaluate(graph, &[], &old, Random { seed, step: 0 });
-        for (output, value) in graph.outputs.iter().zip(&values) {
-            if let Output::Write { state, .. } = output {
-                self.states.set_tensor(*state, value).map_err(Failure::Bug)?;
+        let zeros = |state: usize| Tensor::full(&graph.states[state].shape, 0.0);
+        let mut result = Ok(());
+        evaluate_each(graph, &[], zeros, Random { seed, step: 0 }, |output, value| {
+            if let (Output::Write { state, .. }, Ok(())) = (&graph.outputs[output], &result) {
+                result = self.states.set_tensor(*state, value).map_err(Failure::Bug);
             }
-        }
-        Ok(())
+        });
+        result
     }
 
     /// The network's programs.

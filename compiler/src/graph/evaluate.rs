@@ -1,13 +1,14 @@
 //! Runs a graph the way a student would: one loop an operation, in f64. Slow, obvious, and the oracle for everything
 //! faster. It also runs initialization, conversion and data formulas, so that these give the same bits on every device.
 
+mod movement;
 mod windows;
 
-use super::{Graph, Node, Op, Shape};
+use super::{Graph, Id, Node, Op, Shape};
 use crate::math::philox::philox;
 
 /// Numbers in row-major order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tensor {
     /// Axis sizes.
     pub shape: Shape,
@@ -37,18 +38,53 @@ pub struct Random {
 /// `inputs` and `states` have the graph's declared shapes.
 #[must_use]
 pub fn evaluate(graph: &Graph, inputs: &[Tensor], states: &[Tensor], random: Random) -> Vec<Tensor> {
+    let mut results = vec![Tensor::default(); graph.outputs.len()];
+    evaluate_each(graph, inputs, |i| states[i].clone(), random, |output, value| results[output] = value.clone());
+    results
+}
+
+/// As [`evaluate`], handing out each output, by its place in the list, as soon as it is there; `state` gives a state's old
+/// value. A value is dropped after its last use, so that large graphs of small parts need little memory.
+pub fn evaluate_each(
+    graph: &Graph,
+    inputs: &[Tensor],
+    state: impl Fn(usize) -> Tensor,
+    random: Random,
+    mut tell: impl FnMut(usize, &Tensor),
+) {
+    let last = last_uses(graph);
     let mut values: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
-    for node in &graph.nodes {
+    for id in graph.ids() {
+        let node = &graph[id];
         let value = match &node.op {
+            _ if last[id.index()].is_none() => Tensor::default(),
             Op::Input(i) => inputs[*i].clone(),
-            Op::State(i) => states[*i].clone(),
+            Op::State(i) => state(*i),
             Op::Uniform { stream } => uniform(&node.shape, *stream, random),
             _ => compute(node, &values),
         };
-        debug_assert_eq!(value.shape, node.shape, "{}", node.op.name());
+        debug_assert!(value.shape == node.shape || last[id.index()].is_none(), "{}", node.op.name());
+        let outputs = graph.outputs.iter().enumerate().filter(|(_, output)| output.id() == id);
+        outputs.for_each(|(output, _)| tell(output, &value));
         values.push(value);
+        for input in node.inputs.iter().chain([&id]) {
+            if last[input.index()].is_some_and(|last| last <= id) {
+                values[input.index()] = Tensor::default();
+            }
+        }
     }
-    graph.outputs.iter().map(|o| values[o.id().index()].clone()).collect()
+}
+
+/// The last node that needs each node; itself for an output, `None` where nothing does.
+fn last_uses(graph: &Graph) -> Vec<Option<Id>> {
+    let mut last = vec![None; graph.nodes.len()];
+    graph.outputs.iter().for_each(|output| last[output.id().index()] = Some(output.id()));
+    for id in graph.ids().rev() {
+        if last[id.index()].is_some() {
+            graph[id].inputs.iter().for_each(|input| last[input.index()] = last[input.index()].max(Some(id)));
+        }
+    }
+    last
 }
 
 fn compute(node: &Node, values: &[Tensor]) -> Tensor {
@@ -56,25 +92,16 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
     let shape = node.shape.clone();
     let data = match &node.op {
         Op::Const(value) => vec![*value],
-        Op::Iota(axis) => from_index(&shape, |index| to_f64(index[*axis])),
+        Op::Iota(axis) => movement::iota(&shape, *axis),
         op if op.is_elementwise() => elementwise(node, values),
         Op::Reshape => operand(0).data.clone(),
-        Op::Transpose(axes) => from_index(&shape, |index| {
-            let mut source = vec![0; axes.len()];
-            for (&axis, &i) in axes.iter().zip(index) {
-                source[axis] = i;
-            }
-            at(operand(0), &source)
-        }),
-        Op::Broadcast => from_index(&shape, |index| at(operand(0), &wrapped(index, &operand(0).shape))),
-        Op::Slice { axis, start } => from_index(&shape, |index| at(operand(0), &moved(index, *axis, *start))),
-        Op::Pad { axis, before } => from_index(&shape, |index| {
-            let inside = index[*axis].checked_sub(*before).filter(|&i| i < operand(0).shape[*axis]);
-            inside.map_or(0.0, |i| at(operand(0), &replaced(index, *axis, i)))
-        }),
-        Op::Concat { axis } => concat(node, values, *axis),
-        Op::Sum(_) => reduce(operand(0), &shape, 0.0, |a, b| a + b),
-        Op::MaxOver(_) => reduce(operand(0), &shape, f64::NEG_INFINITY, larger),
+        Op::Transpose(axes) => movement::transpose(operand(0), axes, &shape),
+        Op::Broadcast => movement::broadcast(operand(0), &shape),
+        Op::Slice { axis, start } => movement::slice(operand(0), *axis, *start, &shape),
+        Op::Pad { axis, before } => movement::pad(operand(0), *axis, *before, &shape),
+        Op::Concat { axis } => movement::concat(node, values, *axis),
+        Op::Sum(_) => movement::reduce(operand(0), &shape, 0.0, |a, b| a + b),
+        Op::MaxOver(_) => movement::reduce(operand(0), &shape, f64::NEG_INFINITY, larger),
         Op::MatMul { transpose_a, transpose_b } => matmul(operand(0), operand(1), *transpose_a, *transpose_b),
         Op::Convolve(window) => windows::convolve(window, &windows::prepared(node, values), operand(1), &shape),
         Op::ConvolveInput(window) => windows::convolve_input(window, operand(0), operand(1), &shape),
@@ -144,11 +171,6 @@ fn larger(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }
 
-#[allow(clippy::cast_precision_loss)] // sizes stay below 2^40
-fn to_f64(n: usize) -> f64 {
-    n as f64
-}
-
 #[allow(clippy::cast_possible_truncation)] // low and high halves, and sizes below 2^34
 fn uniform(shape: &[usize], stream: u32, random: Random) -> Tensor {
     let key = [random.seed as u32, (random.seed >> 32) as u32];
@@ -157,73 +179,6 @@ fn uniform(shape: &[usize], stream: u32, random: Random) -> Tensor {
         .flat_map(|block| philox([block as u32, stream, random.step as u32, (random.step >> 32) as u32], key));
     let data = words.take(count).map(|word| f64::from(word >> 8) * (1.0 / 16_777_216.0)).collect();
     Tensor { shape: shape.to_vec(), data }
-}
-
-/// Calls `value` with every index of a shape in row-major order.
-fn from_index(shape: &[usize], mut value: impl FnMut(&[usize]) -> f64) -> Vec<f64> {
-    let count: usize = shape.iter().product();
-    let mut index = vec![0; shape.len()];
-    let mut data = Vec::with_capacity(count);
-    for _ in 0..count {
-        data.push(value(&index));
-        for axis in (0..shape.len()).rev() {
-            index[axis] += 1;
-            if index[axis] < shape[axis] {
-                break;
-            }
-            index[axis] = 0;
-        }
-    }
-    data
-}
-
-fn at(tensor: &Tensor, index: &[usize]) -> f64 {
-    tensor.data[position(&tensor.shape, index)]
-}
-
-fn position(shape: &[usize], index: &[usize]) -> usize {
-    shape.iter().zip(index).fold(0, |flat, (&size, &i)| flat * size + i)
-}
-
-/// The index with axes of size 1 pinned to 0.
-fn wrapped(index: &[usize], shape: &[usize]) -> Vec<usize> {
-    index.iter().zip(shape).map(|(&i, &size)| if size == 1 { 0 } else { i }).collect()
-}
-
-fn moved(index: &[usize], axis: usize, by: usize) -> Vec<usize> {
-    replaced(index, axis, index[axis] + by)
-}
-
-fn replaced(index: &[usize], axis: usize, i: usize) -> Vec<usize> {
-    let mut index = index.to_vec();
-    index[axis] = i;
-    index
-}
-
-fn concat(node: &Node, values: &[Tensor], axis: usize) -> Vec<f64> {
-    from_index(&node.shape, |index| {
-        let mut i = index[axis];
-        for input in &node.inputs {
-            let part = &values[input.index()];
-            if i < part.shape[axis] {
-                return at(part, &replaced(index, axis, i));
-            }
-            i -= part.shape[axis];
-        }
-        f64::NAN // `verify` has checked that the parts add up
-    })
-}
-
-fn reduce(a: &Tensor, shape: &[usize], start: f64, step: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    let mut result = vec![start; shape.iter().product()];
-    let mut next = 0;
-    from_index(&a.shape, |index| {
-        let slot = position(shape, &wrapped(index, shape));
-        result[slot] = step(result[slot], a.data[next]);
-        next += 1;
-        0.0
-    });
-    result
 }
 
 fn matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> Vec<f64> {

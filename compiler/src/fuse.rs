@@ -248,16 +248,16 @@ impl<'g> Builder<'g> {
 
     fn pool(&mut self, id: Id, window: Window, pooling: Pooling, target: BufferId) {
         let inputs = self.graph[id].inputs.clone();
-        let (x, dy) = match pooling {
-            Pooling::Max | Pooling::Sum => (Some(inputs[0]), None),
-            Pooling::MaxGradient => (Some(inputs[0]), Some(inputs[1])),
-            Pooling::SumGradient => (None, Some(inputs[0])),
+        let (x, dy, scale) = match pooling {
+            Pooling::Max | Pooling::Sum => (Some(inputs[0]), None, inputs.get(1)),
+            Pooling::MaxGradient => (Some(inputs[0]), Some(inputs[1]), inputs.get(2)),
+            Pooling::SumGradient => (None, Some(inputs[0]), None),
         };
         let images = image_shape(self.graph.shape(x.unwrap_or(id)));
         let [_, height, width, _] = image_shape(self.graph.shape(dy.unwrap_or(id)));
         let operand = |id: Option<Id>| id.and_then(|id| self.operand(id));
-        let (x, dy) = (operand(x), operand(dy));
-        self.emit(id, Work::Pool(Pool { pooling, window, images, result: [height, width], x, dy, target }));
+        let (x, dy, scale) = (operand(x), operand(dy), operand(scale.copied()));
+        self.emit(id, Work::Pool(Pool { pooling, window, images, result: [height, width], x, scale, dy, target }));
     }
 
     /// Where an operand that must lie in memory as it is does lie.

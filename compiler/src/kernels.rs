@@ -322,6 +322,8 @@ pub struct Pool {
     pub result: [usize; 2],
     /// The images; none for the gradient of a sum.
     pub x: Option<BufferId>,
+    /// A factor for each channel of the images, before the largest is looked for.
+    pub scale: Option<BufferId>,
     /// The gradient at the result; only for gradients.
     pub dy: Option<BufferId>,
     /// What is written.
@@ -434,7 +436,7 @@ impl Work {
                 let own = [product.a, product.b].into_iter().chain(product.bias);
                 own.chain(product.prepare.into_iter().flatten()).collect()
             }
-            Work::Pool(pool) => pool.x.into_iter().chain(pool.dy).collect(),
+            Work::Pool(pool) => pool.x.into_iter().chain(pool.scale).chain(pool.dy).collect(),
         }
     }
 

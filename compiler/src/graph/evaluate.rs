@@ -108,8 +108,8 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
         Op::ConvolveWeight(window) => {
             windows::convolve_weight(window, &windows::prepared(node, values), operand(1), &shape)
         }
-        Op::MaxPool(window) => windows::max_pool(window, operand(0), &shape),
-        Op::MaxPoolGrad(window) => windows::max_pool_grad(window, operand(0), operand(1)),
+        Op::MaxPool(window) => windows::max_pool(window, &windows::scaled(node, values, 1), &shape),
+        Op::MaxPoolGrad(window) => windows::max_pool_grad(window, &windows::scaled(node, values, 2), operand(1)),
         Op::SumPool(window) => windows::sum_pool(window, operand(0), &shape),
         Op::SumPoolGrad(window) => windows::sum_pool_grad(window, operand(0), &shape),
         Op::Spherical => spherical(operand(0)),

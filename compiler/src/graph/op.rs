@@ -118,9 +118,11 @@ pub enum Op {
     /// Gradient at the filters of a convolution. Operands: images, gradient at its result, and perhaps a factor and a summand
     /// for each channel of the images.
     ConvolveWeight(Window),
-    /// Largest value of each window; padding never wins, NaN always does.
+    /// Largest value of each window; padding never wins, NaN always does. Operands: images, and perhaps a factor for each
+    /// channel, `[1, 1, 1, channels]`, that comes first.
     MaxPool(Window),
-    /// Operands: images, gradient at [`Op::MaxPool`]'s result, which goes to the first largest value of each window.
+    /// Operands: images, gradient at [`Op::MaxPool`]'s result, which goes to the first largest value of each window, and
+    /// perhaps a factor for each channel of the images; the gradient is that at their product.
     MaxPoolGrad(Window),
     /// Sum over each window.
     SumPool(Window),

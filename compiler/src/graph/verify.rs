@@ -84,9 +84,13 @@ fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
             prepared(&shapes)?;
             convolution(window, shapes[0], out, shapes[1])
         }
-        Op::MaxPool(window) | Op::SumPool(window) => arity(1).and(pooling(window, shapes[0], out)),
+        Op::SumPool(window) => arity(1).and(pooling(window, shapes[0], out)),
+        Op::MaxPool(window) => {
+            per_channel(&shapes, 1)?;
+            pooling(window, shapes[0], out)
+        }
         Op::MaxPoolGrad(window) => {
-            arity(2)?;
+            per_channel(&shapes, 2)?;
             pooling(window, shapes[0], shapes[1]).and(require(shapes[0] == out, "a gradient has its operand's shape"))
         }
         Op::SumPoolGrad(window) => arity(1).and(pooling(window, out, shapes[0])),
@@ -101,8 +105,18 @@ fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
 /// Two operands, or two more with a number for each channel of the first.
 fn prepared(shapes: &[&[usize]]) -> Result<(), &'static str> {
     require(shapes.len() == 2 || shapes.len() == 4, "wrong number of operands")?;
+    channels(shapes, 2)
+}
+
+/// So many operands, or one more with a number for each channel of the first.
+fn per_channel(shapes: &[&[usize]], arity: usize) -> Result<(), &'static str> {
+    require(shapes.len() == arity || shapes.len() == arity + 1, "wrong number of operands")?;
+    channels(shapes, arity)
+}
+
+fn channels(shapes: &[&[usize]], from: usize) -> Result<(), &'static str> {
     let fits = |shape: &&[usize]| shape.len() == 4 && shape[..3] == [1, 1, 1] && shape.last() == shapes[0].last();
-    require(shapes.iter().skip(2).all(fits), "a factor or summand that is not one number a channel")
+    require(shapes.iter().skip(from).all(fits), "a factor or summand that is not one number a channel")
 }
 
 /// Images `x`, filters `w`, result `y`.

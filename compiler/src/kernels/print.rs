@@ -94,10 +94,11 @@ impl Kernels {
             Pooling::Sum => "sum_pool",
             Pooling::SumGradient => "sum_pool_grad",
         };
+        let scale = pool.scale.map(|id| format!(" (images {})", self.buffers[id.index()].name)).unwrap_or_default();
         let operands = pool.x.iter().chain(&pool.dy).map(|id| format!(" {}", self.buffers[id.index()].name));
         let ([n, h, w, c], [oh, ow]) = (pool.images, pool.result);
         format!(
-            "{} = {word}{}  {}  ({n} x {h}x{w} to {oh}x{ow}, {c} channels)",
+            "{} = {word}{}{scale}  {}  ({n} x {h}x{w} to {oh}x{ow}, {c} channels)",
             self.buffers[pool.target.index()].name,
             operands.collect::<String>(),
             pool.window

@@ -65,6 +65,7 @@ fn check_pool(kernels: &Kernels, pool: &Pool) -> Result<(), &'static str> {
         Pooling::MaxGradient => (true, true, whole),
         Pooling::SumGradient => (false, true, whole),
     };
+    require(pool.scale.is_none_or(|id| kernels.buffers[id.index()].elements >= c && x), "a factor that does not fit")?;
     require(pool.x.is_some() == x && pool.dy.is_some() == dy, "other operands than it needs")?;
     require(
         fits(pool.x, whole) && fits(pool.dy, pooled) && fits(Some(pool.target), target),

@@ -1,4 +1,5 @@
-//! Lets convolutions read images that are still to be scaled and shifted, channel by channel.
+//! Lets convolutions read images that are still to be scaled and shifted, channel by channel, and the search for the largest
+//! value of a window such that are still to be scaled.
 //!
 //! ```text
 //! %5 = mul %3 %r       \
@@ -26,6 +27,14 @@ pub fn prepare(graph: &Graph) -> Graph {
             if let Some([scale, shift]) = affine {
                 inputs = vec![images, inputs[1], scale, shift];
             }
+        }
+        let plain = if matches!(node.op, Op::MaxPool(_)) { 1 } else { 2 };
+        if matches!(node.op, Op::MaxPool(_) | Op::MaxPoolGrad(_))
+            && inputs.len() == plain
+            && let Some((images, scale)) = factor(&new, inputs[0])
+        {
+            inputs[0] = images;
+            inputs.push(scale);
         }
         names.push(new.push(node.op.clone(), inputs, node.shape.clone()));
         if let Some(span) = node.span {
@@ -64,6 +73,12 @@ fn peel(graph: &mut Graph, id: Id) -> (Id, Option<[Id; 2]>) {
         _ => [scale, graph.sub(shift, value)],
     };
     (images, Some(affine))
+}
+
+/// A product with a factor for each channel.
+fn factor(graph: &Graph, id: Id) -> Option<(Id, Id)> {
+    let ([a, b], Op::Mul) = (&graph[id].inputs[..], &graph[id].op) else { return None };
+    per_channel(graph, *b).map(|scale| (*a, scale)).or_else(|| per_channel(graph, *a).map(|scale| (*b, scale)))
 }
 
 /// The `[1, 1, 1, channels]` that an operand repeats over all pixels.

@@ -27,6 +27,13 @@ pub struct Window {
 }
 
 impl Window {
+    /// Does every pixel lie in exactly one window?
+    #[inline(always)]
+    fn tiles(&self) -> bool {
+        let whole = self.height == self.out_height * self.stride[0] && self.width == self.out_width * self.stride[1];
+        whole && self.kernel == self.stride && self.pad == [0, 0]
+    }
+
     /// The rows (axis 0) or columns (axis 1) of the image that window `index` covers.
     #[inline(always)]
     fn covered(&self, axis: usize, index: usize) -> std::ops::Range<usize> {
@@ -53,6 +60,8 @@ struct Pool<'a, T> {
     kind: Kind,
     window: &'a Window,
     x: At<T>,
+    /// A factor for each channel of `x`, before the largest is looked for.
+    scale: Option<At<T>>,
     /// Input to the sums and the gradients, where `x` is not.
     small: At<T>,
     /// What is written.
@@ -67,7 +76,7 @@ impl<S: Simd> Phase<S> for Pool<'_, S::Element> {
     #[inline(always)]
     unsafe fn job(&self, job: usize, _worker: usize) {
         let w = self.window;
-        if matches!(self.kind, Kind::LargestGradient | Kind::SumGradient) {
+        if matches!(self.kind, Kind::LargestGradient | Kind::SumGradient) && !w.tiles() {
             let size = w.height * w.width * w.channels;
             for index in job * size..(job + 1) * size {
                 // SAFETY: an element of the image, which is this job's alone.
@@ -133,6 +142,16 @@ impl<T: Number> Pool<'_, T> {
         for (pixel, at) in place.pixels(self.window).enumerate() {
             // SAFETY: `count` channels of a pixel of the image.
             let x = unsafe { std::slice::from_raw_parts(self.x.at(at), place.count) };
+            let mut scaled = [T::default(); BLOCK];
+            let x = match &self.scale {
+                None => x,
+                Some(scale) => {
+                    // SAFETY: `count` channels of the factors.
+                    let scale = unsafe { std::slice::from_raw_parts(scale.at(place.first), place.count) };
+                    scaled.iter_mut().zip(x.iter().zip(scale)).for_each(|(to, (x, scale))| *to = x.times(*scale));
+                    &scaled[..place.count]
+                }
+            };
             #[allow(clippy::cast_possible_truncation)] // windows are small
             let pixel = pixel as u32;
             for ((best, which), x) in best.iter_mut().zip(which.iter_mut()).zip(x) {
@@ -166,11 +185,12 @@ impl<T: Number> Pool<'_, T> {
         unsafe {
             self.find(place, &mut best, &mut which);
             let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
+            let alone = self.window.tiles();
             for (pixel, at) in place.pixels(self.window).enumerate() {
                 let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
                 for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(&which) {
                     let more = if *which as usize == pixel { *dy } else { T::default() };
-                    *dx = dx.plus(more);
+                    *dx = if alone { more } else { dx.plus(more) };
                 }
             }
         }
@@ -200,7 +220,8 @@ impl<T: Number> Pool<'_, T> {
             let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
             for at in place.pixels(self.window) {
                 let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
-                dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = dx.plus(*dy));
+                let alone = self.window.tiles();
+                dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = if alone { *dy } else { dx.plus(*dy) });
             }
         }
     }
@@ -223,17 +244,26 @@ unsafe fn run<T: Number>(variant: Variant, pool: &Pool<'_, T>, workers: &Workers
     }
 }
 
-/// y = the largest number of each window; NaN where it has one, -inf where it lies outside the image.
+/// y = the largest number of each window of `x scale`, with a factor for each channel (null for 1); NaN where it has one,
+/// -inf where it lies outside the image.
 ///
 /// # Safety
 /// The processor has the variant's instructions; `x` and `y` are images of the window's sizes and do not overlap.
-pub unsafe fn max_pool<T: Number>(variant: Variant, window: &Window, x: *const T, y: *mut T, workers: &Workers) {
-    let pool = Pool { kind: Kind::Largest, window, x: At::read(x), small: At::read(x), to: At::write(y) };
+pub unsafe fn max_pool<T: Number>(
+    variant: Variant,
+    window: &Window,
+    x: *const T,
+    scale: *const T,
+    y: *mut T,
+    workers: &Workers,
+) {
+    let scale = (!scale.is_null()).then(|| At::read(scale));
+    let pool = Pool { kind: Kind::Largest, window, scale, x: At::read(x), small: At::read(x), to: At::write(y) };
     // SAFETY: passed on from the caller.
     unsafe { run(variant, &pool, workers) }
 }
 
-/// dx = the gradient of [`max_pool`]: each number of dy goes to the first largest pixel of its window, row by row.
+/// dx = the gradient of [`max_pool`] at `x scale`: each number of dy goes to the first largest pixel of its window, row by row.
 ///
 /// # Safety
 /// As [`max_pool`]; `dy` and `dx` are as large as `y` and `x`.
@@ -241,11 +271,14 @@ pub unsafe fn max_pool_gradient<T: Number>(
     variant: Variant,
     window: &Window,
     x: *const T,
+    scale: *const T,
     dy: *const T,
     dx: *mut T,
     workers: &Workers,
 ) {
-    let pool = Pool { kind: Kind::LargestGradient, window, x: At::read(x), small: At::read(dy), to: At::write(dx) };
+    let scale = (!scale.is_null()).then(|| At::read(scale));
+    let pool =
+        Pool { kind: Kind::LargestGradient, window, scale, x: At::read(x), small: At::read(dy), to: At::write(dx) };
     // SAFETY: passed on from the caller.
     unsafe { run(variant, &pool, workers) }
 }
@@ -255,7 +288,7 @@ pub unsafe fn max_pool_gradient<T: Number>(
 /// # Safety
 /// As [`max_pool`].
 pub unsafe fn sum_pool<T: Number>(variant: Variant, window: &Window, x: *const T, y: *mut T, workers: &Workers) {
-    let pool = Pool { kind: Kind::Sum, window, x: At::read(x), small: At::read(x), to: At::write(y) };
+    let pool = Pool { kind: Kind::Sum, window, scale: None, x: At::read(x), small: At::read(x), to: At::write(y) };
     // SAFETY: passed on from the caller.
     unsafe { run(variant, &pool, workers) }
 }
@@ -271,7 +304,8 @@ pub unsafe fn sum_pool_gradient<T: Number>(
     dx: *mut T,
     workers: &Workers,
 ) {
-    let pool = Pool { kind: Kind::SumGradient, window, x: At::read(dy), small: At::read(dy), to: At::write(dx) };
+    let pool =
+        Pool { kind: Kind::SumGradient, window, scale: None, x: At::read(dy), small: At::read(dy), to: At::write(dx) };
     // SAFETY: passed on from the caller.
     unsafe { run(variant, &pool, workers) }
 }

@@ -103,6 +103,8 @@ pub trait Number: Copy + Default + PartialOrd + Send + Sync + 'static {
     fn from_f64(value: f64) -> Self;
     /// self + other
     fn plus(self, other: Self) -> Self;
+    /// self other
+    fn times(self, other: Self) -> Self;
 }
 
 macro_rules! number {
@@ -121,6 +123,10 @@ macro_rules! number {
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 self + other
+            }
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
             }
         }
     };

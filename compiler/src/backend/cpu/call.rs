@@ -39,6 +39,8 @@ pub enum Step {
         pool: Pool,
         /// The images.
         x: Option<Address>,
+        /// A factor for each of their channels.
+        scale: Option<Address>,
         /// The gradient at the result.
         dy: Option<Address>,
         /// What is written.
@@ -69,6 +71,7 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
         }),
         Work::Pool(pool) => Some(Step::Pool {
             x: pool.x.map(address),
+            scale: pool.scale.map(address),
             dy: pool.dy.map(address),
             target: address(pool.target),
             pool: pool.clone(),

@@ -32,6 +32,14 @@ pub(super) fn prepared<'a>(node: &Node, values: &'a [Tensor]) -> Cow<'a, Tensor>
     Cow::Owned(Tensor { shape: x.shape.clone(), data })
 }
 
+/// The images of pooling, times their factor if operand `place` is one.
+pub(super) fn scaled<'a>(node: &Node, values: &'a [Tensor], place: usize) -> Cow<'a, Tensor> {
+    let x = &values[node.inputs[0].index()];
+    let Some(scale) = node.inputs.get(place).map(|id| &values[id.index()]) else { return Cow::Borrowed(x) };
+    let data = x.data.iter().zip(scale.data.iter().cycle()).map(|(x, scale)| x * scale).collect();
+    Cow::Owned(Tensor { shape: x.shape.clone(), data })
+}
+
 /// `Op::Convolve`: y\[pixel, u\] = sum over places and channels of x w.
 pub(super) fn convolve(window: &Window, x: &Tensor, w: &Tensor, shape: &[usize]) -> Vec<f64> {
     let (channels, units, area) = (x.shape[3], shape[3], window.area());

@@ -65,17 +65,22 @@ fn same(a: &[f32], b: &[f32]) -> bool {
 
 #[test]
 fn pools_agree_with_plain_loops() {
-    for w in windows() {
+    for (w, factors) in windows().into_iter().flat_map(|w| [(w, false), (w, true)]) {
+        let scale: Vec<f32> = [1.0, -1.0, 2.0].into_iter().cycle().take(w.channels).collect();
         let (large, small) =
             (w.batch * w.height * w.width * w.channels, w.batch * w.out_height * w.out_width * w.channels);
         let (mut x, dy) = (numbers(large, 1), numbers(small, 2));
         x[large / 2] = f32::NAN;
         x[large / 3] = f32::NEG_INFINITY;
+        let mut scaled = x.clone();
+        if factors {
+            scaled.iter_mut().zip(scale.iter().cycle()).for_each(|(x, scale)| *x *= scale);
+        }
         let (mut y, mut dx) = (vec![f32::NEG_INFINITY; small], vec![0.0; large]);
         let (mut sum, mut sum_dx) = (vec![0.0; small], vec![0.0; large]);
         each(&w, |at, pixels| {
-            if let Some(best) = first_largest(&x, pixels) {
-                y[at] = x[best];
+            if let Some(best) = first_largest(&scaled, pixels) {
+                y[at] = scaled[best];
                 dx[best] += dy[at];
             }
             sum[at] = pixels.iter().map(|pixel| x[*pixel]).sum();
@@ -84,11 +89,12 @@ fn pools_agree_with_plain_loops() {
         for (variant, threads) in Variant::all().into_iter().flat_map(|v| [1, 2, 3].map(|t| (v, t))) {
             let workers = Workers::new(threads);
             let mut got = [vec![9.5; small], vec![9.5; large], vec![9.5; small], vec![9.5; large]];
+            let scale = if factors { scale.as_ptr() } else { std::ptr::null() };
             let [a, b, c, d] = got.each_mut().map(|list| list.as_mut_ptr());
             // SAFETY: the variant is one this processor has; all vectors have the sizes of the window.
             unsafe {
-                max_pool(variant, &w, x.as_ptr(), a, &workers);
-                max_pool_gradient(variant, &w, x.as_ptr(), dy.as_ptr(), b, &workers);
+                max_pool(variant, &w, x.as_ptr(), scale, a, &workers);
+                max_pool_gradient(variant, &w, x.as_ptr(), scale, dy.as_ptr(), b, &workers);
                 sum_pool(variant, &w, x.as_ptr(), c, &workers);
                 sum_pool_gradient(variant, &w, dy.as_ptr(), d, &workers);
             }

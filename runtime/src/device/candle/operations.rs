@@ -53,8 +53,8 @@ pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> 
         Op::Convolve(window) => windows::convolve(window, &prepared(node, values)?, b()?, &node.shape),
         Op::ConvolveInput(window) => windows::convolve_input(window, a()?, b()?, &node.shape),
         Op::ConvolveWeight(window) => windows::convolve_weight(window, &prepared(node, values)?, b()?, &node.shape),
-        Op::MaxPool(window) => windows::max_pool(window, a()?, &node.shape),
-        Op::MaxPoolGrad(window) => windows::max_pool_grad(window, a()?, b()?),
+        Op::MaxPool(window) => windows::max_pool(window, &scaled(node, values, 1)?, &node.shape),
+        Op::MaxPoolGrad(window) => windows::max_pool_grad(window, &scaled(node, values, 2)?, b()?),
         Op::SumPool(window) => windows::sum_pool(window, a()?, &node.shape),
         Op::SumPoolGrad(window) => windows::sum_pool_grad(window, a()?, &node.shape),
         Op::Spherical => spherical(a()?),
@@ -75,6 +75,12 @@ fn prepared(node: &Node, values: &[Tensor]) -> Result<Tensor> {
         4 => x.broadcast_mul(operand(node, values, 2)?)?.broadcast_add(operand(node, values, 3)?),
         _ => Ok(x.clone()),
     }
+}
+
+/// The images of pooling, times their factor if operand `place` is one.
+fn scaled(node: &Node, values: &[Tensor], place: usize) -> Result<Tensor> {
+    let x = operand(node, values, 0)?;
+    if node.inputs.len() > place { x.broadcast_mul(operand(node, values, place)?) } else { Ok(x.clone()) }
 }
 
 fn unsupported(what: &str) -> Result<Tensor> {

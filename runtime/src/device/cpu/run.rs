@@ -72,7 +72,9 @@ pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Ent
             Step::Convolve { product, operands, prepare, bias } => unsafe {
                 convolve::<T>(cpu, product, *operands, *prepare, *bias, memory);
             },
-            Step::Pool { pool, x, dy, target } => unsafe { pooling::<T>(cpu, pool, [*x, *dy], *target, memory) },
+            Step::Pool { pool, x, scale, dy, target } => unsafe {
+                pooling::<T>(cpu, pool, [*x, *scale, *dy], *target, memory);
+            },
         }
     }
 }
@@ -146,17 +148,17 @@ unsafe fn convolve<T: Number>(
 
 /// # Safety
 /// As [`run`].
-unsafe fn pooling<T: Number>(cpu: &Cpu, pool: &Pool, operands: [Option<Address>; 2], target: Address, memory: Memory) {
+unsafe fn pooling<T: Number>(cpu: &Cpu, pool: &Pool, operands: [Option<Address>; 3], target: Address, memory: Memory) {
     let ([batch, height, width, channels], [out_height, out_width]) = (pool.images, pool.result);
     let (kernel, stride, pad) = (pool.window.kernel, pool.window.stride, pool.window.before);
     let shape = Window { batch, height, width, channels, out_height, out_width, kernel, stride, pad };
     // SAFETY: as for convolutions.
     unsafe {
-        let [x, dy]: [*mut T; 2] = operands.map(|address| memory.find(address));
+        let [x, scale, dy]: [*mut T; 3] = operands.map(|address| memory.find(address));
         let (to, variant, workers) = (memory.at::<T>(target), cpu.variant, &*cpu.workers);
         match pool.pooling {
-            Pooling::Max => max_pool(variant, &shape, x, to, workers),
-            Pooling::MaxGradient => max_pool_gradient(variant, &shape, x, dy, to, workers),
+            Pooling::Max => max_pool(variant, &shape, x, scale, to, workers),
+            Pooling::MaxGradient => max_pool_gradient(variant, &shape, x, scale, dy, to, workers),
             Pooling::Sum => sum_pool(variant, &shape, x, to, workers),
             Pooling::SumGradient => sum_pool_gradient(variant, &shape, dy, to, workers),
         }

@@ -24,7 +24,7 @@ pub use prepare::prepare;
 
 use crate::graph::{Graph, Id, Node, Op, Output, Shape};
 use crate::window::Window;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Passes until a fixed point; far more than any graph has needed.
 const MOST_PASSES: usize = 8;
@@ -75,24 +75,39 @@ fn renamed(outputs: &[Output], names: &[Id]) -> Vec<Output> {
     outputs.iter().map(rename).collect()
 }
 
-/// What makes two nodes equal: operation, operands, shape. Constants are compared by their bits.
+/// How many operands and outputs each node is.
+fn users(graph: &Graph) -> Vec<usize> {
+    let mut users = vec![0; graph.nodes.len()];
+    let operands = graph.nodes.iter().flat_map(|node| node.inputs.iter().copied());
+    operands.chain(graph.outputs.iter().map(Output::id)).for_each(|id| users[id.index()] += 1);
+    users
+}
+
+/// What makes two nodes equal: operation, operands (in one order where it does not matter), shape. Constants are compared by their bits.
 type Key = (std::mem::Discriminant<Op>, Vec<usize>, Vec<Id>, Shape);
 
 /// A graph being rebuilt.
 struct Rewriter {
     graph: Graph,
     known: HashMap<Key, Id>,
+    /// Nodes that stand for one of the old graph with a single user.
+    once: HashSet<Id>,
 }
 
 impl Rewriter {
     fn rewrite(old: &Graph) -> Graph {
         let graph = Graph { inputs: old.inputs.clone(), states: old.states.clone(), ..Graph::default() };
-        let mut rewriter = Rewriter { graph, known: HashMap::new() };
+        let mut rewriter = Rewriter { graph, known: HashMap::new(), once: HashSet::new() };
+        let users = users(old);
         let mut names: Vec<Id> = Vec::with_capacity(old.nodes.len());
-        for node in &old.nodes {
+        for (node, users) in old.nodes.iter().zip(users) {
             let first = rewriter.graph.nodes.len();
             let inputs: Vec<Id> = node.inputs.iter().map(|i| names[i.index()]).collect();
-            names.push(rewriter.node(&node.op, &inputs, &node.shape));
+            let name = rewriter.node(&node.op, &inputs, &node.shape);
+            if users == 1 {
+                rewriter.once.insert(name);
+            }
+            names.push(name);
             if let Some(span) = node.span {
                 rewriter.graph.mark(first, span);
             }
@@ -120,7 +135,11 @@ impl Rewriter {
 
     /// The node as it is, shared with an equal one.
     fn push(&mut self, op: Op, inputs: &[Id], shape: &[usize]) -> Id {
-        let key = (std::mem::discriminant(&op), details(&op), inputs.to_vec(), shape.to_vec());
+        let mut operands = inputs.to_vec();
+        if matches!(op, Op::Add | Op::Mul) {
+            operands.sort_unstable(); // a + b is b + a, to the last bit
+        }
+        let key = (std::mem::discriminant(&op), details(&op), operands, shape.to_vec());
         if let Some(&known) = self.known.get(&key) {
             return known;
         }
@@ -128,6 +147,11 @@ impl Rewriter {
         let id = Id(u32::try_from(self.graph.nodes.len() - 1).unwrap_or(u32::MAX));
         self.known.insert(key, id);
         id
+    }
+
+    /// Does nothing else use the node, as far as the old graph tells?
+    fn used_once(&self, id: Id) -> bool {
+        self.once.contains(&id)
     }
 
     fn shape(&self, id: Id) -> &[usize] {

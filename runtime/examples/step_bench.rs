@@ -1,7 +1,7 @@
 //! Times one training step of a small dense network on this processor, as a whole and kernel by kernel.
 //!
 //! ```text
-//! cargo run --release -p gmpc-runtime --example step_bench -- [PARAM] [f32|f64] [BATCH] [INPUTS] [kernels]
+//! cargo run --release -p gmpc-runtime --example step_bench -- [PARAM] [f32|f64] [BATCH] [INPUTS] [kernels] [asm]
 //! ```
 
 use gmpc_compiler::backend::cpu::emit;
@@ -15,7 +15,7 @@ use gmpc_compiler::program::{Goal, Program, StateLayout};
 use gmpc_compiler::resolve::{Overrides, read};
 use gmpc_compiler::{Options, lower, step_graph};
 use gmpc_grammar::source::Source;
-use gmpc_runtime::device::cpu::Cpu;
+use gmpc_runtime::device::cpu::{Cpu, disassemble};
 use gmpc_runtime::device::{Device, Executable, Numbers, SliceMut, States};
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,6 +62,9 @@ fn main() {
         let head = print(&one, None);
         let head = head.lines().find(|l| !l.starts_with("buffer")).unwrap_or_default().to_string();
         println!("  kernel {index}: {:.3} us  {head}", time(executable.as_mut(), &mut states));
+        if arguments.iter().any(|a| a == "asm") {
+            println!("{}", disassemble(&part).expect("code"));
+        }
     }
 }
 

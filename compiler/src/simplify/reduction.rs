@@ -24,9 +24,7 @@ impl Rewriter {
             }
             // A factor that is the same along the axes goes outside.
             Op::Mul => {
-                let (factor, other) = self
-                    .constant_along(operands[1], operands[0], &axes)
-                    .or_else(|| self.constant_along(operands[0], operands[1], &axes))?;
+                let (factor, other) = self.factor_along(id, &axes)?;
                 let sum = self.sum_of(other, &axes)?;
                 let shape = self.shape(sum).to_vec();
                 let factor = self.broadcast(factor, &shape);
@@ -36,10 +34,23 @@ impl Rewriter {
         }
     }
 
-    /// What `id` repeats along all of the axes, and the other factor.
-    fn constant_along(&self, id: Id, other: Id, axes: &[usize]) -> Option<(Id, Id)> {
-        let source = self.repeated(id)?;
-        axes.iter().all(|&axis| self.shape(source)[axis] == 1).then_some((source, other))
+    /// A factor of the product `id` that is repeated along all of the axes, before it is, and the product without it: one
+    /// of its operands, or a factor of an operand that nothing else uses.
+    fn factor_along(&mut self, id: Id, axes: &[usize]) -> Option<(Id, Id)> {
+        let [a, b] = [self.graph[id].inputs[0], self.graph[id].inputs[1]];
+        for (factor, other) in [(b, a), (a, b)] {
+            if let Some(source) = self.repeated(factor).filter(|&s| axes.iter().all(|&axis| self.shape(s)[axis] == 1)) {
+                return Some((source, other));
+            }
+        }
+        for (product, other) in [(a, b), (b, a)] {
+            if *self.op(product) == Op::Mul && self.used_once(product) {
+                let Some((source, rest)) = self.factor_along(product, axes) else { continue };
+                let shape = self.shape(id).to_vec();
+                return Some((source, self.node(&Op::Mul, &[rest, other], &shape)));
+            }
+        }
+        None
     }
 
     fn sum_of(&mut self, id: Id, axes: &[usize]) -> Option<Id> {

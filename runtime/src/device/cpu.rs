@@ -66,7 +66,7 @@ fn isa() -> Result<OwnedTargetIsa, DeviceError> {
     let mut flags = settings::builder();
     let verify = if cfg!(debug_assertions) { "true" } else { "false" };
     let wanted = [
-        ("opt_level", "speed"),
+        ("opt_level", "none"),
         ("enable_verifier", verify),
         ("is_pic", "false"),
         ("use_colocated_libcalls", "false"),

@@ -15,9 +15,9 @@ use cranelift_codegen::ir::Value;
 use cranelift_frontend::Variable;
 
 /// Vectors worked on at once; more hide latency, too many spill the sixteen registers.
-const UNROLL: usize = 4;
-/// Vector registers that a column's accumulators and fixed operands may take.
-const REGISTERS: usize = 14;
+const UNROLL: usize = 5;
+/// Vector registers that a column's accumulators and fixed operands may take; the others hold what one point needs.
+const REGISTERS: usize = 10;
 
 /// One stretch of the vector axis, all of it worked on in the same way.
 #[derive(Clone, Copy)]
@@ -36,8 +36,7 @@ struct Chunk {
 fn chunks(size: usize, lanes: usize, most: usize) -> Vec<Chunk> {
     let (vectors, rest) = (size / lanes, size % lanes);
     let divides = |copies: &usize| vectors.is_multiple_of(*copies);
-    let copies =
-        (1..=(most + 1)).rev().find(|c| *c >= most.min(2) && divides(c)).unwrap_or(most).clamp(1, vectors.max(1));
+    let copies = (1..=most).rev().find(|c| *c >= most.min(2) && divides(c)).unwrap_or(most).clamp(1, vectors.max(1));
     let mut all = vec![
         Chunk { width: lanes, copies, start: 0, rounds: vectors / copies },
         Chunk { width: lanes, copies: vectors % copies, start: vectors / copies * copies * lanes, rounds: 1 },
@@ -54,27 +53,32 @@ pub(super) fn emit(emitter: &mut Emitter, nest: &Nest) {
     }
     let vector = vector_axis(nest);
     let order = loop_order(nest, vector);
-    let unroll = unroll(nest, vector);
-    let mut run = Run { values: Values::new(emitter, nest, &order, vector), nest, order, vector, unroll };
+    let (unroll, reload) = unroll(nest, vector);
+    let mut run = Run { values: Values::new(nest, &order, vector, reload), nest, order, vector, unroll };
     run.values.enter(emitter, 0, 1, 1);
     run.kept(emitter, 0);
 }
 
-/// How many vectors to work on at once, so that accumulators and what stays the same inside the loops fit the registers.
-fn unroll(nest: &Nest, vector: Option<usize>) -> usize {
-    let Some(axis) = vector else { return 1 };
+/// How many vectors to work on at once, so that accumulators and what stays the same inside the loops fit the registers;
+/// and whether to read what stays the same again at every point, so that more of them fit.
+fn unroll(nest: &Nest, vector: Option<usize>) -> (usize, bool) {
+    let Some(axis) = vector else { return (1, false) };
     let heavy = |e: &Expr| matches!(e, Expr::Apply(op, _) if is_long(op));
     if nest.exprs.iter().any(heavy) {
-        return 1; // long sequences overlap by themselves
+        return (1, false); // long sequences overlap by themselves
     }
     if nest.reductions.is_empty() || nest.reduced[axis] {
-        return UNROLL;
+        return (UNROLL, false);
     }
     let stays =
         |l: &&Access| l.at.strides[axis] != 0 && nest.reduced.iter().zip(&l.at.strides).all(|(r, s)| !r || *s == 0);
     let early = nest.early();
     let fixed = nest.exprs.iter().zip(&early).filter(|(e, early)| **early && matches!(e, Expr::Load(l) if stays(&l)));
-    (REGISTERS / (nest.reductions.len() + fixed.count().min(2))).clamp(2, UNROLL)
+    let kept = REGISTERS / (nest.reductions.len() + fixed.count());
+    if kept >= UNROLL - 1 {
+        return (kept.min(UNROLL), false);
+    }
+    ((REGISTERS / nest.reductions.len()).clamp(1, UNROLL), true)
 }
 
 /// Is the operation a long sequence of instructions?
@@ -164,7 +168,7 @@ impl Run<'_> {
     /// No axis left: one point, whose reductions are over nothing.
     fn innermost(&mut self, emitter: &mut Emitter) {
         let reduced = self.nest.reductions.iter().map(|r| self.values.at(emitter, r.value, 0)).collect();
-        self.values.store(emitter, 1);
+        self.values.store(emitter, 0);
         self.values.finish(emitter, 1, vec![reduced]);
     }
 
@@ -190,7 +194,7 @@ impl Run<'_> {
     /// The reduced loops inside a chunk of the vector axis, then what follows the reductions.
     fn reduce_inside(&mut self, emitter: &mut Emitter, level: usize, chunk: Chunk) {
         if self.nest.reductions.is_empty() {
-            return self.values.store(emitter, chunk.copies);
+            return self.points(emitter, chunk, &vec![]);
         }
         let accumulators = self.accumulators(emitter, chunk.width, chunk.copies);
         self.reduced_loops(emitter, level, chunk, &accumulators);
@@ -202,8 +206,7 @@ impl Run<'_> {
 
     fn reduced_loops(&mut self, emitter: &mut Emitter, level: usize, chunk: Chunk, accumulators: &Accumulators) {
         let Some(&axis) = self.order.get(level) else {
-            self.accumulate(emitter, chunk, accumulators);
-            return self.values.store(emitter, chunk.copies);
+            return self.points(emitter, chunk, accumulators);
         };
         let open = self.open(emitter, axis, level + 1, chunk.width, chunk.copies, 0);
         self.reduced_loops(emitter, level + 1, chunk, accumulators);
@@ -250,8 +253,7 @@ impl Run<'_> {
                 None => self.values.set_constant(axis, chunk.start),
             }
             self.values.enter(emitter, level + 1, chunk.width, chunk.copies);
-            self.accumulate(emitter, chunk, if chunk.width > 1 { vectors } else { single });
-            self.values.store(emitter, chunk.copies);
+            self.points(emitter, chunk, if chunk.width > 1 { vectors } else { single });
             if let Some(open) = open {
                 emitter.end_loop(&open, chunk.start + step * chunk.rounds, step);
             }
@@ -275,21 +277,29 @@ impl Run<'_> {
         all
     }
 
-    /// Joins the current point's values to the accumulators; copies beyond their number share the first.
-    fn accumulate(&mut self, emitter: &mut Emitter, chunk: Chunk, accumulators: &Accumulators) {
+    /// The innermost loop's body, one copy after another: what a copy needs is forgotten before the next one begins, so
+    /// that the accumulators keep their registers.
+    fn points(&mut self, emitter: &mut Emitter, chunk: Chunk, accumulators: &Accumulators) {
+        for copy in 0..chunk.copies {
+            self.values.point(emitter, copy);
+            self.accumulate(emitter, chunk.width, copy, accumulators);
+            self.values.store(emitter, copy);
+        }
+    }
+
+    /// Joins a copy's values to the accumulators; copies beyond their number share the first ones.
+    fn accumulate(&mut self, emitter: &mut Emitter, width: usize, copy: usize, accumulators: &Accumulators) {
         for (reduction, variables) in self.nest.reductions.iter().zip(accumulators) {
-            for copy in 0..chunk.copies {
-                let variable = variables[copy % variables.len()];
-                let old = emitter.b.use_var(variable);
-                let new = match reduction.join {
-                    Join::Sum => self.values.added(emitter, old, reduction.value, copy),
-                    Join::Max => {
-                        let value = self.values.at(emitter, reduction.value, copy);
-                        emitter.machine(chunk.width).larger(value, old)
-                    }
-                };
-                emitter.b.def_var(variable, new);
-            }
+            let variable = variables[copy % variables.len()];
+            let old = emitter.b.use_var(variable);
+            let new = match reduction.join {
+                Join::Sum => self.values.added(emitter, old, reduction.value, copy),
+                Join::Max => {
+                    let value = self.values.at(emitter, reduction.value, copy);
+                    emitter.machine(width).larger(value, old)
+                }
+            };
+            emitter.b.def_var(variable, new);
         }
     }
 }

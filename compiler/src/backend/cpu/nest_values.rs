@@ -34,6 +34,9 @@ pub(super) struct Values<'n> {
     early: Vec<bool>,
     /// For each expression: does it change along the vector axis?
     varies: Vec<bool>,
+    /// Expressions that follow the reductions, in order: those that need one, and what nothing inside the loops needs or
+    /// keeps.
+    remains: Vec<usize>,
     index: Vec<Index>,
     /// Bytes from a buffer's base by the strides of an access, for each level.
     offsets: Vec<HashMap<Vec<usize>, Option<Value>>>,
@@ -45,23 +48,32 @@ pub(super) struct Values<'n> {
 }
 
 impl<'n> Values<'n> {
-    pub(super) fn new(_: &Emitter, nest: &'n Nest, order: &[usize], vector: Option<usize>) -> Self {
+    /// Nothing is known yet. With `reload`, numbers that change along the vector axis are read at every point, even if they
+    /// stay the same in the loops inside it.
+    pub(super) fn new(nest: &'n Nest, order: &[usize], vector: Option<usize>, reload: bool) -> Self {
         let depth = |at: &Affine| {
             let open = |axis: &usize| at.strides[*axis] != 0;
             order.iter().rposition(open).map_or(0, |position| position + 1)
         };
-        let (mut level, mut varies) = (Vec::new(), Vec::new());
+        let (mut level, mut varies, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for expr in &nest.exprs {
             let along = |at: &Affine| vector.is_some_and(|axis| at.strides[axis] != 0);
             let kept = order.iter().filter(|&&a| !nest.reduced[a]).count();
             let (l, v) = match expr {
                 Expr::Const(_) => (0, false),
+                Expr::Load(Access { at, .. }) if reload && along(at) => (order.len(), true),
                 Expr::Load(Access { at, .. }) | Expr::Index(at) => (depth(at), along(at)),
                 Expr::Reduced(_) => (kept, vector.is_some_and(|axis| !nest.reduced[axis])),
                 Expr::Apply(_, operands) => {
                     operands.iter().fold((0, false), |(l, v), o| (l.max(level[o.index()]), v || varies[o.index()]))
                 }
             };
+            let own = match expr {
+                Expr::Load(Access { at, .. }) => reload && depth(at) < order.len(),
+                Expr::Apply(_, operands) => operands.iter().all(|o| again[o.index()] || !varies[o.index()]),
+                _ => false,
+            };
+            again.push(v && own);
             level.push(l);
             varies.push(v);
         }
@@ -69,6 +81,7 @@ impl<'n> Values<'n> {
             nest,
             order: order.to_vec(),
             vector,
+            remains: remains(nest, &again),
             late: nest.late(),
             early: nest.early(),
             known: vec![Vec::new(); nest.exprs.len()],
@@ -89,13 +102,30 @@ impl<'n> Values<'n> {
         self.index[axis] = Index::Constant(value);
     }
 
-    /// Computes what becomes known with `level` open loops.
+    /// Computes what becomes known with `level` open loops; in the innermost one only what all copies share.
     pub(super) fn enter(&mut self, emitter: &mut Emitter, level: usize, width: usize, copies: usize) {
         self.width = width;
         self.enter_offsets(emitter, level);
+        let innermost = level == self.order.len();
         for index in 0..self.nest.exprs.len() {
-            if self.level[index] == level && self.early[index] && !self.late[index] {
+            if self.level[index] != level || !self.early[index] || self.late[index] {
+                continue;
+            }
+            if innermost && self.varies[index] {
+                self.known[index].clear();
+            } else {
                 self.compute(emitter, index, copies);
+            }
+        }
+    }
+
+    /// Computes what a copy has for itself in the innermost loop; copies follow each other from 0.
+    pub(super) fn point(&mut self, emitter: &mut Emitter, copy: usize) {
+        let innermost = self.order.len();
+        for index in 0..self.nest.exprs.len() {
+            if self.level[index] == innermost && self.varies[index] && self.early[index] && !self.late[index] {
+                let value = self.value(emitter, index, copy, self.width);
+                self.known[index].push(value);
             }
         }
     }
@@ -364,16 +394,16 @@ impl<'n> Values<'n> {
         emitter.machine(width).add(sum, value)
     }
 
-    /// The stores inside the loops, for every copy.
-    pub(super) fn store(&mut self, emitter: &mut Emitter, copies: usize) {
+    /// The stores inside the loops, of one copy.
+    pub(super) fn store(&mut self, emitter: &mut Emitter, copy: usize) {
+        self.stores(emitter, copy, false);
+    }
+
+    fn stores(&mut self, emitter: &mut Emitter, copy: usize, late: bool) {
         let nest = self.nest;
-        let mut values = Vec::new();
-        for store in nest.stores.iter().filter(|s| !s.late) {
-            for copy in 0..copies {
-                values.push((store, copy, self.at(emitter, store.value, copy)));
-            }
-        }
-        for (store, copy, value) in values {
+        let chosen = || nest.stores.iter().filter(|s| s.late == late);
+        let values: Vec<Value> = chosen().map(|store| self.at(emitter, store.value, copy)).collect();
+        for (store, value) in chosen().zip(values) {
             self.write(emitter, &store.access, value, copy, self.width);
         }
     }
@@ -382,25 +412,43 @@ impl<'n> Values<'n> {
     pub(super) fn finish(&mut self, emitter: &mut Emitter, width: usize, finished: Vec<Vec<Value>>) {
         let nest = self.nest;
         self.width = width;
-        let copies = finished.len();
-        for (index, expr) in nest.exprs.iter().enumerate() {
-            if let Expr::Reduced(r) = expr {
-                self.known[index] = finished.iter().map(|all| all[*r]).collect();
+        let remains = std::mem::take(&mut self.remains);
+        for &index in &remains {
+            if let Expr::Reduced(r) = nest.exprs[index] {
+                self.known[index] = finished.iter().map(|all| all[r]).collect();
                 self.spread[index] = None;
-            } else if self.late[index] || !self.early[index] {
-                self.compute(emitter, index, copies);
+            } else if self.varies[index] {
+                self.known[index].clear();
+            } else {
+                self.compute(emitter, index, 1);
             }
         }
-        let mut values = Vec::new();
-        for store in nest.stores.iter().filter(|s| s.late) {
-            for copy in 0..copies {
-                values.push((store, copy, self.at(emitter, store.value, copy)));
+        for copy in 0..finished.len() {
+            for &index in &remains {
+                if self.varies[index] && !matches!(nest.exprs[index], Expr::Reduced(_)) {
+                    let value = self.value(emitter, index, copy, width);
+                    self.known[index].push(value);
+                }
             }
+            self.stores(emitter, copy, true);
         }
-        for (store, copy, value) in values {
-            self.write(emitter, &store.access, value, copy, width);
+        self.remains = remains;
+    }
+}
+
+/// What is computed after the reductions, in order; also what is there inside the loops, but as cheap to get `again` as to
+/// keep.
+fn remains(nest: &Nest, again: &[bool]) -> Vec<usize> {
+    let (late, early) = (nest.late(), nest.early());
+    let mut needed = vec![false; nest.exprs.len()];
+    nest.stores.iter().filter(|s| s.late).for_each(|s| needed[s.value.index()] = true);
+    for index in (0..needed.len()).rev() {
+        needed[index] &= late[index] || !early[index] || again[index];
+        if let (true, Expr::Apply(_, operands)) = (needed[index], &nest.exprs[index]) {
+            operands.iter().for_each(|o| needed[o.index()] = true);
         }
     }
+    (0..needed.len()).filter(|&index| needed[index]).collect()
 }
 
 fn condition(op: &Op) -> Option<FloatCC> {

@@ -1,4 +1,5 @@
-//! Matrix products, convolutions and pools, the part of a network that Cranelift's 128-bit vectors cannot bring to this processor's peak.
+//! Matrix products, convolutions, pools and unit vectors, the part of a network that Cranelift's 128-bit vectors cannot
+//! bring to this processor's peak.
 //!
 //! ```text
 //! C[m, n] = max(A[m, k] B[k, n] + bias[n], 0)      A and B with any strides, rows of C side by side; bias and max on demand
@@ -13,12 +14,14 @@ mod memory;
 mod peak;
 pub mod pooling;
 mod product;
+mod scan;
 pub mod simd;
 #[cfg(test)]
 mod tests;
 pub mod workers;
 
 pub use peak::peak_gflops;
+pub use scan::{Spherical, SphericalGrad, spherical_f32, spherical_f64, spherical_grad_f32, spherical_grad_f64};
 use std::sync::OnceLock;
 
 /// Which instructions the kernels use.

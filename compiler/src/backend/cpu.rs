@@ -1,8 +1,9 @@
 //! The processor backend: kernels as Cranelift functions.
 //!
-//! Elementwise nests, reductions, scans and random numbers become loops over 128-bit vectors; matrix products become calls
-//! to symbols that the runtime provides. Convolutions and pooling are steps of their own, which the runtime computes with
-//! kernels of its own; between them stand calls of generated functions, whose outermost loop threads may share. Only plain loads, stores, integer, float and vector instructions are used, and
+//! Elementwise nests, reductions and random numbers become loops over 128-bit vectors; matrix products and unit vectors
+//! become calls to symbols that the runtime provides. Convolutions and pooling are steps of their own, which the runtime
+//! computes with kernels of its own; between them stand calls of generated functions, whose outermost loop threads may
+//! share. Only plain loads, stores, integer, float and vector instructions are used, and
 //! calls: the well-tested subset of Cranelift. Nothing here runs code or knows the machine it will run on.
 
 mod call;
@@ -49,14 +50,36 @@ pub struct Code {
 /// Instructions after which a new function begins; register allocation is superlinear in a function's size.
 const FUNCTION_BUDGET: usize = 8192;
 
-/// C = A B for matrices in memory, one symbol a precision. Arguments, all 64-bit: m, n, k, then address, row stride and
-/// column stride of A, of B, then address and row stride of C, address of a row to add or 0, and 1 to replace negative
-/// results by 0; strides in elements.
-#[must_use]
-pub fn product_symbol(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "gmpc_product_f32",
-        Precision::F64 => "gmpc_product_f64",
+/// Functions of the runtime, one symbol a precision, in the order of [`Code::imports`]. All arguments are 64-bit; strides
+/// are in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Import {
+    /// C = A B for matrices in memory: m, n, k, then address, row stride and column stride of A, of B, then address and
+    /// row stride of C, address of a row to add or 0, and 1 to replace negative results by 0.
+    Product,
+    /// [`crate::kernels::Spherical`]: angles, units, the first unit and the one after the last to work on, then the
+    /// addresses of angles, unit vectors or 0, cosines, one-minus-sines and prefix products or 0.
+    Spherical,
+    /// [`crate::kernels::SphericalGrad`]: sizes and range likewise, then the addresses of cosines, one-minus-sines, prefix
+    /// products, gradient at the unit vectors, gradient at the angles.
+    SphericalGrad,
+}
+
+impl Import {
+    /// Every one, in order.
+    pub const ALL: [Import; 3] = [Import::Product, Import::Spherical, Import::SphericalGrad];
+
+    /// What the linker knows it by.
+    #[must_use]
+    pub fn symbol(self, precision: Precision) -> &'static str {
+        match (self, precision) {
+            (Import::Product, Precision::F32) => "gmpc_product_f32",
+            (Import::Product, Precision::F64) => "gmpc_product_f64",
+            (Import::Spherical, Precision::F32) => "gmpc_spherical_f32",
+            (Import::Spherical, Precision::F64) => "gmpc_spherical_f64",
+            (Import::SphericalGrad, Precision::F32) => "gmpc_spherical_grad_f32",
+            (Import::SphericalGrad, Precision::F64) => "gmpc_spherical_grad_f64",
+        }
     }
 }
 
@@ -69,7 +92,7 @@ pub fn emit(kernels: &Kernels, plan: &Plan, precision: Precision) -> Code {
     Code {
         functions,
         steps,
-        imports: vec![product_symbol(precision).into()],
+        imports: Import::ALL.iter().map(|import| import.symbol(precision).into()).collect(),
         scratch_bytes: plan.scratch_bytes,
         inputs: (0..count).filter_map(input).map(|buffer| plan.offsets[buffer]).collect(),
         outputs: kernels.outputs.iter().map(|o| plan.offsets[o.index()]).collect(),
@@ -113,6 +136,8 @@ fn emit_steps(kernels: &Kernels, plan: &Plan, precision: Precision) -> (Vec<Func
 fn extent(work: &Work) -> usize {
     match work {
         Work::Nest(nest) if nest.spread => nest.space[0],
+        Work::Spherical(scan) => scan::extent(scan.angles, scan.units),
+        Work::SphericalGrad(scan) => scan::extent(scan.angles, scan.units),
         _ => 1,
     }
 }

@@ -15,6 +15,7 @@ pub fn cos<A: Machine>(m: &mut A, x: A::V) -> A::V {
 }
 
 /// pi/2 as a sum of two numbers of a precision; what is left is 2e-15 (f32), 2e-33 (f64).
+#[inline(always)]
 fn half_pi(precision: Precision) -> [f64; 2] {
     match precision {
         Precision::F32 => {
@@ -58,6 +59,7 @@ fn flipped<A: Machine>(m: &mut A, a: A::V, quadrant: A::I) -> A::V {
     m.from_bits(bits)
 }
 
+#[inline(always)]
 fn near_zero_sine<A: Machine>(m: &mut A, r: A::V) -> A::V {
     let square = m.mul(r, r);
     let coefficients: &[f64] = match m.precision() {
@@ -76,6 +78,7 @@ fn near_zero_sine<A: Machine>(m: &mut A, r: A::V) -> A::V {
     m.fma(cube, series, r)
 }
 
+#[inline(always)]
 fn near_zero_cosine<A: Machine>(m: &mut A, r: A::V) -> A::V {
     let square = m.mul(r, r);
     let coefficients: &[f64] = match m.precision() {
@@ -107,6 +110,7 @@ fn near_zero_cosine<A: Machine>(m: &mut A, r: A::V) -> A::V {
 /// z = t/2 - pi/4                  cos t = -2 sin z cos z        1 - sin t = 2 sin^2 z
 /// z = r + n pi/2, |r| <= pi/4     n even: sin z = ±sin r, cos z = ±cos r; n odd: sin z = ±cos r, cos z = ∓sin r
 /// ```
+#[inline(always)]
 pub fn cosine_and_versine<A: Machine>(m: &mut A, t: A::V) -> (A::V, A::V) {
     let format = format(m.precision());
     let (half, quarters, magic) = (m.number(0.5), m.number(FRAC_2_PI), m.number(format.magic));

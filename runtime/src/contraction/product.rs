@@ -2,7 +2,7 @@
 
 #![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
 
-use super::simd::Simd;
+use super::simd::{Number, Simd};
 use std::mem::MaybeUninit;
 
 /// Rows of B that stay in the first-level cache while all of A passes by (chosen by hand: 128 rows of 4 vectors are 32 KB).
@@ -60,6 +60,10 @@ unsafe fn product<S: Simd>(
     c_rows: usize,
     finish: Finish<S::Element>,
 ) {
+    if n == 1 && a.columns == 1 && b.rows == 1 {
+        // SAFETY: passed on from the caller.
+        return unsafe { matrix_by_vector::<S>(m, k, a, b.at, c, c_rows, finish) };
+    }
     let vectors = n.div_ceil(S::LANES);
     let depth = if m <= S::TILE.0 && b.columns == 1 { k.max(1) } else { DEPTH };
     for panel in 0..vectors.div_ceil(S::TILE.1) {
@@ -224,6 +228,81 @@ unsafe fn tile<S: Simd, const M: usize, const V: usize>(
             }
             let end = to.add((V - 1) * S::LANES);
             if full { row[V - 1].store(end) } else { row[V - 1].store_first(end, last) }
+        }
+    }
+}
+
+/// Rows of a matrix that share what is read of the vector.
+const GROUP: usize = 8;
+
+/// The product with a column, rows of A and the column side by side.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+unsafe fn matrix_by_vector<S: Simd>(
+    m: usize,
+    k: usize,
+    a: Operand<S::Element>,
+    b: *const S::Element,
+    c: *mut S::Element,
+    c_rows: usize,
+    finish: Finish<S::Element>,
+) {
+    let mut row = 0;
+    while row < m {
+        // SAFETY: the rows exist.
+        unsafe {
+            let (a, c) = (a.from(row, 0), c.add(row * c_rows));
+            if m - row >= GROUP {
+                dots::<S, GROUP>(k, a, b, c, c_rows, finish);
+                row += GROUP;
+            } else {
+                dots::<S, 1>(k, a, b, c, c_rows, finish);
+                row += 1;
+            }
+        }
+    }
+}
+
+/// Scalar products of `M` rows with the vector.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+unsafe fn dots<S: Simd, const M: usize>(
+    k: usize,
+    a: Operand<S::Element>,
+    b: *const S::Element,
+    c: *mut S::Element,
+    c_rows: usize,
+    finish: Finish<S::Element>,
+) {
+    let whole = k / S::LANES * S::LANES;
+    // SAFETY: the rows have k numbers, as has the vector; the last, partial vectors read no more; C has the rows.
+    unsafe {
+        let mut sums = [S::zero(); M];
+        for p in (0..whole).step_by(S::LANES) {
+            let factor = S::load(b.add(p));
+            for i in 0..M {
+                sums[i] = sums[i].add_product(factor, S::load(a.at.add(i * a.rows + p)));
+            }
+        }
+        if whole < k {
+            let factor = S::load_first(b.add(whole), k - whole);
+            for i in 0..M {
+                sums[i] = sums[i].add_product(factor, S::load_first(a.at.add(i * a.rows + whole), k - whole));
+            }
+        }
+        for i in 0..M {
+            let mut total = sums[i].total();
+            if !finish.bias.is_null() {
+                total = total.plus(*finish.bias);
+            }
+            if finish.relu && total < S::Element::default() {
+                total = S::Element::default();
+            }
+            *c.add(i * c_rows) = total;
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Vectors of numbers behind one small trait: AVX-512, AVX2 with FMA, and plain arrays.
 
+mod arithmetic;
+
+pub use arithmetic::{Arithmetic, Vectors};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
@@ -61,6 +64,26 @@ pub unsafe trait Simd: Copy {
     /// # Safety
     /// The processor has the features.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// The sum of all lanes, in halves: lane i and lane i + n/2, and so on.
+    ///
+    /// # Safety
+    /// The processor has the features.
+    #[inline(always)]
+    unsafe fn total(self) -> Self::Element {
+        const MOST: usize = 16;
+        let mut lanes = [Self::Element::default(); MOST];
+        debug_assert!(Self::LANES <= MOST);
+        // SAFETY: the caller has the features; there is room for every lane.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        let mut half = Self::LANES / 2;
+        while half > 0 {
+            for lane in 0..half {
+                lanes[lane] = lanes[lane].plus(lanes[lane + half]);
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
     /// Does the work in a function that has the instructions enabled, so that everything inlined into it has too.
     ///
     /// # Safety

@@ -12,14 +12,14 @@ pub use disassemble::disassemble;
 use super::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
 use crate::contraction::convolution::Algorithm;
 use crate::contraction::workers::Workers;
-use crate::contraction::{Variant, product_f32, product_f64};
+use crate::contraction::{self, Variant};
 use cranelift_codegen::Context;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use flush::Flush;
-use gmpc_compiler::backend::cpu::product_symbol;
+use gmpc_compiler::backend::cpu::Import;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::plan::bytes;
@@ -122,11 +122,26 @@ impl Drop for MachineCode {
     }
 }
 
+/// The kernel that generated code means.
+fn address(import: Import, precision: Precision, variant: Variant) -> *const u8 {
+    match (import, precision) {
+        (Import::Product, Precision::F32) => contraction::product_f32(variant) as *const u8,
+        (Import::Product, Precision::F64) => contraction::product_f64(variant) as *const u8,
+        (Import::Spherical, Precision::F32) => contraction::spherical_f32(variant) as *const u8,
+        (Import::Spherical, Precision::F64) => contraction::spherical_f64(variant) as *const u8,
+        (Import::SphericalGrad, Precision::F32) => contraction::spherical_grad_f32(variant) as *const u8,
+        (Import::SphericalGrad, Precision::F64) => contraction::spherical_grad_f64(variant) as *const u8,
+    }
+}
+
 impl Loaded {
     fn new(program: Arc<Program>, cpu: Cpu) -> Result<Self, DeviceError> {
         let mut builder = JITBuilder::with_isa(isa()?, default_libcall_names());
-        builder.symbol(product_symbol(Precision::F32), product_f32(cpu.variant) as *const u8);
-        builder.symbol(product_symbol(Precision::F64), product_f64(cpu.variant) as *const u8);
+        for import in Import::ALL {
+            for precision in [Precision::F32, Precision::F64] {
+                builder.symbol(import.symbol(precision), address(import, precision, cpu.variant));
+            }
+        }
         let mut code = MachineCode(Some(JITModule::new(builder)));
         let Some(module) = code.0.as_mut() else { return Err(failed("code", "no module")) };
         let entries = define(module, &program)?;

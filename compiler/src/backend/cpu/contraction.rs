@@ -1,12 +1,12 @@
 //! Matrix products: a call with sizes, addresses and strides.
 
+use super::Import;
 use super::emitter::{Emitter, immediate};
 use crate::kernels::{MatMul, Matrix};
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::types::I64;
 
 pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c, bias, relu }: &MatMul) {
-    let function = emitter.product();
     let mut arguments: Vec<_> = [m, n, k].iter().map(|&&size| emitter.b.ins().iconst(I64, immediate(size))).collect();
     for Matrix { buffer, offset, rows, columns } in [a, b, c] {
         arguments.push(emitter.address(*buffer, *offset));
@@ -19,5 +19,5 @@ pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c, bias, relu 
         None => emitter.b.ins().iconst(I64, 0),
     });
     arguments.push(emitter.b.ins().iconst(I64, i64::from(*relu)));
-    emitter.b.ins().call(function, &arguments);
+    emitter.call(Import::Product, &arguments);
 }

@@ -1,5 +1,6 @@
 //! One function under construction: addresses of buffers, loops, calls.
 
+use super::Import;
 use super::machine::Lanes;
 use crate::experiment::Precision;
 use crate::kernels::{BufferId, Kernels, Place};
@@ -36,7 +37,7 @@ pub(super) struct Emitter<'a> {
     pub(super) scratch: Value,
     /// First and end of the caller's share of a loop.
     share: (Value, Value),
-    product: Option<FuncRef>,
+    imports: [Option<FuncRef>; Import::ALL.len()],
 }
 
 impl<'a> Emitter<'a> {
@@ -53,7 +54,8 @@ impl<'a> Emitter<'a> {
         b.switch_to_block(entry);
         b.seal_block(entry);
         let &[states, scratch, first, end] = b.block_params(entry) else { unreachable!("four parameters, just made") };
-        Emitter { b, precision, kernels, plan, states, scratch, share: (first, end), product: None }
+        let imports = [None; Import::ALL.len()];
+        Emitter { b, precision, kernels, plan, states, scratch, share: (first, end), imports }
     }
 
     pub(super) fn finish(mut self) {
@@ -172,18 +174,23 @@ impl<'a> Emitter<'a> {
         self.b.ins().imul_imm_s(value, immediate(factor))
     }
 
-    /// The product symbol of this precision.
-    pub(super) fn product(&mut self) -> FuncRef {
-        if let Some(known) = self.product {
-            return known;
-        }
+    /// Calls a function of the runtime with 64-bit arguments.
+    pub(super) fn call(&mut self, import: Import, arguments: &[Value]) {
+        let function = match self.imports[import as usize] {
+            Some(known) => known,
+            None => self.declare(import, arguments.len()),
+        };
+        self.b.ins().call(function, arguments);
+    }
+
+    fn declare(&mut self, import: Import, arguments: usize) -> FuncRef {
         let mut signature = Signature::new(CallConv::SystemV);
-        signature.params = vec![AbiParam::new(I64); 13];
+        signature.params = vec![AbiParam::new(I64); arguments];
         let signature = self.b.import_signature(signature);
-        let name = self.b.func.declare_imported_user_function(UserExternalName::new(0, 0));
+        let name = self.b.func.declare_imported_user_function(UserExternalName::new(0, import as u32));
         let data = ExtFuncData { name: ExternalName::user(name), signature, colocated: false, patchable: false };
         let function = self.b.import_function(data);
-        self.product = Some(function);
+        self.imports[import as usize] = Some(function);
         function
     }
 }

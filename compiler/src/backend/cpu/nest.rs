@@ -6,10 +6,11 @@
 //! row      kept axes, then the reduced axes, the last in vectors: several accumulators, joined in a fixed tree at the end
 //! ```
 
+use super::contraction;
 use super::emitter::{Emitter, Loop};
 use super::nest_values::Values;
 use crate::graph::Op;
-use crate::kernels::{Access, Expr, Join, Nest};
+use crate::kernels::{Access, Expr, ExprId, Join, MatMul, Matrix, Nest};
 use crate::math::Machine;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::Variable;
@@ -51,12 +52,46 @@ pub(super) fn emit(emitter: &mut Emitter, nest: &Nest) {
     if nest.space.contains(&0) {
         return;
     }
+    if let Some(product) = matrix_by_vector(nest) {
+        return contraction::emit(emitter, &product);
+    }
     let vector = vector_axis(nest);
     let order = loop_order(nest, vector);
     let (unroll, reload) = unroll(nest, vector);
     let mut run = Run { values: Values::new(nest, &order, vector, reload), nest, order, vector, unroll };
     run.values.enter(emitter, 0, 1, 1);
     run.kept(emitter, 0);
+}
+
+/// A nest that is nothing but scalar products of rows, side by side in memory, with one vector.
+fn matrix_by_vector(nest: &Nest) -> Option<MatMul> {
+    let ([m, k], [false, true], [sum], [store]) =
+        (&nest.space[..], &nest.reduced[..], &nest.reductions[..], &nest.stores[..])
+    else {
+        return None;
+    };
+    if nest.spread {
+        return None; // threads share its rows
+    }
+    let Expr::Apply(Op::Mul, factors) = &nest.exprs[sum.value.index()] else { return None };
+    let result = sum.join == Join::Sum && store.late && nest.exprs[store.value.index()] == Expr::Reduced(0);
+    let of = |id: &ExprId| if let Expr::Load(access) = &nest.exprs[id.index()] { Some(access) } else { None };
+    let (first, second) = (of(&factors[0])?, of(&factors[1])?);
+    let (matrix, vector) = if first.at.strides[0] == 0 { (second, first) } else { (first, second) };
+    let along = |access: &Access| access.at.strides[1] == 1;
+    let fits = result && along(matrix) && along(vector) && matrix.at.strides[0] > 0 && vector.at.strides[0] == 0;
+    let place =
+        |access: &Access, rows: usize| Matrix { buffer: access.buffer, offset: access.at.offset, rows, columns: 1 };
+    fits.then(|| MatMul {
+        m: *m,
+        n: 1,
+        k: *k,
+        a: place(matrix, matrix.at.strides[0]),
+        b: place(vector, 1),
+        c: place(&store.access, store.access.at.strides[0]),
+        bias: None,
+        relu: false,
+    })
 }
 
 /// How many vectors to work on at once, so that accumulators and what stays the same inside the loops fit the registers;

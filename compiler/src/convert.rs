@@ -8,9 +8,13 @@
 //! `x`, what stands around it affine in `act(…)`. `write` uses the definition's `from(w, b)` section and folds the result again to
 //! see that it is the same function. A scale outside the activation that cannot move inside (it is negative, or the activation
 //! is curved) goes into the next affine layer, if that is its only user.
+//!
+//! A convolution is converted as the function of one patch of the image. Zeros around the image are put there after modifiers
+//! have rebound `x`: one that centres `x`, as `mn` does, must stay, or the border would be another function.
 
 mod complain;
 mod fold;
+mod patch;
 mod write;
 
 use crate::graph::{Role, State, Tensor};
@@ -20,10 +24,11 @@ use crate::parameterize::{Mode, Origin, parameterize};
 use complain::{cannot_follow, differs, missing};
 use fold::{Plain, fold};
 use gmpc_grammar::diagnostic::Diagnostic;
+use patch::Patch;
 use std::collections::BTreeMap;
 use write::write;
 
-/// Tensors by name, in the files' layout: weights `[units, fan_in]`.
+/// Tensors by name, in the files' layout: weights `[units, fan_in]` or `[units, channels, kh, kw]`.
 pub type Tensors = BTreeMap<String, Tensor>;
 
 /// Writes a network's parameters and statistics in the parameterizations of another network of the same layers, whose names
@@ -32,7 +37,7 @@ pub type Tensors = BTreeMap<String, Tensor>;
 /// Optimizer states are not carried over. Statistics that the target needs and the source does not have start at 0 and 1.
 ///
 /// # Errors
-/// E0580 to E0587: a missing tensor, networks that differ, a unit that is no affine map before or after its activation, a scale
+/// E0580 to E0588: a missing tensor, networks that differ, a unit that is no affine map before or after its activation, a scale
 /// that has nowhere to go, a parameterization without `from`, a unit that it cannot write.
 pub fn convert(
     from_module: &Module,
@@ -87,11 +92,16 @@ impl Conversion<'_> {
     fn layer(&mut self, index: usize) -> Result<(), Diagnostic> {
         let layer = &self.nets[1].layers[index];
         let incoming = layer.inputs.iter().find_map(|i| self.pending.get(i)).cloned();
-        let keeps_features = layer.shape.len() == 1;
         match (&layer.kind, incoming) {
             (LayerKind::Unit(unit), incoming) => self.unit(index, layer, unit, incoming)?,
-            (LayerKind::Dropout { .. }, Some(pending)) => drop(self.pending.insert(index, pending)),
-            (LayerKind::Flatten, Some(pending)) if keeps_features => drop(self.pending.insert(index, pending)),
+            (LayerKind::Dropout { .. } | LayerKind::GlobalAvgPool, Some(pending)) => {
+                self.pending.insert(index, pending);
+            }
+            // Padding counts as zeros, which a shift would change.
+            (LayerKind::AvgPool(_), Some(pending)) if pending.shift.iter().all(|x| *x == 0.0) => {
+                self.pending.insert(index, pending);
+            }
+            (LayerKind::Flatten, Some(pending)) => drop(self.pending.insert(index, pending.flattened(&layer.shape))),
             (_, Some(pending)) => return Err(self.nowhere(&pending, layer)),
             (LayerKind::MeanNorm { .. }, None) => {
                 let source = &self.nets[0].layers[index];
@@ -111,19 +121,25 @@ impl Conversion<'_> {
     fn unit(&mut self, index: usize, layer: &Layer, to: &Unit, incoming: Option<Pending>) -> Result<(), Diagnostic> {
         let source = &self.nets[0].layers[index];
         let LayerKind::Unit(from) = &source.kind else { return Err(differs(layer, source)) };
-        let fan_in = self.nets[0].layers[source.inputs[0]].shape.iter().product();
-        let mut plain = fold(source, from, fan_in, self.tensors)?;
+        let (there, here) = (Patch::new(self.nets[0], source, from), Patch::new(self.nets[1], layer, to));
+        let mut plain = fold(&there, self.tensors)?;
         if incoming.is_none()
-            && let Some(kept) = self.kept(source, layer, to, fan_in, &plain)
+            && let Some(kept) = self.kept(&there, &here, &plain)
         {
             self.result.extend(kept);
             return Ok(());
         }
         if let Some(pending) = incoming {
-            plain.absorb_input(&pending.scale, &pending.shift);
+            if here.padded && (plain.is_moved() || pending.shift.iter().any(|x| *x != 0.0)) {
+                return Err(self.nowhere(&pending, layer));
+            }
+            plain.absorb_input(&pending.scale, &pending.shift, here.area());
         }
-        let (scale, shift) = plain.absorb_output(to.activation);
-        self.result.extend(write(self.modules[1], layer, to, fan_in, &plain)?);
+        let stays = here.padded && plain.is_moved();
+        let mut inner = if stays { plain.at_moved() } else { plain.clone() };
+        let (scale, shift) = inner.absorb_output(to.activation);
+        let written = write(self.modules[1], &here, &inner)?;
+        self.result.extend(if stays { moved(&there, &here, &plain, &inner, &written)? } else { written });
         if scale.iter().any(|s| *s < 1.0) || scale.iter().any(|s| *s > 1.0) || shift.iter().any(|s| *s != 0.0) {
             self.pending.insert(index, Pending { scale, shift, unit: index });
         }
@@ -131,12 +147,12 @@ impl Conversion<'_> {
     }
 
     /// The source's own tensors, if the target takes the same ones and they mean the same there.
-    fn kept(&self, source: &Layer, layer: &Layer, to: &Unit, fan_in: usize, plain: &Plain) -> Option<Tensors> {
+    fn kept(&self, source: &Patch, here: &Patch, plain: &Plain) -> Option<Tensors> {
         let own = |state: &State| {
-            let name = state.name.strip_prefix(&format!("{}.", layer.name))?;
-            self.tensors.get(&format!("{}.{name}", source.name))
+            let name = state.name.strip_prefix(&format!("{}.", here.layer.name))?;
+            self.tensors.get(&format!("{}.{name}", source.layer.name))
         };
-        let states = fold::states(layer, to, fan_in).ok()?;
+        let states = fold::states(here).ok()?;
         let mut kept = Tensors::new();
         for (state, origin) in &states {
             let neutral = if *origin == Origin::Variance { 1.0 } else { 0.0 };
@@ -147,13 +163,43 @@ impl Conversion<'_> {
             };
             kept.insert(state.name.clone(), tensor);
         }
-        let again = fold(layer, to, fan_in, &kept).ok()?;
-        again.is_close(plain).then_some(kept)
+        let again = fold(here, &kept).ok()?;
+        (again.is_close(plain) && (!here.padded || again.moves_like(plain))).then_some(kept)
     }
 
     fn nowhere(&self, pending: &Pending, user: &Layer) -> Diagnostic {
         cannot_follow(&self.nets[0].layers[pending.unit], user, pending.scale.iter().position(|s| *s < 0.0))
     }
+}
+
+impl Pending {
+    /// The same over all numbers of each channel, side by side.
+    fn flattened(self, shape: &[usize]) -> Self {
+        let places = shape.iter().product::<usize>() / self.scale.len().max(1);
+        let each = |of: &[f64]| of.iter().flat_map(|x| std::iter::repeat_n(*x, places)).collect();
+        Pending { scale: each(&self.scale), shift: each(&self.shift), unit: self.unit }
+    }
+}
+
+/// The tensors of a filter whose `x` is moved before zeros are put around the image, if the target can move it just so: by one
+/// of its means.
+fn moved(there: &Patch, here: &Patch, plain: &Plain, inner: &Plain, written: &Tensors) -> Result<Tensors, Diagnostic> {
+    let by_channel = plain.moved.iter().step_by(here.area().max(1)).map(|moved| -moved).collect();
+    let mean = Tensor { shape: here.shape.iter().take(1).copied().collect(), data: by_channel };
+    for (state, origin) in fold::states(here)? {
+        if origin != Origin::Mean || state.file_shape != mean.shape {
+            continue;
+        }
+        let mut tensors = written.clone();
+        tensors.insert(state.name, mean.clone());
+        let again = fold(here, &tensors)?;
+        let mut at_moved = again.at_moved();
+        at_moved.absorb_output(here.unit.activation);
+        if again.moves_like(plain) && at_moved.is_close(inner) {
+            return Ok(tensors);
+        }
+    }
+    Err(complain::moved_before_padding(&there.layer, &there.unit, &here.layer, &here.unit))
 }
 
 fn check_layers(from: &Net, to: &Net) -> Result<(), Diagnostic> {

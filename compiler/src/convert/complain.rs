@@ -52,7 +52,7 @@ pub(super) fn cannot_follow(unit: &Layer, user: &Layer, negative: Option<usize>)
     Diagnostic::error("E0583", format!("`{}` cannot be folded to plain weights: {reason}", unit.name))
         .label(unit.span, "this unit")
         .label(user.span, "the scale cannot move in here, or not only here")
-        .help("it can where one dense or linear layer alone comes next")
+        .help("it can where a single layer with weights comes next; averages may stand between")
 }
 
 pub(super) fn no_section(layer: &Layer, unit: &Unit) -> Diagnostic {
@@ -95,4 +95,15 @@ pub(super) fn not_reproduced(layer: &Layer, unit: &Unit) -> Diagnostic {
         } else {
             "this layer has no offset: allow it with `bias = true`"
         })
+}
+
+/// A centred convolution with padding has no plain form.
+pub(super) fn moved_before_padding(there: &Layer, from: &Unit, here: &Layer, to: &Unit) -> Diagnostic {
+    let names: Vec<&str> = from.param.modifiers.iter().map(|m| m.name.as_str()).collect();
+    let kept =
+        format!("{} + {}", to.param.base.name, if names.is_empty() { "mn".to_string() } else { names.join(" + ") });
+    Diagnostic::error("E0588", format!("`{}` cannot be written in `{}`: its border would change", there.name, to.param))
+        .label(there.span, format!("`{}` centres the image before zeros are put around it", from.param))
+        .label(here.span, format!("`{}` puts zeros around the image as it comes", to.param))
+        .help(format!("keep what centres: `{kept}`; or use `pad = 0` in the network"))
 }

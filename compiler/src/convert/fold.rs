@@ -1,10 +1,11 @@
 //! One unit as plain numbers: `scale * act(w . x + b) + shift`.
 
+use super::patch::Patch;
 use super::{Tensors, from_file, is_homogeneous};
 use crate::convert::complain;
 use crate::differentiate::pull;
 use crate::graph::{Graph, Random, State, Tensor, evaluate};
-use crate::net::{Activation, Layer, Unit};
+use crate::net::{Activation, Layer};
 use crate::parameterize::unit::{Act, unit};
 use crate::parameterize::{Forward, Mode, Origin};
 use gmpc_grammar::diagnostic::Diagnostic;
@@ -24,55 +25,65 @@ pub(super) struct Plain {
     pub(super) scale: Vec<f64>,
     /// One per unit.
     pub(super) shift: Vec<f64>,
+    /// What `x` has become where it is multiplied, if it was 0: minus a mean, for each input. The offset holds this already.
+    pub(super) moved: Vec<f64>,
 }
 
 /// The states of one unit layer.
-pub(super) fn states(layer: &Layer, of: &Unit, fan_in: usize) -> Result<Vec<(State, Origin)>, Diagnostic> {
-    let mut forward = Forward::new(1, &[fan_in]);
+pub(super) fn states(of: &Patch) -> Result<Vec<(State, Origin)>, Diagnostic> {
+    let mut forward = Forward::new(1, &of.shape);
     let x = forward.x;
-    unit(&mut forward, layer, of, x, Mode::Evaluation, Act::Cut)?;
+    unit(&mut forward, &of.layer, &of.unit, x, Mode::Evaluation, Act::Cut)?;
     Ok(forward.graph.states.into_iter().zip(forward.store.origins).collect())
 }
 
 /// Reads a unit's definition as a function of `x` and of `act(…)`, and takes its coefficients.
 ///
 /// The graph has one row for each unit, so that the gradient of row i of the diagonal is unit i's weight vector.
-pub(super) fn fold(layer: &Layer, of: &Unit, fan_in: usize, tensors: &Tensors) -> Result<Plain, Diagnostic> {
-    let units = of.product.units();
-    let mut forward = Forward::new(units, &[fan_in]);
+pub(super) fn fold(of: &Patch, tensors: &Tensors) -> Result<Plain, Diagnostic> {
+    let (layer, units) = (&of.layer, of.unit.product.units());
+    let mut forward = Forward::new(units, &of.shape);
     let x = forward.x;
-    let value = unit(&mut forward, layer, of, x, Mode::Evaluation, Act::Cut)?;
-    let [(inside, act)] = value.acts[..] else { return Err(complain::many_acts(layer, of)) };
+    let value = unit(&mut forward, layer, &of.unit, x, Mode::Evaluation, Act::Cut)?;
+    let [(inside, act)] = value.acts[..] else { return Err(complain::many_acts(layer, &of.unit)) };
     let mut graph = forward.graph;
-    let diagonal = graph.input("diagonal", vec![units, units]);
-    if graph.shape(inside) != [units, units] {
-        return Err(complain::not_affine(layer, of, "inside"));
+    let (input, shape) = (graph.shape(x).to_vec(), graph.shape(inside).to_vec());
+    if shape.iter().product::<usize>() != units * units {
+        return Err(complain::not_affine(layer, &of.unit, "inside"));
     }
+    let diagonal = graph.input("diagonal", shape.clone());
     let none = BTreeSet::new();
     let weights = pull(&mut graph, &[(inside, diagonal)], &[x], &none)[0];
-    let ones = graph.full(1.0, &[units, units]);
+    let ones = graph.full(1.0, &shape);
     let outside = pull(&mut graph, &[(value.value, ones)], &[act, x], &none);
-    for (name, id) in
-        [("inside", inside), ("weights", weights), ("value", value.value), ("scale", outside[0]), ("past", outside[1])]
-    {
+    let dotted = value.dots.last().copied().unwrap_or(x);
+    let named = [inside, weights, value.value, outside[0], outside[1], dotted];
+    for (name, id) in ["inside", "weights", "value", "scale", "past", "dotted"].into_iter().zip(named) {
         graph.output(name, id);
     }
     let states = values(&graph, layer, tensors)?;
-    let run = |x: f64, act: f64| evaluate(&graph, &probes(units, fan_in, x, act), &states, Random::default());
-    let at_zero = run(0.0, 0.0);
+    let run = |probes: &[Tensor; 3]| {
+        let [x, act, diagonal] = probes.clone();
+        let shaped = |shape: &[usize], data: Vec<f64>| Tensor { shape: shape.to_vec(), data };
+        let x = shaped(&input, of.to_graph(&x.data));
+        evaluate(&graph, &[x, shaped(&shape, act.data), shaped(&shape, diagonal.data)], &states, Random::default())
+    };
+    let at_zero = run(&probes(units, of.fan_in(), 0.0, 0.0));
+    let weights = Tensor { shape: vec![units, of.fan_in()], data: of.to_network(&at_zero[1].data) };
     let plain = Plain {
-        w: transpose(&at_zero[1]),
+        w: transpose(&weights),
         b: at_zero[0].data[..units].to_vec(),
         scale: at_zero[3].data[..units].to_vec(),
         shift: at_zero[2].data[..units].to_vec(),
+        moved: of.to_network(&at_zero[5].data[..of.fan_in()]),
     };
-    let elsewhere = run(1.0, 1.0);
-    plain.check(&elsewhere, &probes(units, fan_in, 1.0, 1.0)).map_err(|part| complain::not_affine(layer, of, part))?;
+    let elsewhere = probes(units, of.fan_in(), 1.0, 1.0);
+    plain.check(&run(&elsewhere), &elsewhere).map_err(|part| complain::not_affine(layer, &of.unit, part))?;
     Ok(plain)
 }
 
 /// Inputs `x`, `act`, and the unit matrix; the first two some numbers times a size.
-fn probes(units: usize, fan_in: usize, x: f64, act: f64) -> Vec<Tensor> {
+fn probes(units: usize, fan_in: usize, x: f64, act: f64) -> [Tensor; 3] {
     let wave = |shape: [usize; 2], size: f64, pace: f64| {
         #[allow(clippy::cast_precision_loss)] // any numbers will do
         let data = (0..shape[0] * shape[1]).map(|i| size * libm::sin(pace * (i as f64 + 1.0))).collect();
@@ -80,7 +91,7 @@ fn probes(units: usize, fan_in: usize, x: f64, act: f64) -> Vec<Tensor> {
     };
     let mut diagonal = Tensor::full(&[units, units], 0.0);
     (0..units).for_each(|i| diagonal.data[i * units + i] = 1.0);
-    vec![wave([units, fan_in], x, 1.7), wave([units, units], act, 2.3), diagonal]
+    [wave([units, fan_in], x, 1.7), wave([units, units], act, 2.3), diagonal]
 }
 
 fn values(graph: &Graph, layer: &Layer, tensors: &Tensors) -> Result<Vec<Tensor>, Diagnostic> {
@@ -94,6 +105,10 @@ fn values(graph: &Graph, layer: &Layer, tensors: &Tensors) -> Result<Vec<Tensor>
 fn transpose(a: &Tensor) -> Tensor {
     let data = super::transposed(&a.data, a.shape[0]);
     Tensor { shape: vec![a.shape[1], a.shape[0]], data }
+}
+
+fn pairs(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(*a, *b, b.abs()))
 }
 
 fn close(a: f64, b: f64, size: f64) -> bool {
@@ -121,18 +136,41 @@ impl Plain {
 
     /// Are these the same functions?
     pub(super) fn is_close(&self, other: &Plain) -> bool {
-        let pairs = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| close(*a, *b, b.abs()));
         pairs(&self.w.data, &other.w.data)
             && pairs(&self.b, &other.b)
             && pairs(&self.scale, &other.scale)
             && pairs(&self.shift, &other.shift)
     }
 
-    /// Takes an input that is still to be multiplied and shifted: w . (c x + d) + b = (c w) . x + (b + w . d).
-    pub(super) fn absorb_input(&mut self, scale: &[f64], shift: &[f64]) {
+    /// Is `x` moved before it is multiplied? Zeros around an image are put there after that.
+    pub(super) fn is_moved(&self) -> bool {
+        self.moved.iter().any(|x| *x != 0.0)
+    }
+
+    /// Does another unit move `x` in the same way?
+    pub(super) fn moves_like(&self, other: &Plain) -> bool {
+        pairs(&self.moved, &other.moved)
+    }
+
+    /// The same weights with the offset for an `x` that has been moved: w . (x + moved) + this.
+    pub(super) fn at_moved(&self) -> Plain {
+        let mut plain = self.clone();
         let units = self.b.len();
-        for (i, (c, d)) in scale.iter().zip(shift).enumerate() {
-            for unit in 0..units {
+        for (i, moved) in self.moved.iter().enumerate() {
+            (0..units).for_each(|unit| plain.b[unit] -= self.w.data[i * units + unit] * moved);
+        }
+        plain.moved.fill(0.0);
+        plain
+    }
+
+    /// Takes an input that is still to be multiplied and shifted: w . (c x + d) + b = (c w) . x + (b + w . d); one factor and
+    /// one shift for each feature or channel, of which every unit sees so many places.
+    pub(super) fn absorb_input(&mut self, scale: &[f64], shift: &[f64], places: usize) {
+        let units = self.b.len();
+        for (channel, (c, d)) in scale.iter().zip(shift).enumerate() {
+            for (i, unit) in
+                (channel * places..(channel + 1) * places).flat_map(|i| (0..units).map(move |unit| (i, unit)))
+            {
                 let w = &mut self.w.data[i * units + unit];
                 self.b[unit] += *w * d;
                 *w *= c;

@@ -39,7 +39,8 @@ fn prediction(module: &Module, net: &Net, tensors: &Tensors) -> Tensor {
 }
 
 fn model(param: &str, flow: &str) -> (Module, Net) {
-    network(&format!("param = {param} model test(input: [3]) {{ input -> {flow} }}"))
+    let input = if flow.contains("conv") { "[2, 6, 5]" } else { "[3]" };
+    network(&format!("param = {param} model test(input: {input}) {{ input -> {flow} }}"))
 }
 
 fn converted(from: &str, to: &str, flow: &str) -> Result<(Tensor, Tensor), String> {
@@ -126,7 +127,7 @@ fn a_negative_scale_before_a_sum_has_nowhere_to_go() {
     E0583: `a` cannot be folded to plain weights: unit 2 has a negative scale outside its activation
       - this unit
       - the scale cannot move in here, or not only here
-      help: it can where one dense or linear layer alone comes next
+      help: it can where a single layer with weights comes next; averages may stand between
     ");
 }
 
@@ -185,4 +186,61 @@ fn a_missing_tensor_is_named() {
       - this layer needs it
       help: convert a checkpoint of this very network
     ");
+}
+
+/// Padded, strided and oblong filters; scales move on through flattening.
+const IMAGES: &str = "conv(4, 3, stride = 2) as a -> relu -> conv(3, [2, 1], pad = 0) as b -> leaky_relu(0.1)
+    -> avg_pool(2, stride = 1) -> flatten -> linear(2) as out";
+
+#[test]
+fn filters_become_those_of_every_other_parameterization() {
+    let params = ["sp", "wn", "bn", "gmp", "wn + mbn"];
+    for from in params {
+        for to in params.into_iter().chain(["gmp + mn"]) {
+            agree(from, to, IMAGES);
+        }
+    }
+}
+
+#[test]
+fn what_centres_a_padded_image_stays_or_is_refused() {
+    for to in ["sp + mn", "wn + mn", "bn + mn", "gmp + mn"] {
+        agree("gmp + mn", to, IMAGES);
+    }
+    agree("gmp + mn", "sp", "conv(4, 3, pad = 0) as a -> relu -> flatten -> linear(2) as out");
+    agree("bn + mn", "gmp", "conv(4, 1) as a -> relu -> global_avg_pool -> linear(2) as out");
+    insta::assert_snapshot!(converted("gmp + mn", "sp", IMAGES).unwrap_err(), @r"
+    E0588: `a` cannot be written in `sp`: its border would change
+      - `gmp + mn` centres the image before zeros are put around it
+      - `sp` puts zeros around the image as it comes
+      help: keep what centres: `sp + mn`; or use `pad = 0` in the network
+    ");
+}
+
+#[test]
+fn a_filter_over_one_number_keeps_its_sign() {
+    let text = |param: &str| {
+        network(&format!(
+            "param = {param} model test(input: [1, 4, 4]) {{
+                input -> conv(3, 1) as a -> relu -> global_avg_pool -> linear(1) as out
+            }}"
+        ))
+    };
+    let ((a, a_net), (b, b_net)) = (text("gmp"), text("sp"));
+    let before = tensors(&a, &a_net);
+    assert_eq!(before["a.sign"].shape, [3]);
+    let plain = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let again = convert(&b, &b_net, &plain, &a, &a_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let (x, y) = (prediction(&a, &a_net, &before), prediction(&a, &a_net, &again));
+    assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9));
+}
+
+#[test]
+fn a_negative_scale_does_not_pass_a_pool_of_largest_values() {
+    let flow = "conv(2, 3) as a -> relu -> max_pool(2) -> flatten -> linear(1) as out";
+    let ((a, a_net), (b, b_net)) = (model("gmp", flow), model("sp", flow));
+    let mut before = tensors(&a, &a_net);
+    before.insert("a.r".to_string(), Tensor { shape: vec![2], data: vec![1.0, -1.0] });
+    let errors = convert(&a, &a_net, &before, &b, &b_net).unwrap_err();
+    assert!(told(&errors).starts_with("E0583: `a` cannot be folded to plain weights: unit 1 has a negative scale"));
 }

@@ -1,6 +1,7 @@
 //! Plain weights in a parameterization, by its own `from(w, b)` section.
 
 use super::fold::{Plain, fold};
+use super::patch::Patch;
 use super::{Tensors, complain, is_homogeneous, to_file};
 use crate::define::{Role, Scope, Term, node_of_shape};
 use crate::graph::{self, Graph, Random, State, Tensor, evaluate};
@@ -16,16 +17,11 @@ use gmpc_grammar::diagnostic::Diagnostic;
 const EXTREME: f64 = 1e9;
 
 /// The tensors of one unit layer for `act(w . x + b)`; `plain` has scale 1 and shift 0.
-pub(super) fn write(
-    module: &Module,
-    layer: &Layer,
-    unit: &Unit,
-    fan_in: usize,
-    plain: &Plain,
-) -> Result<Tensors, Diagnostic> {
-    let tensors = by_section(module, layer, unit, fan_in, plain)?;
+pub(super) fn write(module: &Module, of: &Patch, plain: &Plain) -> Result<Tensors, Diagnostic> {
+    let (layer, unit) = (&of.layer, &of.unit);
+    let tensors = by_section(module, of, plain)?;
     let Some(empty) = extreme(plain, &tensors) else {
-        check(layer, unit, fan_in, plain, &tensors)?;
+        check(of, plain, &tensors)?;
         return Ok(tensors);
     };
     // A unit without weights is a constant. If that constant is 0, an offset of 0 says so as well.
@@ -33,10 +29,10 @@ pub(super) fn write(
     for i in (0..plain.b.len()).filter(|&i| weightless(plain, i) && unit.activation == Activation::Relu) {
         without.b[i] = without.b[i].max(0.0);
     }
-    let tensors = by_section(module, layer, unit, fan_in, &without)?;
+    let tensors = by_section(module, of, &without)?;
     match extreme(&without, &tensors) {
         Some(_) => Err(complain::weightless(layer, unit, empty)),
-        None => check(layer, unit, fan_in, &without, &tensors).map(|()| tensors),
+        None => check(of, &without, &tensors).map(|()| tensors),
     }
 }
 
@@ -59,13 +55,8 @@ fn extreme(plain: &Plain, tensors: &Tensors) -> Option<usize> {
 }
 
 /// Evaluates the section.
-fn by_section(
-    module: &Module,
-    layer: &Layer,
-    unit: &Unit,
-    fan_in: usize,
-    plain: &Plain,
-) -> Result<Tensors, Diagnostic> {
+fn by_section(module: &Module, of: &Patch, plain: &Plain) -> Result<Tensors, Diagnostic> {
+    let (layer, unit) = (&of.layer, &of.unit);
     let definition = &unit.param.base.definition;
     let section = definition.body.statements.iter().find_map(|s| match s {
         Statement::From(from) => Some(from),
@@ -73,7 +64,7 @@ fn by_section(
     });
     let section = section.ok_or_else(|| complain::no_section(layer, unit))?;
     let [w, b] = &section.parameters[..] else { return Err(complain::section_parameters(section)) };
-    let sizes = Sizes::new(unit, &[fan_in]);
+    let sizes = Sizes::new(unit, &of.shape);
     let mut graph = Graph::default();
     let mut place = DrawPlace::new(&module.definitions, sizes, unit.bias, 0);
     let mut scope = Scope::new(&mut graph, &mut place, &unit.param.base);
@@ -82,7 +73,7 @@ fn by_section(
     for statement in &section.body.statements {
         scope.statement(statement)?;
     }
-    let states = super::fold::states(layer, unit, fan_in)?;
+    let states = super::fold::states(of)?;
     let mut written: Vec<&State> = Vec::new();
     for (state, origin) in states.iter().filter(|(_, origin)| matches!(origin, Origin::Parameter | Origin::Sign)) {
         let term = bound_value(&scope, layer, state, *origin, section, unit)?;
@@ -130,8 +121,9 @@ fn bound_value(
 }
 
 /// Folds what was written and compares it with what was meant.
-fn check(layer: &Layer, unit: &Unit, fan_in: usize, plain: &Plain, tensors: &Tensors) -> Result<(), Diagnostic> {
-    let mut again = fold(layer, unit, fan_in, tensors)?;
+fn check(of: &Patch, plain: &Plain, tensors: &Tensors) -> Result<(), Diagnostic> {
+    let (layer, unit) = (&of.layer, &of.unit);
+    let mut again = fold(of, tensors)?;
     if !is_homogeneous(unit.activation) && again.scale.iter().any(|s| *s != 1.0) {
         return Err(complain::curved(layer, unit));
     }

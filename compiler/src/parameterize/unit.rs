@@ -31,6 +31,8 @@ pub(crate) struct UnitValue {
     pub(crate) value: Id,
     /// `(a, act(a))` for each call.
     pub(crate) acts: Vec<(Id, Id)>,
+    /// The input of each call of `dot`: `x`, as modifiers have left it.
+    pub(crate) dots: Vec<Id>,
 }
 
 /// Sizes of a unit layer.
@@ -98,8 +100,8 @@ pub(crate) fn unit(
         Term::Node(_, Role::Batch) => node_of_shape(scope.graph, &term, &result_shape, result.span)?,
         _ => return Err(complain::not_per_example(result.span)),
     };
-    let acts = place.finish(&mut forward.graph)?;
-    Ok(UnitValue { value, acts })
+    let (acts, dots) = place.finish(&mut forward.graph)?;
+    Ok(UnitValue { value, acts, dots })
 }
 
 /// What is done in turn.

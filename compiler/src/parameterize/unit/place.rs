@@ -26,6 +26,7 @@ pub(crate) struct UnitPlace<'a> {
     mode: Mode,
     act: Act,
     acts: Vec<(Id, Id)>,
+    dots: Vec<Id>,
     statistics: Vec<Statistic>,
     /// The modifier that runs now, and its argument `momentum` or the parameterization's.
     modifier: Option<String>,
@@ -52,8 +53,8 @@ impl<'a> UnitPlace<'a> {
     ) -> Self {
         let sizes = Sizes::new(unit, &image::in_network(&input));
         let momentum = unit.param.base.arguments.get("momentum").cloned();
-        let (acts, statistics, modifier) = (vec![], vec![], None);
-        UnitPlace { store, layer, unit, sizes, input, mode, act, acts, statistics, modifier, momentum }
+        let (acts, dots, statistics, modifier) = (vec![], vec![], vec![], None);
+        UnitPlace { store, layer, unit, sizes, input, mode, act, acts, dots, statistics, modifier, momentum }
     }
 
     /// What follows belongs to a modifier, or again to the parameterization.
@@ -62,11 +63,11 @@ impl<'a> UnitPlace<'a> {
         self.momentum = modifier.unwrap_or(&self.unit.param.base).arguments.get("momentum").cloned();
     }
 
-    /// Names the statistics and hands over the calls of `act`.
+    /// Names the statistics and hands over the calls of `act`, and the inputs of `dot`.
     ///
     /// The parameterization's own are `running_mean` and `running_var`; a modifier's too, unless that name is taken:
     /// `mn.running_mean`. A name that is taken still gets a number.
-    pub(super) fn finish(self, graph: &mut Graph) -> Result<Vec<(Id, Id)>, Diagnostic> {
+    pub(super) fn finish(self, graph: &mut Graph) -> Result<(Vec<(Id, Id)>, Vec<Id>), Diagnostic> {
         if self.acts.is_empty() {
             return Err(complain::no_act(&self.unit.param.base.definition));
         }
@@ -83,7 +84,7 @@ impl<'a> UnitPlace<'a> {
             taken.push(name.clone());
             graph.states[statistic.state].name = name;
         }
-        Ok(self.acts)
+        Ok((self.acts, self.dots))
     }
 
     fn statistic(&mut self, graph: &mut Graph, x: Id, origin: Origin, span: Span) -> Result<Term, Diagnostic> {
@@ -132,13 +133,14 @@ impl<'a> UnitPlace<'a> {
         if sound { Ok(momentum) } else { Err(complain::bad_momentum(momentum, span)) }
     }
 
-    fn dot(&self, graph: &mut Graph, arguments: &[Term], span: Span) -> Result<Term, Diagnostic> {
+    fn dot(&mut self, graph: &mut Graph, arguments: &[Term], span: Span) -> Result<Term, Diagnostic> {
         let [Term::Node(w, Role::Weight), Term::Node(x, Role::Batch)] = arguments else {
             return Err(complain::bad_operands("dot", "a weight and a batch of examples", span));
         };
         if graph.shape(*w) != [self.sizes.fan_in, self.sizes.units] || graph.shape(*x) != self.input {
             return Err(complain::bad_operands("dot", "a weight `[units, fan_in]` and the layer's input", span));
         }
+        self.dots.push(*x);
         let product = match self.unit.product {
             Product::Dense { .. } => graph.matmul(*x, *w, false, false),
             Product::Convolution { window, .. } => {

@@ -204,6 +204,30 @@ fn winograd_agrees_with_plain_loops() {
 }
 
 #[test]
+fn long_sums_stay_accurate() {
+    let g = Geometry {
+        batch: 1,
+        height: 8,
+        width: 8,
+        channels: 512,
+        out_height: 8,
+        out_width: 8,
+        units: 64,
+        kernel: [3, 3],
+        stride: [1, 1],
+        pad: [1, 1],
+    };
+    agrees::<f32>(&[g], Algorithm::Direct, 2e-6);
+    agrees::<f32>(&[g], Algorithm::Winograd2, 1e-6);
+    agrees::<f32>(&[g], Algorithm::Winograd4, 3e-6);
+    let turned = Geometry { channels: 64, units: 512, ..g };
+    agrees::<f32>(&[turned], Algorithm::Winograd4, 3e-6);
+    let many =
+        Geometry { batch: 16, height: 24, width: 24, out_height: 24, out_width: 24, channels: 16, units: 16, ..g };
+    agrees::<f32>(&[many], Algorithm::Winograd4, 4e-6);
+}
+
+#[test]
 fn a_kernel_higher_than_the_registers_hold_runs_for_goes_on_from_memory() {
     let g = Geometry {
         batch: 2,

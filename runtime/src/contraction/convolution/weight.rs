@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 
 /// Most numbers of a slab and pixels of a group, chosen so that slab and packed gradients stay in the second-level cache.
 const SLAB: usize = 1 << 16;
-const PIXELS: usize = 512;
+const PIXELS: usize = 256;
 /// Rows of pixels in a group at most.
 const MOST_RUNS: usize = 128;
 /// Shares of the batch; fewer where their sums would be more than this many numbers.
@@ -158,11 +158,11 @@ impl<S: Simd> Shares<'_, S> {
             }
             for index in 0..g.units.div_ceil(panel::<S>()) {
                 let width = padded::<S>(g.units, index);
-                for at in 0..images * rows {
+                for (at, run) in runs.iter_mut().enumerate().take(images * rows) {
                     let (image_at, row_at) = (at / rows, at % rows);
                     let left = image_at * one + row_at * g.stride[0] * size[1] * g.channels;
                     let right = at * g.out_width * width;
-                    runs[at] = Run { left, right, depth: g.out_width };
+                    *run = Run { left, right, depth: g.out_width };
                     self.pack(image + image_at, row + row_at, index, pack.add(right));
                 }
                 self.panel(&runs[..images * rows], index, size[1] * g.channels, slab, pack, share);
@@ -185,7 +185,8 @@ impl<S: Simd> Shares<'_, S> {
                 let count = (columns - vector).min(S::LANES);
                 // SAFETY: `count` units from `first + vector` on exist; the row of the pack is `width` long.
                 unsafe {
-                    let value = S::load_first(self.dy.at(from + pixel * g.units + vector), count);
+                    let from = self.dy.at(from + pixel * g.units + vector);
+                    let value = if count == S::LANES { S::load(from) } else { S::load_first(from, count) };
                     value.store(to.add(pixel * width + vector));
                 }
             }

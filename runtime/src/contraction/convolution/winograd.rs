@@ -11,6 +11,8 @@
 //! at the input is the first formula with the kernel turned round. Lavin and Gray, Fast Algorithms for Convolutional Neural
 //! Networks, 2015 (arXiv:1509.09308).
 
+#![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
+
 mod grid;
 mod image;
 mod kernel;

@@ -18,8 +18,10 @@ use crate::contraction::simd::Simd;
 use crate::contraction::workers::Workers;
 use std::marker::PhantomData;
 
-/// Most panels of channels that a product runs over at once.
+/// Most panels of channels that a product runs over at once, and about how many channels: shorter sums, added up, round
+/// less than a single long one.
 const MOST_RUNS: usize = 16;
+const CHAIN: usize = 256;
 
 /// How the work is cut up, and how working memory is used.
 pub(in crate::contraction::convolution) struct Plan<S, P> {
@@ -200,10 +202,11 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
         let kernels = &self.kernels;
         let one = apart::<S>(kernels.rows * kernels.width);
         let columns = kernels.used(index).next_multiple_of(S::LANES);
+        let most = (CHAIN / panels.width).clamp(1, MOST_RUNS);
         let mut runs = [Run::default(); MOST_RUNS];
         for frequency in 0..P::FREQUENCIES {
-            for start in (0..panels.panels()).step_by(MOST_RUNS) {
-                let count = MOST_RUNS.min(panels.panels() - start);
+            for start in (0..panels.panels()).step_by(most) {
+                let count = most.min(panels.panels() - start);
                 for (at, run) in runs.iter_mut().enumerate().take(count) {
                     let panel = start + at;
                     let (left, right) = (panel * panels.rows * panels.width, panel * panels.width * kernels.width);

@@ -138,7 +138,7 @@ impl<S: Simd, P: Points> Phase<S> for Transforms<'_, S, P> {
         let (grid, rows) = (&self.plan.grid, row..row + rows);
         // SAFETY: the tiles exist; these rows of the panels are this job's alone.
         unsafe {
-            if job % 2 == 0 {
+            if job.is_multiple_of(2) {
                 let (pad, to) = (self.plan.g.pad.map(usize::cast_signed), self.to_x.at(0));
                 transform::<S, P::Image>(&self.x, grid, pad, self.first, rows, &self.x_panels, to);
             } else {

@@ -3,10 +3,12 @@
 
 use super::Simd;
 #[cfg(target_arch = "x86_64")]
-use super::{F32x8, F32x16, F64x4, F64x8, arch};
+use super::{F32x8, F32x16, F64x4, F64x8};
 use super::{PlainF32, PlainF64};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::math::Machine;
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as arch;
 use std::marker::PhantomData;
 
 /// What [`Machine`] asks for beyond [`Simd`], under the same names.

@@ -9,6 +9,8 @@ use gmpc_compiler::cost::flops;
 use gmpc_compiler::graph::{Role, State};
 use gmpc_compiler::net::{Layer, LayerKind, Product};
 use gmpc_compiler::program::Goal;
+use gmpc_compiler::window::Window;
+use gmpc_runtime::device::cpu::Cpu;
 use gmpc_runtime::network::Network;
 use gmpc_runtime::session::Programs;
 use serde_json::{Value, json};
@@ -21,7 +23,14 @@ struct Summary {
     flops_forward: u64,
     /// Gradients and the update; 0 where the file does not train.
     flops_backward: u64,
-    planned_bytes: usize,
+    /// Parameters alone.
+    parameter_bytes: usize,
+    /// Parameters, statistics and the optimizer's states.
+    state_bytes: usize,
+    /// Activations and what else a step keeps while it runs.
+    activation_bytes: usize,
+    /// What convolutions work in, on this machine.
+    workspace_bytes: usize,
 }
 
 /// One layer.
@@ -31,7 +40,8 @@ struct LayerRow {
     param: Option<String>,
     shape: Vec<usize>,
     parameters: usize,
-    /// Of the layer's product, forward, for the whole batch.
+    /// Forward, for the whole batch: two for each multiply-add of a product, one for each number that anything else computes
+    /// from.
     flops: u64,
 }
 
@@ -51,14 +61,17 @@ fn summarize(network: &Network, batch: usize) -> Result<Summary, Failure> {
     let forward = flops(&network.program(Goal::Predict, batch)?.graph);
     let step = network.program(step_goal(network), batch)?;
     let trains = step.goal == Goal::Train;
-    let states = network.layout().elements * network.precision().bytes();
+    let bytes = network.precision().bytes();
     Ok(Summary {
         layers: network.net.layers.iter().map(|layer| layer_row(network, layer, batch)).collect(),
         parameters: network.parameters(),
         batch,
         flops_forward: forward,
         flops_backward: if trains { flops(&step.graph).saturating_sub(forward) } else { 0 },
-        planned_bytes: states + step.code.scratch_bytes,
+        parameter_bytes: network.parameters() * bytes,
+        state_bytes: network.layout().elements * bytes,
+        activation_bytes: step.code.scratch_bytes,
+        workspace_bytes: Cpu::default().working_bytes(&step).unwrap_or(usize::MAX),
     })
 }
 
@@ -66,44 +79,62 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
     let own = |state: &&State| {
         state.role == Role::Parameter && state.name.rsplit_once('.').is_some_and(|(l, _)| l == layer.name)
     };
+    let input = layer.inputs.first().map_or(&[][..], |&i| &network.net.layers[i].shape);
+    let (seen, results) = (elements(input), elements(&layer.shape));
     let (kind, param, flops) = match &layer.kind {
         LayerKind::Unit(unit) => {
-            let input = layer.inputs.first().map_or(&[][..], |&i| &network.net.layers[i].shape);
             let fan_in = unit.product.fan_in(input).unwrap_or(usize::MAX);
-            let results: usize = layer.shape.iter().product();
             let (activation, product) = (unit.activation.to_string(), product_name(&unit.product));
             let kind = if activation == "identity" { product } else { format!("{product}, {activation}") };
-            (kind, Some(unit.param.to_string()), 2 * (fan_in.saturating_mul(results).saturating_mul(batch)) as u64)
+            (kind, Some(unit.param.to_string()), fan_in.saturating_mul(2).saturating_mul(results))
         }
-        other => (other.to_string(), None, 0),
+        LayerKind::MaxPool(window) => (window_name("max_pool", window), None, results.saturating_mul(window.area())),
+        LayerKind::AvgPool(window) => (window_name("avg_pool", window), None, results.saturating_mul(window.area())),
+        LayerKind::GlobalAvgPool => ("global_avg_pool".to_string(), None, seen),
+        LayerKind::Input | LayerKind::Flatten | LayerKind::Concat => (layer.kind.to_string(), None, 0),
+        LayerKind::Dropout { probability } => (format!("dropout {probability}"), None, 0),
+        LayerKind::MeanNorm { .. } => ("mean_norm".to_string(), None, results),
+        other => (other.to_string(), None, results),
     };
     LayerRow {
         name: layer.name.clone(),
         kind,
         param,
         shape: layer.shape.clone(),
-        parameters: network.layout().states.iter().filter(own).map(elements).sum(),
-        flops,
+        parameters: network.layout().states.iter().filter(own).map(|state| elements(&state.shape)).sum(),
+        flops: flops.saturating_mul(batch) as u64,
     }
 }
 
-/// `dense`, `conv 3x3`, `conv 7x7 stride 2x2`
+/// `dense`, `conv 3x3`, `conv 7x7 stride 2`
 fn product_name(product: &Product) -> String {
     match product {
         Product::Dense { .. } => "dense".to_string(),
-        Product::Convolution { window, .. } => {
-            let [[kh, kw], [sh, sw]] = [window.kernel, window.stride];
-            let stride = if window.stride == [1, 1] { String::new() } else { format!(" stride {sh}x{sw}") };
-            format!("conv {kh}x{kw}{stride}")
-        }
+        Product::Convolution { window, .. } => window_name("conv", window),
     }
 }
 
-fn elements(state: &State) -> usize {
-    state.shape.iter().product()
+/// `conv 3x3`, `max_pool 3x3 stride 2`: strides that are the usual ones are left out.
+fn window_name(name: &str, window: &Window) -> String {
+    let [[kh, kw], [sh, sw]] = [window.kernel, window.stride];
+    let usual = if name == "conv" { [1, 1] } else { window.kernel };
+    match window.stride == usual {
+        true => format!("{name} {kh}x{kw}"),
+        false if sh == sw => format!("{name} {kh}x{kw} stride {sh}"),
+        false => format!("{name} {kh}x{kw} stride {sh}x{sw}"),
+    }
+}
+
+fn elements(shape: &[usize]) -> usize {
+    shape.iter().product()
 }
 
 impl Summary {
+    /// All memory of a step.
+    fn planned_bytes(&self) -> usize {
+        self.state_bytes.saturating_add(self.activation_bytes).saturating_add(self.workspace_bytes)
+    }
+
     fn to_json(&self) -> Value {
         let layer = |layer: &LayerRow| {
             json!({
@@ -117,7 +148,11 @@ impl Summary {
             "batch": self.batch,
             "flops_forward": self.flops_forward,
             "flops_backward": self.flops_backward,
-            "planned_bytes": self.planned_bytes,
+            "parameter_bytes": self.parameter_bytes,
+            "state_bytes": self.state_bytes,
+            "activation_bytes": self.activation_bytes,
+            "workspace_bytes": self.workspace_bytes,
+            "planned_bytes": self.planned_bytes(),
         })
     }
 
@@ -135,17 +170,26 @@ impl Summary {
         let rows: Vec<_> = self.layers.iter().map(row).collect();
         let head = ["layer", "kind", "param", "shape", "parameters", "flops"];
         let experiment = &network.module.experiment;
+        let totals = [
+            ("parameters", thousands(self.parameters as u64)),
+            ("flops forward", thousands(self.flops_forward)),
+            ("flops backward", thousands(self.flops_backward)),
+            ("parameter memory", bytes(self.parameter_bytes as u64)),
+            ("planned memory", bytes(self.planned_bytes() as u64)),
+            ("- states", bytes(self.state_bytes as u64)),
+            ("- activations", bytes(self.activation_bytes as u64)),
+            ("- workspace", bytes(self.workspace_bytes as u64)),
+        ];
+        let width = totals.iter().map(|(_, number)| number.len()).max().unwrap_or(0);
+        let totals: Vec<String> = totals.iter().map(|(word, number)| format!("{word:<18}{number:>width$}")).collect();
         format!(
-            "model {}, param {}, {:?}, batch {}\n\n{}\n\nparameters      {:>14}\nflops forward   {:>14}\nflops backward  {:>14}\nplanned memory  {:>14}",
+            "model {}, param {}, {:?}, batch {}\n\n{}\n\n{}",
             experiment.model,
             experiment.param,
             experiment.precision,
             self.batch,
             draw(&head, &rows, stdout_is_colourful()),
-            thousands(self.parameters as u64),
-            thousands(self.flops_forward),
-            thousands(self.flops_backward),
-            bytes(self.planned_bytes as u64),
+            totals.join("\n"),
         )
     }
 }

@@ -107,6 +107,18 @@ pub(super) fn prefetch<T>(from: *const T) {
     let _ = from;
 }
 
+/// As [`prefetch`], into the second-level cache: for what will be read somewhat later.
+#[inline(always)]
+pub(super) fn prefetch_far<T>(from: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which reads nothing; every x86-64 processor has the instruction.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(from.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = from;
+}
+
 /// Something to do with the instructions of `S`.
 pub trait Work<S: Simd> {
     /// Does it. Implementations are `#[inline(always)]`: they become part of [`Simd::enter`].

@@ -6,7 +6,7 @@
 
 use super::pack::{Pack, packed, padded};
 use super::slab::{Images, fill};
-use super::tile::{Product, Run, panel, part};
+use super::tile::{Ahead, Product, Run, panel, part};
 use super::{Finish, Geometry, Prepare};
 use crate::contraction::memory::{At, Parts, Phase, aligned, all};
 use crate::contraction::simd::Simd;
@@ -347,6 +347,7 @@ impl<S: Simd> Bands<'_, S> {
                         target_stride: class.step[1] * columns,
                         add,
                         finish: Finish { bias, relu: self.relu && last },
+                        ahead: [Ahead::none(); 2],
                     });
                 }
                 add = true;

@@ -3,7 +3,7 @@
 #![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
 
 use super::Finish;
-use crate::contraction::simd::{Simd, Work};
+use crate::contraction::simd::{Simd, Work, prefetch_far};
 
 /// Columns of a full panel: as many vectors as a register tile has.
 pub(super) const fn panel<S: Simd>() -> usize {
@@ -32,6 +32,31 @@ pub(super) struct Run {
     pub(super) depth: usize,
 }
 
+/// What the next product will read, fetched bit by bit while this one computes: otherwise its first rows wait for memory.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead<T> {
+    pub(super) at: *const T,
+    /// How many elements.
+    pub(super) count: usize,
+}
+
+impl<T> Ahead<T> {
+    /// Nothing.
+    pub(super) fn none() -> Self {
+        Self { at: std::ptr::null(), count: 0 }
+    }
+
+    /// Fetches part `index` of `parts`.
+    #[inline(always)]
+    fn fetch(&self, index: usize, parts: usize) {
+        let line = 64 / size_of::<T>();
+        let lines = self.count.div_ceil(line).div_ceil(parts);
+        for at in index * lines..(index + 1) * lines {
+            prefetch_far(self.at.wrapping_add(at * line));
+        }
+    }
+}
+
 /// `C[i, j] (+)= sum over runs and p < run.depth of A[run + i, p] B[run + p, j]`, then what [`Finish`] says.
 ///
 /// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
@@ -51,6 +76,7 @@ pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
     /// Whether results are added to what C holds.
     pub(super) add: bool,
     pub(super) finish: Finish<S::Element>,
+    pub(super) ahead: [Ahead<S::Element>; 2],
 }
 
 impl<S: Simd, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
@@ -62,7 +88,13 @@ impl<S: Simd, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
             let (row, rows) = part(self.rows, S::TILE.0, tile);
             // SAFETY: `row + rows <= self.rows`; the caller vouches for the operands.
             unsafe {
-                self.tile_of(rows, width, self.left.add(row * left_stride), self.target.add(row * self.target_stride))
+                self.tile_of(
+                    tile,
+                    rows,
+                    width,
+                    self.left.add(row * left_stride),
+                    self.target.add(row * self.target_stride),
+                )
             }
         }
     }
@@ -74,12 +106,19 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
     /// # Safety
     /// As [`Product`].
     #[inline(always)]
-    unsafe fn tile_of(&self, rows: usize, width: usize, left: *const S::Element, target: *mut S::Element) {
+    unsafe fn tile_of(
+        &self,
+        index: usize,
+        rows: usize,
+        width: usize,
+        left: *const S::Element,
+        target: *mut S::Element,
+    ) {
         macro_rules! pick {
             ($($m:literal $v:literal),*) => {
                 match (rows, width) {
                     // SAFETY: passed on from the caller.
-                    $(($m, $v) if $m <= S::TILE.0 && $v <= S::TILE.1 => unsafe { self.tile::<$m, $v>(left, target) },)*
+                    $(($m, $v) if $m <= S::TILE.0 && $v <= S::TILE.1 => unsafe { self.tile::<$m, $v>(index, left, target) },)*
                     _ => debug_assert!(false, "no tile of {rows} x {width}"),
                 }
             };
@@ -95,11 +134,22 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
     /// # Safety
     /// As [`Product`].
     #[inline(always)]
-    unsafe fn tile<const M: usize, const V: usize>(&self, left: *const S::Element, target: *mut S::Element) {
+    unsafe fn tile<const M: usize, const V: usize>(
+        &self,
+        index: usize,
+        left: *const S::Element,
+        target: *mut S::Element,
+    ) {
         // SAFETY: the caller vouches for the operands.
         unsafe {
             let mut sums = [[S::zero(); V]; M];
-            for run in self.runs {
+            for (at, run) in self.runs.iter().enumerate() {
+                let parts = self.runs.len() * self.rows.div_ceil(S::TILE.0);
+                for ahead in &self.ahead {
+                    if ahead.count > 0 {
+                        ahead.fetch(index * self.runs.len() + at, parts);
+                    }
+                }
                 let (mut a, mut b) = (left.add(run.left), self.right.add(run.right));
                 for _ in 0..run.depth {
                     let mut line = [S::zero(); V];

@@ -4,7 +4,7 @@
 
 use super::pack::padded;
 use super::slab::{Images, fill};
-use super::tile::{Product, Run, panel, part, split};
+use super::tile::{Ahead, Product, Run, panel, part, split};
 use super::{Finish, Geometry, Prepare};
 use crate::contraction::memory::{At, Parts, Phase, aligned, all};
 use crate::contraction::simd::{Number, Simd};
@@ -225,6 +225,7 @@ impl<S: Simd> Shares<'_, S> {
                     target_stride: g.units,
                     add: true,
                     finish: Finish::none(),
+                    ahead: [Ahead::none(); 2],
                 });
             }
         }

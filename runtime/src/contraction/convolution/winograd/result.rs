@@ -11,7 +11,7 @@ use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::contraction::convolution::correlate::Side;
 use crate::contraction::convolution::slab::Images;
-use crate::contraction::convolution::tile::{Product, Run, part, split};
+use crate::contraction::convolution::tile::{Ahead, Product, Run, part, split};
 use crate::contraction::convolution::{Finish, Geometry, Prepare};
 use crate::contraction::memory::{At, Parts, Phase, aligned, all};
 use crate::contraction::simd::Simd;
@@ -34,6 +34,8 @@ pub(in crate::contraction::convolution) struct Plan<S, P> {
     /// Most tiles of a job, and groups that the panels of units fall into.
     tiles: usize,
     groups: usize,
+    /// Whether a job's transformed image is too large for the second-level cache.
+    far: bool,
     kernels: usize,
     images: usize,
     image: usize,
@@ -63,10 +65,11 @@ impl<S: Simd, P: Points> Plan<S, P> {
         let kernels = parts.take(unit_panel.panels() * P::FREQUENCIES * apart::<S>(unit_panel.rows * unit_panel.width));
         let image = (P::FREQUENCIES * Panels::new::<S>(tiles, from[2]).frequency).next_multiple_of(16);
         let images = parts.take(workers * image);
+        let far = image > CACHED;
         let product = P::FREQUENCIES * apart::<S>(tiles * unit_panel.width);
         let products = parts.take(workers * product);
         let types = PhantomData;
-        Self { side, grid, from, to, pad, tiles, groups, kernels, images, image, products, product, parts, types }
+        Self { side, grid, from, to, pad, tiles, groups, far, kernels, images, image, products, product, parts, types }
     }
 
     pub(in crate::contraction::convolution) fn elements(&self) -> usize {
@@ -205,6 +208,19 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
         let most = (CHAIN / panels.width).clamp(1, MOST_RUNS);
         let mut runs = [Run::default(); MOST_RUNS];
         for frequency in 0..P::FREQUENCIES {
+            // The next frequency's; behind the last one the next panel's kernels follow, and the image begins again.
+            let next = (frequency + 1) % P::FREQUENCIES;
+            // SAFETY: addresses inside the transformed kernels or one behind them, and inside the image.
+            let ahead = unsafe {
+                let far = if self.plan.far { panels.frequency } else { 0 };
+                [
+                    Ahead {
+                        at: self.weights.at((index * P::FREQUENCIES + frequency + 1) * one).cast_const(),
+                        count: one,
+                    },
+                    Ahead { at: image.add(next * panels.frequency), count: far },
+                ]
+            };
             for start in (0..panels.panels()).step_by(most) {
                 let count = most.min(panels.panels() - start);
                 for (at, run) in runs.iter_mut().enumerate().take(count) {
@@ -226,6 +242,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
                         target_stride: kernels.width,
                         add: start > 0,
                         finish: Finish::none(),
+                        ahead: if start == 0 { ahead } else { [Ahead::none(); 2] },
                     });
                 }
             }

@@ -8,7 +8,7 @@ use super::image::transform;
 use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::contraction::convolution::slab::Images;
-use crate::contraction::convolution::tile::{Product, Run, panel, part};
+use crate::contraction::convolution::tile::{Ahead, Product, Run, panel, part, split};
 use crate::contraction::convolution::{Finish, Geometry, Prepare};
 use crate::contraction::memory::{At, Parts, Phase, aligned, all};
 use crate::contraction::simd::Simd;
@@ -20,6 +20,9 @@ use std::marker::PhantomData;
 const NUMBERS: (usize, usize) = (1 << 20, 10 << 20);
 /// Tiles that a job transforms.
 const TILES: usize = 16;
+/// Tiles of a run, about, and most runs of a product.
+const RUN: usize = 64;
+const MOST_RUNS: usize = 32;
 /// Pairs of panels from which on one job does all frequencies of a pair.
 const PAIRS: usize = 16;
 
@@ -203,20 +206,34 @@ impl<S: Simd, P: Points> Pairs<'_, S, P> {
         let (x, dy) = (&self.x_panels, &self.dy_panels);
         let (channels, units) = (pair / dy.panels(), pair % dy.panels());
         let rows = x.used(channels);
-        // SAFETY: the frequency of the panels lies inside x and dy; the sums have room for it.
+        // Short runs, so that what comes next is fetched in many small bits.
+        let count = x.rows.div_ceil(RUN).clamp(1, MOST_RUNS);
+        let mut runs = [Run::default(); MOST_RUNS];
+        for (at, run) in runs.iter_mut().enumerate().take(count) {
+            let (first, depth) = split(x.rows, count, at);
+            *run = Run { left: first * x.width, right: first * dy.width, depth };
+        }
+        // SAFETY: the frequency of the panels lies inside x and dy; the sums have room for it. What comes next is not read.
         unsafe {
+            let left = self.x.at(frequency * x.frequency + channels * x.rows * x.width).cast_const();
+            let right = self.dy.at(frequency * dy.frequency + units * dy.rows * dy.width).cast_const();
+            let ahead = [
+                Ahead { at: left.wrapping_add(x.frequency), count: x.rows * x.width },
+                Ahead { at: right.wrapping_add(dy.frequency), count: dy.rows * dy.width },
+            ];
             S::enter(Product::<S, true> {
                 rows,
                 columns: dy.used(units).next_multiple_of(S::LANES),
-                runs: &[Run { left: 0, right: 0, depth: x.rows }],
-                left: self.x.at(frequency * x.frequency + channels * x.rows * x.width),
+                runs: &runs[..count],
+                left,
                 left_stride: x.width,
-                right: self.dy.at(frequency * dy.frequency + units * dy.rows * dy.width),
+                right,
                 right_stride: dy.width,
                 target: sums.add(frequency * Plan::<S, P>::frequency(&self.plan.g)),
                 target_stride: dy.width,
                 add: !self.begin,
                 finish: Finish::none(),
+                ahead,
             });
         }
     }

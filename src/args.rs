@@ -158,10 +158,11 @@ pub struct EvalArgs {
 pub struct PredictArgs {
     /// The run folder
     pub run: PathBuf,
-    /// Rows of features: a table as the run's data set has it (with or without the target), or an NPY file
-    #[arg(long, short, value_name = "FILE")]
-    pub input: PathBuf,
-    /// Where predictions go: `.csv` or `.npy`; without one, CSV on standard output
+    /// Rows of features: a table as the run's data set has it (with or without the target), or an NPY file; of a run on
+    /// images: image files, and folders of them
+    #[arg(long, short, value_name = "FILE", num_args = 1.., required = true)]
+    pub input: Vec<PathBuf>,
+    /// Where predictions go: `.csv` or `.npy`; without one, CSV on standard output, for images the five best classes
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
@@ -307,12 +308,12 @@ pub enum DataCommand {
     /// The data sets of the standard library, and whether they are here
     List(DataDirArgs),
     /// One data set: what it is, its files, what is in them
-    Info(DataNameArgs),
+    Info(DataInfoArgs),
     /// Download a data set and check it
     Fetch(DataNameArgs),
     /// Make a table or array of yours a data set of the data folder, and print its declaration
     Import(DataImportArgs),
-    /// Compare the files that are here with their checksums
+    /// Look through the files that are here: checksums of tables, every image of a set of images
     Verify {
         /// Such as `uci.yacht`; without one, every data set that is here
         name: Option<String>,
@@ -326,6 +327,18 @@ pub enum DataCommand {
 pub struct DataNameArgs {
     /// Such as `uci.yacht`; or a `.gmpnet` file, for the data set it uses
     pub name: String,
+    #[command(flatten)]
+    pub data: DataDirArgs,
+}
+
+/// A data set to look at.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct DataInfoArgs {
+    /// Such as `uci.yacht`; or a `.gmpnet` file, for the data set it uses
+    pub name: String,
+    /// Of images: write a contact sheet here, a row of images for each class
+    #[arg(long, value_name = "FILE.png")]
+    pub preview: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataDirArgs,
 }

@@ -8,6 +8,9 @@ use crate::project::{device, tell};
 use gmpc_runtime::predict::{Predictions, predict};
 use serde_json::json;
 
+/// Classes of an image that are printed.
+const BEST: usize = 5;
+
 /// Predicts and writes.
 ///
 /// # Errors
@@ -24,15 +27,31 @@ pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
             output.note(format_args!("{} predictions in {path}", predictions.rows));
         }
         None if output.json => lines(&predictions, output),
+        None if !predictions.files.is_empty() => to_stdout(&best(&predictions).trim_end()),
         None => to_stdout(&predictions.to_csv().trim_end()),
     }
     Ok(())
+}
+
+/// A line an image: its file, and its best classes.
+fn best(predictions: &Predictions) -> String {
+    let line = |(row, file): (usize, &String)| {
+        let best =
+            predictions.best(row, BEST).into_iter().map(|(name, share)| format!("{name} {:.1} %", 100.0 * share));
+        format!("{file}: {}\n", best.collect::<Vec<_>>().join(", "))
+    };
+    predictions.files.iter().enumerate().map(line).collect()
 }
 
 /// One JSON line a row.
 fn lines(predictions: &Predictions, output: &Output) {
     for (row, values) in predictions.values.chunks(predictions.outputs.max(1)).enumerate() {
         let class = predictions.classes.get(row);
-        output.line(&json!({ "event": "prediction", "row": row, "values": values, "class": class }));
+        let mut line = json!({ "event": "prediction", "row": row, "values": values, "class": class });
+        if let Some(file) = predictions.files.get(row) {
+            line["file"] = json!(file);
+            line["best"] = json!(predictions.best(row, BEST));
+        }
+        output.line(&line);
     }
 }

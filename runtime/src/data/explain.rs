@@ -2,7 +2,7 @@
 
 use gmpc_grammar::explain::Page;
 
-/// The pages of E0750 to E0763, by code.
+/// The pages of E0750 to E0765, by code.
 pub fn pages() -> impl Iterator<Item = &'static Page> {
     PAGES.iter()
 }
@@ -110,6 +110,21 @@ const PAGES: &[Page] = &[
                 nothing that is already there is written over; and it has to be clear what the inputs and the targets are.",
         wrong: "gmpc data import coffee.csv --name \"my coffee\"",
         right: "gmpc data import coffee.csv --name mine.coffee",
+    },
+    Page {
+        code: "E0764",
+        about: "A batch of images, an archive or a photograph is cut off, damaged, or not what it is read as; the message names \
+                the file and the reason. Pickles are read without running anything: one that names anything but what arrays \
+                are made of is refused. `gmpc data verify NAME` finds all such files at once, before anything is trained.",
+        wrong: "",
+        right: "",
+    },
+    Page {
+        code: "E0765",
+        about: "An image has another size than the declaration states, or is smaller than the window that is to be cut out \
+                of it. A resize that comes first in `transform` gives every image one size.",
+        wrong: "data = images(\"pets\", classes = 2, transform = center_crop(224))",
+        right: "data = images(\"pets\", classes = 2, transform = [resize_shorter(256), center_crop(224)])",
     },
 ];
 

@@ -9,9 +9,9 @@
 mod checksum;
 mod download;
 
-use super::{DataError, Directories};
+use super::{DataError, Directories, images};
 pub use checksum::{Verdict, Verified, verify};
-use gmpc_compiler::experiment::{DataSource, DataSpec, FileSpec};
+use gmpc_compiler::experiment::{DataSource, DataSpec, FileSpec, Images};
 use std::path::PathBuf;
 
 /// Larger files are refused: no data set declared as one table or array is meant to be larger.
@@ -64,7 +64,29 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<Fetched>, DataError> {
     let agent = download::agent(true);
-    files(spec).into_iter().map(|file| fetch_file(file, directories, &agent, progress)).collect()
+    if let Some(missing) = spec.images().filter(|images| images.archive.is_none()).map(|i| placed(spec, i, directories))
+    {
+        return missing;
+    }
+    let fetched: Vec<Fetched> = files(spec)
+        .into_iter()
+        .map(|file| fetch_file(file, directories, &agent, progress))
+        .collect::<Result<_, _>>()?;
+    if let (Some(images), Some(archive)) = (spec.images(), fetched.first()) {
+        images::unpack(&archive.path, images, directories)?;
+    }
+    Ok(fetched)
+}
+
+/// Images without an address: here, or to be put in their place by hand.
+fn placed(spec: &DataSpec, images: &Images, directories: &Directories) -> Result<Vec<Fetched>, DataError> {
+    match images::files(images, directories)?.into_iter().find(|file| file.bytes.is_none()) {
+        None => Ok(vec![]),
+        Some(missing) => {
+            let help = format!("put it at `{}` (`.gz` and `.xz` may stay packed)", missing.path.display());
+            Err(DataError::data("E0760", &spec.name, "nothing says where it can be fetched from").help(help))
+        }
+    }
 }
 
 fn fetch_file(

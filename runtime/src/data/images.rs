@@ -10,9 +10,12 @@
 //! for an image is a function of the run's seed, the epoch and the image, so nothing depends on threads.
 
 mod batches;
+mod check;
 mod decode;
+mod describe;
 mod draws;
 mod feed;
+mod files;
 mod folder;
 mod idx;
 mod locate;
@@ -21,12 +24,22 @@ mod npz;
 mod open;
 mod parts;
 mod pickle;
+mod predicted;
 mod render;
 mod rows;
 mod set;
 mod shapes;
 mod steps;
+mod unpack;
 
+pub use check::{Checked, check, is_image};
+pub use describe::{Described, describe, preview};
+pub use files::{SetFile, files};
 pub use parts::{ImagePart, ImageParts, prepare};
+pub use predicted::{collect, rows_of};
 pub use rows::{Draw, ImageRows};
 pub use set::{ImageSet, Store, load};
+pub use unpack::unpack;
+
+#[cfg(test)]
+mod declared;

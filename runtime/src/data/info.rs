@@ -2,8 +2,8 @@
 
 use super::fetch::files;
 use super::standardize::moments;
-use super::{DataError, Dataset, Directories, load};
-use gmpc_compiler::experiment::{DataSource, DataSpec, FileSpec, Split, Standardize, Task};
+use super::{DataError, Dataset, Directories, images, load};
+use gmpc_compiler::experiment::{DataSource, DataSpec, FileSpec, Images, Normalize, Split, Standardize, Task};
 use serde::Serialize;
 
 /// A data set as its declaration and its files describe it.
@@ -29,8 +29,14 @@ pub struct Info {
     pub split: String,
     /// `none`, `features` or `all`
     pub standardize: &'static str,
-    /// What is in the files; `None` if they were not read.
+    /// Of images: how pixels become numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<String>,
+    /// What is in the files; `None` if they were not read, and of images.
     pub contents: Option<Contents>,
+    /// Of images: what is in the files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<images::Described>,
 }
 
 /// One file of a data set.
@@ -92,7 +98,10 @@ pub struct ClassInfo {
 /// # Errors
 /// `E0752` for a path that leaves the data directory.
 pub fn outline(spec: &DataSpec, directories: &Directories) -> Result<Info, DataError> {
-    let files = files(spec).into_iter().map(|file| file_info(file, directories)).collect::<Result<Vec<_>, _>>()?;
+    let files = match spec.images() {
+        Some(images) => image_files(images, directories)?,
+        None => files(spec).into_iter().map(|file| file_info(file, directories)).collect::<Result<Vec<_>, _>>()?,
+    };
     Ok(Info {
         name: spec.name.clone(),
         docs: spec.docs.iter().map(|line| line.trim().to_string()).collect(),
@@ -111,8 +120,32 @@ pub fn outline(spec: &DataSpec, directories: &Directories) -> Result<Info, DataE
             Standardize::Features => "features",
             Standardize::All => "all",
         },
+        normalize: spec.images().map(|images| normalize_text(&images.normalize)),
         contents: None,
+        images: None,
     })
+}
+
+/// The files of a set of images; the address is that of the archive they come in.
+fn image_files(images: &Images, directories: &Directories) -> Result<Vec<FileInfo>, DataError> {
+    let mut url = images.archive.as_ref().and_then(|archive| archive.url.clone());
+    let mut sha256 = images.archive.as_ref().and_then(|archive| archive.sha256.clone());
+    let files = images::files(images, directories)?.into_iter();
+    Ok(files
+        .map(|file| {
+            let path = file.path.display().to_string();
+            FileInfo { path, bytes: file.bytes, url: url.take(), sha256: sha256.take() }
+        })
+        .collect())
+}
+
+fn normalize_text(normalize: &Normalize) -> String {
+    match normalize {
+        Normalize::Unit => "none".to_string(),
+        Normalize::Centre => "centre".to_string(),
+        Normalize::Channels => "channels".to_string(),
+        Normalize::Stated { mean, deviation } => format!("channels(mean = {mean:?}, deviation = {deviation:?})"),
+    }
 }
 
 /// Everything, for `gmpc data info`: reads the files if they are there.
@@ -121,6 +154,10 @@ pub fn outline(spec: &DataSpec, directories: &Directories) -> Result<Info, DataE
 /// Those of [`load`] if the files are there and something is wrong with them.
 pub fn info(spec: &DataSpec, directories: &Directories) -> Result<Info, DataError> {
     let outline = outline(spec, directories)?;
+    if let Some(images) = spec.images() {
+        let described = outline.present.then(|| images::describe(spec, images, directories)).transpose()?;
+        return Ok(Info { images: described, ..outline });
+    }
     let contents = if outline.present { Some(contents(spec, &load(spec, directories)?)) } else { None };
     Ok(Info { contents, ..outline })
 }

@@ -229,7 +229,7 @@ fn a_finished_run_is_evaluated_predicted_with_and_converted() {
     }
     let input = place.path().join("new.csv");
     std::fs::write(&input, "x\n-10\n0.5\n10\n").unwrap();
-    let (found, _) = crate::predict::predict(&path, &input, &directories, &device()).unwrap();
+    let (found, _) = crate::predict::predict(&path, &[input], &directories, &device()).unwrap();
     assert_eq!((found.rows, found.outputs), (3, 1));
     // In the file's units: y runs from about -5 to 5 over this range.
     assert!(found.values[2] - found.values[0] > 3.0, "{:?}", found.values);

@@ -17,7 +17,9 @@ pub fn run(data: &DataDirArgs, output: &Output) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for name in names()? {
         let (spec, directories) = find(&name, data)?;
-        let info = outline(&spec, &directories)?;
+        let mut info = outline(&spec, &directories)?;
+        let shape = spec.declared_shape();
+        info.features = info.features.or(shape.as_ref().map(|shape| shape.iter().product()));
         output.line(&json!({
             "event": "dataset", "name": info.name, "task": info.task, "present": info.present,
             "features": info.features, "classes": info.classes, "docs": info.docs,

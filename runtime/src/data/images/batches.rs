@@ -61,6 +61,21 @@ pub(super) fn read(
     Ok(ImageSet { store: Arc::new(Store::Kept { shape, pixels }), labels, train: trained, names })
 }
 
+/// Are all labels of a file classes of the set?
+///
+/// # Errors
+/// `E0757` for the first that is none.
+pub(super) fn labels_fit(
+    batch: &Batch,
+    path: &Path,
+    source: &Batches,
+    classes: Option<usize>,
+) -> Result<(), DataError> {
+    let (first, count) = (i64::from(source.first_label), classes.unwrap_or(u32::MAX as usize));
+    let strange = batch.labels.iter().position(|&label| class(label, first, count).is_none());
+    strange.map_or(Ok(()), |image| Err(out_of_range(path, image, batch.labels[image], first, count)))
+}
+
 fn class(label: i64, first: i64, count: usize) -> Option<u32> {
     let class = label.checked_sub(first).and_then(|class| u32::try_from(class).ok())?;
     ((class as usize) < count).then_some(class)

@@ -3,7 +3,8 @@
 
 use super::render::Picture;
 use crate::data::DataError;
-use image::{ColorType, ImageDecoder, ImageReader, Limits};
+use image::codecs::png::PngEncoder;
+use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -49,7 +50,7 @@ pub(super) fn pixels(bytes: &[u8], picture: &mut Picture) -> Result<(), String> 
 
 fn decode(bytes: &[u8], picture: &mut Picture) -> Result<(), String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
-    if reader.format().is_none() {
+    if !matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png)) {
         return Err("it is neither JPEG nor PNG".to_string());
     }
     let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
@@ -82,6 +83,25 @@ fn is_cut_off(bytes: &[u8]) -> bool {
         (Some(scan), Some(end)) => end < scan,
         _ => true,
     }
+}
+
+/// Encodes three channels as PNG.
+pub(super) fn png(pixels: &[u8], width: usize, height: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let side = |n: usize| u32::try_from(n).map_err(|_| "it is too large".to_string());
+    let encoder = PngEncoder::new(&mut bytes);
+    let written = encoder.write_image(pixels, side(width)?, side(height)?, ExtendedColorType::Rgb8);
+    written.map(|()| bytes).map_err(|e| e.to_string())
+}
+
+/// Three channels to one, as ITU-R BT.601 weighs them.
+pub(super) fn to_grey(picture: &mut Picture) {
+    let grey = |&[r, g, b]: &[u8; 3]| {
+        let sum = 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b);
+        u8::try_from((sum + 500) / 1000).unwrap_or(u8::MAX)
+    };
+    picture.pixels = picture.pixels.as_chunks::<3>().0.iter().map(grey).collect();
+    picture.channels = 1;
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const MOST_FILES: usize = 1 << 26;
 pub(super) fn read(
     train: &str,
     test: Option<&str>,
-    size: Option<[usize; 2]>,
+    shape: Option<[usize; 3]>,
     set: &str,
     directories: &Directories,
 ) -> Result<ImageSet, DataError> {
@@ -37,7 +37,8 @@ pub(super) fn read(
         }
         list(&test, &names, &mut paths, &mut labels)?;
     }
-    Ok(ImageSet { store: Arc::new(Store::Files { paths, size }), labels, train: trained, names })
+    let (channels, size) = (shape.map_or(3, |shape| shape[2]), shape.map(|[height, width, _]| [height, width]));
+    Ok(ImageSet { store: Arc::new(Store::Files { channels, paths, size }), labels, train: trained, names })
 }
 
 fn find(path: &str, set: &str, directories: &Directories) -> Result<PathBuf, DataError> {
@@ -70,7 +71,7 @@ fn classes(folder: &Path) -> Result<Vec<String>, DataError> {
 }
 
 /// Everything in a folder, hidden files left out, in the order of names.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let entries = std::fs::read_dir(folder).map_err(|e| DataError::io(folder, "list it", &e))?;
     let mut paths = Vec::new();
     for entry in entries {

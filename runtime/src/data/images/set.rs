@@ -17,8 +17,10 @@ pub enum Store {
         /// `[images, height, width, channels]`
         pixels: Vec<u8>,
     },
-    /// Photographs, decoded when they are needed, always to three channels.
+    /// Photographs, decoded when they are needed.
     Files {
+        /// 3, or 1: made grey.
+        channels: usize,
         /// In the order of the images.
         paths: Vec<PathBuf>,
         /// Height and width that each must have, where the declaration states them.
@@ -42,8 +44,11 @@ impl Store {
                 picture.pixels.extend_from_slice(&pixels[image * bytes..][..bytes]);
                 Ok(())
             }
-            Store::Files { paths, size } => {
+            Store::Files { channels, paths, size } => {
                 decode::read(&paths[image], picture)?;
+                if *channels == 1 {
+                    decode::to_grey(picture);
+                }
                 match size {
                     Some([height, width]) if [picture.height, picture.width] != [*height, *width] => {
                         let reason = format!("the image is {}×{}, not {height}×{width}", picture.height, picture.width);
@@ -106,13 +111,7 @@ pub(super) fn read(spec: &DataSpec, images: &Images, directories: &Directories) 
             batches::read(source, shape.unwrap_or([32, 32, 3]), spec.classes, &spec.name, directories)
         }
         ImageSource::Idx(source) => idx::read(source, shape.unwrap_or([28, 28, 1]), &spec.name, directories),
-        ImageSource::Folder { train, test } => folder::read(
-            train,
-            test.as_deref(),
-            shape.map(|[height, width, _]| [height, width]),
-            &spec.name,
-            directories,
-        ),
+        ImageSource::Folder { train, test } => folder::read(train, test.as_deref(), shape, &spec.name, directories),
         ImageSource::Shapes { train, test, draw } => shapes::render(*train, *test, *draw, &spec.name),
     }?;
     checked(set, spec)

@@ -121,7 +121,7 @@ fn window(
 }
 
 /// To another size, linear between pixels and averaging where it shrinks.
-fn resize(picture: &mut Picture, height: usize, width: usize, scratch: &mut Scratch) -> Result<(), String> {
+pub(super) fn resize(picture: &mut Picture, height: usize, width: usize, scratch: &mut Scratch) -> Result<(), String> {
     if [height, width] == [picture.height, picture.width] {
         return Ok(());
     }

@@ -9,6 +9,7 @@ mod exit_codes;
 mod fuzz;
 mod golden;
 mod gradients;
+mod images;
 mod readme;
 mod support;
 mod tidy;

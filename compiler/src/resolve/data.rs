@@ -225,7 +225,7 @@ fn spec(said: &Said<'_>, context: &mut Context<'_>) -> Option<DataSpec> {
     let is_images = matches!(source, DataSource::Images(_));
     let split = split::fitting(split?, &source, said, context)?;
     let unscaled = if is_formula || is_images { Standardize::None } else { Standardize::Features };
-    let task = if is_images { image_task(said, context)? } else { task? };
+    let task = if is_images { image_task(said, task, context)? } else { task? };
     Some(DataSpec {
         name: said.name.clone(),
         docs: said.docs.clone(),
@@ -256,16 +256,15 @@ fn task(said: &Said<'_>, context: &mut Context<'_>) -> Option<Task> {
     }
 }
 
-/// Images have classes.
-fn image_task(said: &Said<'_>, context: &mut Context<'_>) -> Option<Task> {
-    match said.expr("task").map(|expr| (expr, task(said, context))) {
-        Some((expr, Some(Task::Regression))) => context.keep(Err(vec![
+/// Images have classes; `read` is what the settings say, `None` where that is wrong and has been told.
+fn image_task(said: &Said<'_>, read: Option<Task>, context: &mut Context<'_>) -> Option<Task> {
+    match (read?, said.expr("task")) {
+        (Task::Regression, Some(expr)) => context.keep(Err(vec![
             Diagnostic::error("E0702", "images have classes, so this is no regression")
                 .label(expr.span, "a regression here")
                 .label(said.span, "images")
                 .help("leave `task` out"),
         ])),
-        Some((_, None)) => None,
         _ => Some(Task::Classification),
     }
 }

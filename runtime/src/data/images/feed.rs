@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 /// Bytes of a piece, about, and of all pieces that wait.
 const PIECE_BYTES: usize = 1 << 19;
-const WAITING_BYTES: usize = 96 << 20;
+const WAITING_BYTES: usize = 32 << 20;
 /// Images of a piece at most.
 const MOST_IN_PIECE: usize = 64;
 
@@ -66,7 +66,7 @@ impl Feed {
         workers: usize,
     ) -> Self {
         let in_piece = (PIECE_BYTES / source.bytes().max(1)).clamp(1, MOST_IN_PIECE);
-        let window = (WAITING_BYTES / (in_piece * source.bytes()).max(1)).clamp(workers + 1, 256);
+        let window = (WAITING_BYTES / (in_piece * source.bytes()).max(1)).clamp(workers + 1, 64.max(workers + 1));
         let first = from / in_piece;
         let state = Mutex::new(State { next: first, wanted: first, ..State::default() });
         let source = Arc::clone(source);

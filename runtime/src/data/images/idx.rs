@@ -92,3 +92,6 @@ fn header(path: &Path, bytes: &[u8], axes: &[usize]) -> Result<usize, DataError>
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

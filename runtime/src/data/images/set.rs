@@ -91,6 +91,7 @@ pub struct ImageSet {
 pub fn load(spec: &DataSpec, images: &Images, directories: &Directories) -> Result<Arc<ImageSet>, DataError> {
     static LAST: Mutex<Option<(String, Arc<ImageSet>)>> = Mutex::new(None);
     let key = format!("{:?} {:?} {:?} {directories:?}", images.source, images.shape, spec.classes);
+    // Held while reading, which uses rayon's threads: nothing that runs on those asks for a set.
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((kept, set)) = last.as_ref()
         && *kept == key

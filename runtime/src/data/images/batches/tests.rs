@@ -151,6 +151,18 @@ fn a_compressed_file_never_grows_beyond_what_its_format_allows() {
     }
 }
 
+#[test]
+fn a_dictionary_of_gigabytes_is_not_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.xz");
+    let mut bytes = BINARY_XZ.to_vec();
+    let place = bytes.windows(2).position(|pair| pair == [0x21, 1]).unwrap();
+    bytes[place + 2] = 39; // 3 GiB
+    std::fs::write(&path, &bytes).unwrap();
+    let error = open::read(&path, 1000).unwrap_err();
+    assert!(error.code == "E0753" && error.reason.contains("a dictionary of more than"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]

@@ -59,6 +59,43 @@ fn what_is_no_whole_image_is_refused_with_a_reason() {
     assert_eq!(decoded(b"GIF89a, or so it says").unwrap_err(), "it is neither JPEG nor PNG");
 }
 
+/// Bits to bytes, with the zero that follows each 0xFF in a scan.
+fn packed(bits: &str) -> Vec<u8> {
+    let full = format!("{bits}{}", "1".repeat(bits.len().wrapping_neg() % 8));
+    let bytes = (0..full.len() / 8).map(|i| u8::from_str_radix(&full[8 * i..8 * i + 8], 2).unwrap());
+    bytes.flat_map(|byte| if byte == 0xFF { vec![byte, 0] } else { vec![byte] }).collect()
+}
+
+/// An 8x8 JPEG of one colour in CMYK, as Adobe's programs write it: 255 is no ink.
+fn cmyk() -> Vec<u8> {
+    let mut file = vec![0xFF, 0xD8];
+    let mut segment = |marker: u8, bytes: &[u8]| {
+        file.extend([0xFF, marker, 0, u8::try_from(bytes.len() + 2).unwrap()]);
+        file.extend(bytes);
+    };
+    segment(0xEE, b"Adobe\x00\x64\x00\x00\x00\x00\x00");
+    segment(0xDB, &[&[0][..], &[1; 64]].concat());
+    let components = [1, 2, 3, 4].map(|id| [id, 0x11, 0]).concat();
+    segment(0xC0, &[&[8, 0, 8, 0, 8, 4][..], &components].concat());
+    // One table each: differences of 0 and of 10 bits; nothing but the end of a block.
+    segment(0xC4, &[&[0, 1, 1][..], &[0; 14], &[0, 10]].concat());
+    segment(0xC4, &[&[0x10, 1][..], &[0; 15], &[0]].concat());
+    segment(0xDA, &[&[4][..], &[1, 2, 3, 4].map(|id| [id, 0]).concat(), &[0, 63, 0]].concat());
+    // 8 * (value - 128) is the mean of a block: -1016 is all ink but a 255th, 1016 is none.
+    let (ink, none) = ("1000000001110", "1011111110000");
+    file.extend(packed(&[ink, none, none, none].concat()));
+    file.extend([0xFF, 0xD9]);
+    file
+}
+
+#[test]
+fn cyan_ink_becomes_green_and_blue_light() {
+    let picture = decoded(&cmyk()).unwrap();
+    assert_eq!((picture.height, picture.width, picture.channels), (8, 8, 3));
+    let pixel = &picture.pixels[..3];
+    assert!(pixel[0] < 6 && pixel[1] > 249 && pixel[2] > 249, "{pixel:?}");
+}
+
 #[test]
 fn a_header_of_gigantic_sides_costs_no_memory() {
     let mut file = jpeg(3);

@@ -23,7 +23,7 @@ use super::simd::{Number, Simd};
 use super::workers::Workers;
 use winograd::points::{Four, Points, Two};
 
-/// The sizes of a convolution.
+/// The sizes of a convolution. All but the batch and the padding are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // named as in the formula
 pub struct Geometry {

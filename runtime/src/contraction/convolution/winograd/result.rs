@@ -34,7 +34,7 @@ pub(in crate::contraction::convolution) struct Plan<S, P> {
     /// Most tiles of a job, and groups that the panels of units fall into.
     tiles: usize,
     groups: usize,
-    /// Whether a job's transformed image is too large for the second-level cache.
+    /// Whether kernels come from memory, and a job's image does not fit the second-level cache.
     far: bool,
     kernels: usize,
     images: usize,
@@ -65,7 +65,7 @@ impl<S: Simd, P: Points> Plan<S, P> {
         let kernels = parts.take(unit_panel.panels() * P::FREQUENCIES * apart::<S>(unit_panel.rows * unit_panel.width));
         let image = (P::FREQUENCIES * Panels::new::<S>(tiles, from[2]).frequency).next_multiple_of(16);
         let images = parts.take(workers * image);
-        let far = image > CACHED;
+        let far = P::FREQUENCIES * from[2] * to[2] >= MEMORY;
         let product = P::FREQUENCIES * apart::<S>(tiles * unit_panel.width);
         let products = parts.take(workers * product);
         let types = PhantomData;
@@ -212,14 +212,10 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
             let next = (frequency + 1) % P::FREQUENCIES;
             // SAFETY: addresses inside the transformed kernels or one behind them, and inside the image.
             let ahead = unsafe {
-                let far = if self.plan.far { panels.frequency } else { 0 };
-                [
-                    Ahead {
-                        at: self.weights.at((index * P::FREQUENCIES + frequency + 1) * one).cast_const(),
-                        count: one,
-                    },
-                    Ahead { at: image.add(next * panels.frequency), count: far },
-                ]
+                let kernels = self.weights.at((index * P::FREQUENCIES + frequency + 1) * one).cast_const();
+                let image = image.add(next * panels.frequency);
+                let [kernel_count, image_count] = if self.plan.far { [one, panels.frequency] } else { [0, 0] };
+                [Ahead { at: kernels, count: kernel_count }, Ahead { at: image, count: image_count }]
             };
             for start in (0..panels.panels()).step_by(most) {
                 let count = most.min(panels.panels() - start);

@@ -140,6 +140,10 @@ pub struct TrainArgs {
     /// Go on, bit for bit, in the folder of a run that was stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = ["file", "param", "set", "seed"])]
     pub resume: Option<PathBuf>,
+    /// Seconds between checkpoints, of which a run that is killed loses at most so much; 0 for one after every epoch
+    /// [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub save_every: Option<u64>,
 }
 
 /// `gmpc eval`
@@ -221,8 +225,9 @@ pub struct ConvertArgs {
     /// The parameterization to write it in; `sp` folds everything into plain weights
     #[arg(long, value_name = "P")]
     pub param: String,
-    /// The file to write; by default `best.P.safetensors` in the run folder
-    #[arg(long, short, value_name = "FILE")]
+    /// The `.safetensors` file to write, or a run folder that `eval` and `predict` accept; by default
+    /// `best.P.safetensors` in the run folder
+    #[arg(long, short, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
 }
 

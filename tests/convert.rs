@@ -4,6 +4,7 @@
 use crate::support::{gmpc, write};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Linear, Module, VarBuilder};
+use std::collections::BTreeMap;
 use tempfile::tempdir;
 
 const NET: &str = "
@@ -38,13 +39,27 @@ fn a_folded_network_predicts_the_same_in_another_framework() {
         gmpc(&["train", &file, "--param", param, "--out", &run, "--quiet"]).expect(0);
         let plain = folder.path().join("plain.safetensors").to_string_lossy().into_owned();
         gmpc(&["convert", &run, "--param", "sp", "--output", &plain]).expect(0);
+        let (folded, rows) = (folder.path().join("folded").to_string_lossy().into_owned(), run_figures(&run));
+        gmpc(&["convert", &run, "--param", "sp", "--output", &folded]).expect(0);
+        for (name, value) in run_figures(&folded) {
+            assert!((value - rows[&name]).abs() < 1e-9, "{param}: {name} was {} and is {value}", rows[&name]);
+        }
+        let again = predictions(&gmpc(&["predict", &folded, "--input", &csv]).expect(0).stdout);
         let ours = predictions(&gmpc(&["predict", &run, "--input", &csv]).expect(0).stdout);
         let theirs = with_candle(&plain, &inputs).unwrap();
         assert_eq!(ours.len(), 40);
+        assert!(ours.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + a.abs())), "{param}: {again:?}");
         for (row, (our, their)) in ours.iter().zip(&theirs).enumerate() {
             assert!((our - their).abs() < 1e-9 * (1.0 + our.abs()), "{param}, row {row}: {our} and {their}");
         }
     }
+}
+
+/// What `eval` finds in a run folder.
+fn run_figures(run: &str) -> BTreeMap<String, f64> {
+    let event = gmpc(&["eval", run, "--json"]).expect(0).event("eval");
+    let figures = event.as_object().unwrap().iter();
+    figures.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()
 }
 
 /// The numbers below the head of a CSV of one column.

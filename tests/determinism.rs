@@ -2,6 +2,8 @@
 
 use crate::support::{TINY, gmpc, write};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 use tempfile::tempdir;
 
 fn bytes(folder: &Path, name: &str) -> Vec<u8> {
@@ -96,9 +98,9 @@ fn a_run_stopped_and_resumed_ends_with_the_same_bits() {
         while std::fs::metadata(parts.join("metrics.jsonl")).map_or(0, |m| m.len()) == 0
             && child.try_wait().unwrap().is_none()
         {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(std::time::Duration::from_millis(60));
+        std::thread::sleep(Duration::from_millis(60));
         let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).output();
         child.wait().unwrap();
         let resume = ["train", "--resume", &parts.to_string_lossy(), "--quiet"].map(str::to_string);
@@ -107,4 +109,47 @@ fn a_run_stopped_and_resumed_ends_with_the_same_bits() {
     }
     assert_eq!(crate::support::code(child.wait().unwrap()), 0);
     assert_eq!(bytes(&whole, "best.safetensors"), bytes(&parts, "best.safetensors"));
+}
+
+/// Kills, resumes and kills again at moments that nobody chooses: while the folder is made, while a checkpoint is written,
+/// between two. Whatever is asserted holds for every moment.
+#[cfg(unix)]
+#[test]
+fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bits() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    let often = ["--save-every", "0", "--quiet"];
+    let train = |out: &Path, options: &[&str]| {
+        let out = out.to_string_lossy().into_owned();
+        let arguments = [&["train", &file, "--out", &out, "--set", "train.epochs=2000"], options].concat();
+        crate::support::command(folder.path(), &arguments)
+    };
+    let resume = |run: &Path, options: &[&str]| {
+        let run = run.to_string_lossy().into_owned();
+        crate::support::command(folder.path(), &[&["train", "--resume", &run], options].concat())
+    };
+    crate::support::run(train(&whole, &["--quiet"])).expect(0);
+    let mut killed = 0;
+    for wait in [1, 40, 7, 90, 15, 150, 3, 60] {
+        // A folder with run.json is a run; without, it was killed before there was one.
+        let begun = parts.join("run.json").exists();
+        let mut command = if begun { resume(&parts, &often) } else { train(&parts, &often) };
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        match crate::support::code(child.wait().unwrap()) {
+            0 => break, // it was faster
+            137 => killed += 1,
+            code => panic!("the run ended by itself with {code} after {killed} kills"),
+        }
+    }
+    assert!(killed > 0, "no kill came in time");
+    let begun = parts.join("run.json").exists();
+    let last = if begun { resume(&parts, &["--quiet"]) } else { train(&parts, &["--quiet"]) };
+    crate::support::run(last).expect(0);
+    assert_eq!(bytes(&whole, "best.safetensors"), bytes(&parts, "best.safetensors"));
+    let numbers =
+        |run: &Path| gmpc(&["eval", &run.to_string_lossy(), "--json"]).expect(0).event("eval")["test.loss"].clone();
+    assert_eq!(numbers(&whole), numbers(&parts));
 }

@@ -17,6 +17,7 @@ use gmpc_grammar::source::Source;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Where a run is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +33,14 @@ pub enum Out<'a> {
 /// Trains from the beginning.
 ///
 /// `stop` may be set at any time: the step that runs is finished, the run is saved, and the result says
-/// [`StoppedBy::Signal`]. `listener` hears `Start`, `Warning`s, an `Epoch` each, `Checkpoint`s and `Done`.
+/// [`StoppedBy::Signal`]. It is saved when `every` has passed since the last time, too. `listener` hears `Start`, `Warning`s, an `Epoch` each, `Checkpoint`s and `Done`.
 ///
 /// # Errors
 /// Everything a [`Failure`] can be.
 pub fn train(
     request: &Request,
     out: Out<'_>,
+    every: Duration,
     listener: &mut dyn Listener,
     stop: &AtomicBool,
 ) -> Result<(Done, Warnings), Failure> {
@@ -54,7 +56,7 @@ pub fn train(
         Out::Folder(path) => Some(RunFolder::create(Some(path), &about, source)?),
         Out::Nowhere => None,
     };
-    let keeper = folder.as_ref().map(Keeper::new).transpose()?;
+    let keeper = folder.as_ref().map(Keeper::new).transpose()?.map(|keeper| keeper.every(every));
     let done =
         Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
     Ok((done, warnings))
@@ -79,6 +81,7 @@ pub fn resume(
     path: &Path,
     directories: &Directories,
     device: &Arc<dyn Device>,
+    every: Duration,
     listener: &mut dyn Listener,
     stop: &AtomicBool,
 ) -> Result<(Done, Warnings), Failure> {
@@ -94,7 +97,7 @@ pub fn resume(
     let lock = folder.lock()?;
     let mut session = prepared.session();
     let (progress, best) = standing(&folder, &prepared, &mut session, listener)?;
-    let keeper = Keeper::locked(&folder, progress.epoch, lock)?;
+    let keeper = Keeper::locked(&folder, progress.epoch, lock)?.every(every);
     let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
     let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
     Ok((run.go(Some(keeper), listener, stop)?, warnings))

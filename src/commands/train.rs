@@ -11,7 +11,9 @@ use gmpc_runtime::data::Directories;
 use gmpc_runtime::event::{Done, Epoch, Event, Figure, Start, StoppedBy};
 use gmpc_runtime::launch::{self, Out};
 use gmpc_runtime::request;
+use gmpc_runtime::run_folder::CADENCE;
 use std::path::Path;
+use std::time::Duration;
 
 /// Trains, from the beginning or from where a run was stopped.
 ///
@@ -46,7 +48,7 @@ fn start(
     // Read once more than needed, so that warnings come before the training they are about.
     tell(request::read(&request)?.1, output);
     let out = args.out.as_deref().map_or(Out::Runs, Out::Folder);
-    Ok(launch::train(&request, out, listener, &interrupt.stop)?.0)
+    Ok(launch::train(&request, out, every(args), listener, &interrupt.stop)?.0)
 }
 
 fn resume(
@@ -56,7 +58,12 @@ fn resume(
     interrupt: &Interrupt,
 ) -> Result<Done, Failure> {
     let directories = data_directories(&args.data);
-    Ok(launch::resume(folder, &directories, &device(args.device), listener, &interrupt.stop)?.0)
+    Ok(launch::resume(folder, &directories, &device(args.device), every(args), listener, &interrupt.stop)?.0)
+}
+
+/// Time between checkpoints.
+fn every(args: &TrainArgs) -> Duration {
+    args.save_every.map_or(CADENCE, Duration::from_secs)
 }
 
 /// The data folder for a run that knows its own file.

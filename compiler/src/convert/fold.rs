@@ -119,16 +119,24 @@ impl Plain {
     /// Do these coefficients give the values found at another place? Otherwise, which part is not affine.
     fn check(&self, found: &[Tensor], probes: &[Tensor]) -> Result<(), &'static str> {
         let (units, fan_in) = (self.b.len(), self.w.shape[0]);
-        for place in 0..units * units {
-            let (row, unit) = (place / units, place % units);
-            let terms = (0..fan_in).map(|i| probes[0].data[row * fan_in + i] * self.w.data[i * units + unit]);
-            let (sum, size) = terms.fold((self.b[unit], self.b[unit].abs()), |(s, n), t| (s + t, n + t.abs()));
-            if !close(found[0].data[place], sum, size) {
-                return Err("inside");
+        for row in 0..units {
+            let mut sums: Vec<(f64, f64)> = self.b.iter().map(|b| (*b, b.abs())).collect();
+            let x = &probes[0].data[row * fan_in..(row + 1) * fan_in];
+            for (x, w) in x.iter().zip(self.w.data.chunks_exact(units)) {
+                for ((sum, size), w) in sums.iter_mut().zip(w) {
+                    *sum += x * w;
+                    *size += (x * w).abs();
+                }
             }
-            let outside = self.scale[unit] * probes[1].data[place] + self.shift[unit];
-            if !close(found[2].data[place], outside, self.scale[unit].abs() + self.shift[unit].abs()) {
-                return Err("around");
+            for (unit, (sum, size)) in sums.into_iter().enumerate() {
+                let place = row * units + unit;
+                if !close(found[0].data[place], sum, size) {
+                    return Err("inside");
+                }
+                let outside = self.scale[unit] * probes[1].data[place] + self.shift[unit];
+                if !close(found[2].data[place], outside, self.scale[unit].abs() + self.shift[unit].abs()) {
+                    return Err("around");
+                }
             }
         }
         if found[4].data.iter().all(|x| *x == 0.0) { Ok(()) } else { Err("around") }

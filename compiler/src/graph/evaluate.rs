@@ -6,6 +6,7 @@ mod windows;
 
 use super::{Graph, Id, Node, Op, Shape};
 use crate::math::philox::philox;
+use std::borrow::Cow;
 
 /// Numbers in row-major order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -181,13 +182,29 @@ fn uniform(shape: &[usize], stream: u32, random: Random) -> Tensor {
     Tensor { shape: shape.to_vec(), data }
 }
 
+/// Rows of the result that share what is read of the right operand.
+const ROWS: usize = 16;
+
+/// Every sum runs over the inner index in order, whatever the order of the loops around it.
 fn matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> Vec<f64> {
-    let strides = |t: &Tensor, transposed: bool| if transposed { (1, t.shape[1]) } else { (t.shape[1], 1) };
-    let ((am, ak), (bk, bn)) = (strides(a, transpose_a), strides(b, transpose_b));
+    let (row, column) = if transpose_a { (1, a.shape[1]) } else { (a.shape[1], 1) };
     let (m, k) = if transpose_a { (a.shape[1], a.shape[0]) } else { (a.shape[0], a.shape[1]) };
     let n = if transpose_b { b.shape[0] } else { b.shape[1] };
-    let product = |i: usize, j: usize| (0..k).map(|l| a.data[i * am + l * ak] * b.data[l * bk + j * bn]).sum();
-    (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| product(i, j)).collect()
+    let turned = || (0..k * n).map(|at| b.data[at % n * k + at / n]).collect();
+    let b: Cow<'_, [f64]> = if transpose_b { Cow::Owned(turned()) } else { Cow::Borrowed(&b.data) };
+    let mut c = vec![0.0; m * n];
+    if n == 0 {
+        return c;
+    }
+    for (block, rows) in c.chunks_mut(ROWS * n).enumerate() {
+        for (l, line) in b.chunks_exact(n).enumerate() {
+            for (i, sums) in rows.chunks_exact_mut(n).enumerate() {
+                let factor = a.data[(block * ROWS + i) * row + l * column];
+                sums.iter_mut().zip(line).for_each(|(sum, b)| *sum += factor * b);
+            }
+        }
+    }
+    c
 }
 
 fn spherical(theta: &Tensor) -> Vec<f64> {

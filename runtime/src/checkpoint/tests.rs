@@ -129,6 +129,58 @@ impl Files for Failing {
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }
+
+    fn free(&self, _: &Path) -> Option<u64> {
+        None
+    }
+}
+
+/// A disk with room for so many bytes; whatever else is asked of it is a fault of the test.
+struct Full(u64);
+
+impl Files for Full {
+    fn write(&mut self, path: &Path, _: &[u8]) -> std::io::Result<()> {
+        panic!("{} was written", path.display())
+    }
+
+    fn sync(&mut self, path: &Path) -> std::io::Result<()> {
+        panic!("{} was synced", path.display())
+    }
+
+    fn rename(&mut self, from: &Path, _: &Path) -> std::io::Result<()> {
+        panic!("{} was renamed", from.display())
+    }
+
+    fn sync_folder(&mut self, folder: &Path) -> std::io::Result<()> {
+        panic!("{} was synced", folder.display())
+    }
+
+    fn remove(&mut self, path: &Path) -> std::io::Result<()> {
+        panic!("{} was removed", path.display())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn free(&self, _: &Path) -> Option<u64> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn a_checkpoint_that_does_not_fit_the_disk_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("last.safetensors");
+    let bytes = encode(&checkpoint(1)).unwrap();
+    write_atomically(&mut Disk, &path, &bytes, None).unwrap();
+    let failure = write_atomically(&mut Full(10), &path, &encode(&checkpoint(2)).unwrap(), None).unwrap_err();
+    assert_eq!(failure.exit_code(), 6);
+    let said = failure.to_string();
+    assert!(said.contains("and 10 are free"), "{said}");
+    assert!(failure.help().unwrap().starts_with("make room"));
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "the old one is still there");
+    assert_eq!(Disk.free(folder.path()).is_some(), cfg!(unix));
 }
 
 #[test]

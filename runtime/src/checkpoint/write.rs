@@ -39,7 +39,12 @@ pub trait Files {
 
     /// Is there a file of this name?
     fn exists(&self, path: &Path) -> bool;
+
+    /// Bytes that this user may still write into a folder; `None` where the system does not tell.
+    fn free(&self, folder: &Path) -> Option<u64>;
 }
+
+const ROOM: &str = "make room or choose another folder with --out; what was saved before is still whole";
 
 /// The real ones.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,12 +75,23 @@ impl Files for Disk {
     fn exists(&self, path: &Path) -> bool {
         path.exists()
     }
+
+    #[cfg(unix)]
+    fn free(&self, folder: &Path) -> Option<u64> {
+        let found = rustix::fs::statvfs(folder).ok().filter(|found| found.f_blocks > 0)?;
+        found.f_bavail.checked_mul(found.f_frsize)
+    }
+
+    #[cfg(not(unix))]
+    fn free(&self, _: &Path) -> Option<u64> {
+        None
+    }
 }
 
 /// Writes a file atomically; where `previous` is given, the generation before stays under that name.
 ///
 /// # Errors
-/// [`Failure::Io`]: the disk is full, the folder may not be written, and the like. What was there before still is, under its
+/// [`Failure::Io`]: the disk has no room, which is asked first, the folder may not be written, and the like. What was there before still is, under its
 /// own name or under `previous`, and the half-written file is gone where it can be removed.
 pub fn write_atomically(
     files: &mut dyn Files,
@@ -84,10 +100,15 @@ pub fn write_atomically(
     previous: Option<&Path>,
 ) -> std::result::Result<(), Failure> {
     let temporary = path.with_extension("tmp");
+    // Asked before, so that a disk is not filled to the last byte for a file that cannot be kept.
+    if let Some(free) = files.free(folder(path)).filter(|&free| free < bytes.len() as u64) {
+        let told = format!("cannot write {}: it takes {} bytes, and {free} are free", path.display(), bytes.len());
+        return Err(Failure::Io(Told::new(told).help(ROOM)));
+    }
     steps(files, path, &temporary, bytes, previous).map_err(|error| {
         let _ = files.remove(&temporary); // the first error is the one to tell
         let told = Told::new(format!("cannot write {}: {error}", path.display()));
-        Failure::Io(told.help("make room or choose another folder with --out; what was saved before is still whole"))
+        Failure::Io(told.help(ROOM))
     })
 }
 
@@ -98,5 +119,10 @@ fn steps(files: &mut dyn Files, path: &Path, temporary: &Path, bytes: &[u8], pre
         files.rename(path, previous)?;
     }
     files.rename(temporary, path)?;
-    files.sync_folder(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    files.sync_folder(folder(path))
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::request::Prepared;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Figures as text that comes back exactly.
 #[derive(Serialize, Deserialize)]
@@ -18,12 +18,22 @@ struct Kept {
     seconds: f64,
 }
 
-/// The file's name: source with every override, seed, rows, device and version of this program.
+/// The file's name: source with every override, seed, rows, device and build of this program.
 pub(super) fn key(prepared: &Prepared) -> String {
     let source = &prepared.network.module.effective_source;
     let seed = prepared.seed();
-    let parts = [env!("CARGO_PKG_VERSION"), prepared.device(), &seed.to_string(), &prepared.data_sha256, source];
+    let parts = [build(), prepared.device(), &seed.to_string(), &prepared.data_sha256, source];
     format!("{}.json", &sha256(parts.join("\n").as_bytes())[..32])
+}
+
+/// What tells one build of this program from another: the SHA-256 of its file, which is read once; the version alone where
+/// it cannot be read. A compiler that was changed must not take outcomes from before the change.
+fn build() -> &'static str {
+    static BUILD: OnceLock<String> = OnceLock::new();
+    BUILD.get_or_init(|| {
+        let bytes = std::env::current_exe().and_then(std::fs::read);
+        bytes.map_or_else(|_| env!("CARGO_PKG_VERSION").into(), |bytes| sha256(&bytes))
+    })
 }
 
 /// A kept outcome; a file that is missing or damaged counts as none.

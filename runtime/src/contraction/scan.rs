@@ -282,16 +282,16 @@ impl<S: Arithmetic> Scan<S> for Backward<S::Element> {
             let mut suffix: [S; V] = std::array::from_fn(|v| row.load(last, v));
             for angle in (0..self.angles).rev() {
                 let at = angle * self.units + unit;
-                for v in 0..V {
+                for (v, suffix) in suffix.iter_mut().enumerate() {
                     let [cosine, versine, p] = self.kept.map(|kept| row.load::<S>(kept.add(at), v));
-                    let (g, f) = (row.load::<S>(self.g.add(at), v), suffix[v]);
+                    let (g, f) = (row.load::<S>(self.g.add(at), v), *suffix);
                     let minus_g = neg(&mut m, g);
                     let straight = m.fma(cosine, f, minus_g);
                     let slope = m.fma(g, versine, straight);
                     row.store(self.gradient.add(at), v, m.mul(p, slope));
                     let minus_f = neg(&mut m, f);
                     let sine_f = m.fma(minus_f, versine, f);
-                    suffix[v] = m.fma(g, cosine, sine_f);
+                    *suffix = m.fma(g, cosine, sine_f);
                 }
             }
         }

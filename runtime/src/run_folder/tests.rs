@@ -55,7 +55,7 @@ fn run(request: &Request, folder: &Path, stop_after: Option<usize>) -> Result<Do
             stop.store(Some(epochs) == stop_after, Ordering::Relaxed);
         }
     };
-    train(request, Out::Folder(folder), &mut listener, &stop).map(|(done, _)| done)
+    train(request, Out::Folder(folder), CADENCE, &mut listener, &stop).map(|(done, _)| done)
 }
 
 fn go_on(folder: &Path, stop_after: Option<usize>) -> Result<(Done, Vec<Event>), Failure> {
@@ -70,7 +70,7 @@ fn go_on(folder: &Path, stop_after: Option<usize>) -> Result<(Done, Vec<Event>),
         }
     };
     let directories = Directories { data: "nowhere".into(), beside: None };
-    let (done, _) = resume(folder, &directories, &device(), &mut listener, &stop)?;
+    let (done, _) = resume(folder, &directories, &device(), CADENCE, &mut listener, &stop)?;
     Ok((done, events))
 }
 

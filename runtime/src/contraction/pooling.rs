@@ -139,7 +139,7 @@ impl<T: Number> Pool<'_, T> {
     /// The window and the channels exist.
     #[inline(always)]
     unsafe fn find(&self, place: &Place, best: &mut [T; BLOCK], which: &mut [u32; BLOCK]) {
-        for (pixel, at) in place.pixels(self.window).enumerate() {
+        for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
             // SAFETY: `count` channels of a pixel of the image.
             let x = unsafe { std::slice::from_raw_parts(self.x.at(at), place.count) };
             let mut scaled = [T::default(); BLOCK];
@@ -152,8 +152,6 @@ impl<T: Number> Pool<'_, T> {
                     &scaled[..place.count]
                 }
             };
-            #[allow(clippy::cast_possible_truncation)] // windows are small
-            let pixel = pixel as u32;
             for ((best, which), x) in best.iter_mut().zip(which.iter_mut()).zip(x) {
                 #[allow(clippy::eq_op)] // what only NaN fails
                 let better = (pixel == 0) | (*x > *best) | ((*x != *x) & (*best == *best));
@@ -186,10 +184,10 @@ impl<T: Number> Pool<'_, T> {
             self.find(place, &mut best, &mut which);
             let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
             let alone = self.window.tiles();
-            for (pixel, at) in place.pixels(self.window).enumerate() {
+            for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
                 let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
                 for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(&which) {
-                    let more = if *which as usize == pixel { *dy } else { T::default() };
+                    let more = if *which == pixel { *dy } else { T::default() };
                     *dx = if alone { more } else { dx.plus(more) };
                 }
             }

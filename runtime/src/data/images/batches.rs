@@ -133,7 +133,7 @@ fn pickled(bytes: &[u8], image: u64, source: &Batches, file: &str) -> Result<Bat
 fn binary(bytes: &[u8], image: u64, source: &Batches, file: &str) -> Result<Batch, DataError> {
     let (label, image) = (source.label_bytes, usize::try_from(image).unwrap_or(usize::MAX));
     let record = label.saturating_add(image);
-    if bytes.len() % record != 0 {
+    if !bytes.len().is_multiple_of(record) {
         let reason = format!("{} bytes are no whole number of records of {record} bytes", bytes.len());
         return Err(DataError::data("E0753", file, reason).help("it is cut off, or no batch of images of this size"));
     }

@@ -114,7 +114,11 @@ pub(super) fn read(spec: &DataSpec, images: &Images, directories: &Directories) 
         ImageSource::Idx(source) => idx::read(source, shape.unwrap_or([28, 28, 1]), &spec.name, directories),
         ImageSource::Folder { train, test } => folder::read(train, test.as_deref(), shape, &spec.name, directories),
         ImageSource::Shapes { train, test, draw } => shapes::render(*train, *test, *draw, &spec.name),
-    }?;
+    };
+    let set = set.map_err(|error| match (error.code, &images.archive) {
+        ("E0750", Some(_)) => error.help(format!("`gmpc data fetch {}` gets it", spec.name)),
+        _ => error,
+    })?;
     checked(set, spec)
 }
 

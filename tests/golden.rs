@@ -13,6 +13,8 @@ mod on_device;
 
 use case::Case;
 use gmpc_compiler::experiment::Precision;
+use gmpc_runtime::contraction::Variant;
+use gmpc_runtime::contraction::convolution::Algorithm;
 use gmpc_runtime::device::Device;
 use gmpc_runtime::device::candle::Candle;
 use gmpc_runtime::device::cpu::Cpu;
@@ -86,6 +88,32 @@ fn golden_cases_agree_on_the_processor_in_f32() {
 #[test]
 fn golden_cases_agree_on_the_processor_in_f64() {
     conform("cpu f64", |source| on_device(source, Arc::new(Cpu::default()), Precision::F64), F64);
+}
+
+/// The processor with one kind of vectors, one algorithm for every convolution that it fits, and some threads.
+fn forced<const VARIANT: usize, const ALGORITHM: usize>(source: &str) -> Result<Box<dyn Machine>, String> {
+    let variant = Variant::all()[VARIANT.min(Variant::all().len() - 1)];
+    let algorithm = [Algorithm::Direct, Algorithm::Winograd2, Algorithm::Winograd4][ALGORITHM];
+    let cpu = Cpu { variant, algorithm: Some(algorithm), ..Cpu::with_threads(1 + ALGORITHM) };
+    on_device(source, Arc::new(cpu), Precision::F32)
+}
+
+#[test]
+fn golden_cases_agree_with_every_kernel_forced_in_turn() {
+    let machines: [(&str, Make); 9] = [
+        ("widest, direct", forced::<0, 0>),
+        ("widest, winograd 2", forced::<0, 1>),
+        ("widest, winograd 4", forced::<0, 2>),
+        ("second, direct", forced::<1, 0>),
+        ("second, winograd 2", forced::<1, 1>),
+        ("second, winograd 4", forced::<1, 2>),
+        ("portable, direct", forced::<2, 0>),
+        ("portable, winograd 2", forced::<2, 1>),
+        ("portable, winograd 4", forced::<2, 2>),
+    ];
+    for (name, machine) in machines {
+        conform(name, machine, F32);
+    }
 }
 
 #[test]

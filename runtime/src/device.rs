@@ -109,6 +109,11 @@ pub trait Device: Send + Sync {
         1
     }
 
+    /// Memory that a program needs on this device beside what its plan says.
+    fn working_bytes(&self, _program: &Program) -> usize {
+        0
+    }
+
     /// Makes a program ready to run.
     ///
     /// # Errors

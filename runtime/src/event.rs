@@ -12,6 +12,8 @@ pub type Figure = (String, f64);
 pub enum Event {
     /// Before the first step.
     Start(Start),
+    /// Now and then within an epoch that takes long; for people, it has no line of JSON.
+    Steps(Steps),
     /// After each epoch.
     Epoch(Epoch),
     /// Told once, then work goes on.
@@ -59,6 +61,19 @@ pub struct Start {
     pub epochs: u64,
     /// Epochs already done; above 0 in a resumed run.
     pub resumed_from: u64,
+}
+
+/// How far an epoch is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Steps {
+    /// Counted from 1.
+    pub epoch: u64,
+    /// Steps of this epoch that are done.
+    pub done: u64,
+    /// Steps of an epoch.
+    pub total: u64,
+    /// Rows a second since it was told last.
+    pub rows_per_second: f64,
 }
 
 /// An epoch's result.
@@ -135,6 +150,12 @@ impl Event {
     pub fn to_json(&self) -> Value {
         match self {
             Event::Start(start) => start.to_json(),
+            Event::Steps(steps) => {
+                json!({
+                    "event": "steps", "epoch": steps.epoch, "done": steps.done, "total": steps.total,
+                    "rows_per_second": steps.rows_per_second,
+                })
+            }
             Event::Epoch(epoch) => epoch.to_json(),
             Event::Warning { code, message, help } => {
                 json!({ "event": "warning", "code": code, "message": message, "help": help })

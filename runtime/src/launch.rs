@@ -282,7 +282,10 @@ fn chosen_on_test() -> Event {
 pub fn planned_bytes(session: &Session) -> usize {
     let states = session.states.data.len() * session.precision().bytes();
     let training = session.loaded_programs().filter(|program| program.goal == Goal::Train);
-    states + training.map(|program| program.code.scratch_bytes).sum::<usize>()
+    let own = |program: &Arc<gmpc_compiler::program::Program>| {
+        program.code.scratch_bytes + session.device().working_bytes(program)
+    };
+    states + training.map(own).sum::<usize>()
 }
 
 fn about(prepared: &Prepared, request: &Request) -> About {

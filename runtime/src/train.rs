@@ -5,6 +5,7 @@
 //! are functions of the seed, the epoch and the step. Nothing is allocated in a step.
 
 mod judge;
+mod pace;
 mod plan;
 mod progress;
 mod replay;
@@ -14,7 +15,7 @@ pub use progress::Progress;
 
 use crate::data::order_into;
 use crate::device::{Numbers, States};
-use crate::event::{Epoch, Event, Listener, StoppedBy};
+use crate::event::{Epoch, Event, Listener, Steps, StoppedBy};
 use crate::exact::Exact;
 use crate::failure::Failure;
 use crate::metrics::Sums;
@@ -23,6 +24,7 @@ use crate::schedule::should_stop;
 use crate::session::{Clock, Session};
 use gmpc_compiler::experiment::TrainSpec;
 use judge::Judge;
+use pace::Pace;
 use plan::Plan;
 use replay::Snapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,12 +177,17 @@ impl<'a> Trainer<'a> {
 
     /// The rest of an epoch's steps; false where `stop` came first.
     fn steps(&mut self, keep: &mut dyn Keep, listener: &mut dyn Listener, stop: &AtomicBool) -> Result<bool, Failure> {
+        let mut pace = Pace::new();
         while self.progress.batch < self.plan.batches {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             if !self.step()? {
                 return Err(self.diagnose());
+            }
+            if let Some(rows_per_second) = pace.step(self.plan.batch(self.progress.batch - 1).1.len()) {
+                let (epoch, total) = (self.progress.epoch + 1, self.plan.batches);
+                listener.hear(&Event::Steps(Steps { epoch, done: self.progress.batch, total, rows_per_second }));
             }
             if self.progress.step.is_multiple_of(STEPS_PER_LOOK) && keep.is_due() {
                 self.save(keep, listener)?;

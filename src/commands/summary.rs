@@ -10,6 +10,7 @@ use gmpc_compiler::graph::{Role, State};
 use gmpc_compiler::net::{Layer, LayerKind, Product};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::window::Window;
+use gmpc_runtime::device::Device;
 use gmpc_runtime::device::cpu::Cpu;
 use gmpc_runtime::network::Network;
 use gmpc_runtime::session::Programs;
@@ -71,7 +72,7 @@ fn summarize(network: &Network, batch: usize) -> Result<Summary, Failure> {
         parameter_bytes: network.parameters() * bytes,
         state_bytes: network.layout().elements * bytes,
         activation_bytes: step.code.scratch_bytes,
-        workspace_bytes: Cpu::default().working_bytes(&step).unwrap_or(usize::MAX),
+        workspace_bytes: Cpu::default().working_bytes(&step),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::output::table::{bytes, number, thousands};
 use crate::output::{Output, stdout_is_colourful};
 use crate::project::{device, overrides, request_for, tell};
 use gmpc_runtime::data::Directories;
-use gmpc_runtime::event::{Done, Epoch, Event, Figure, Start, StoppedBy};
+use gmpc_runtime::event::{Done, Epoch, Event, Figure, Start, Steps, StoppedBy};
 use gmpc_runtime::launch::{self, Out};
 use gmpc_runtime::request;
 use gmpc_runtime::run_folder::CADENCE;
@@ -80,11 +80,12 @@ struct Teller {
 
 impl Teller {
     fn hear(&mut self, event: &Event) {
-        if !matches!(event, Event::Checkpoint { .. }) {
+        if !matches!(event, Event::Checkpoint { .. } | Event::Steps(_)) {
             self.output.line(&event.to_json());
         }
         match event {
             Event::Start(start) => self.start(start),
+            Event::Steps(steps) => self.steps(steps),
             Event::Epoch(epoch) => self.epoch(epoch),
             Event::Warning { message, help, .. } => {
                 self.output.warn(message);
@@ -115,6 +116,17 @@ impl Teller {
         }
         self.epochs = start.epochs;
         self.progress = Some(Progress::new(&self.output, start.epochs, "epochs"));
+    }
+
+    /// Within an epoch: the part of it that is done counts as a part of the bar.
+    fn steps(&mut self, steps: &Steps) {
+        let total = self.epochs;
+        if let Some(progress) = &mut self.progress {
+            let Steps { epoch, done, total: of, rows_per_second } = steps;
+            progress.within(epoch - 1, *done, *of, || {
+                format!("epoch {epoch}/{total}  step {done}/{of}  {} rows/s", number(*rows_per_second))
+            });
+        }
     }
 
     fn epoch(&mut self, epoch: &Epoch) {

@@ -1,12 +1,15 @@
 //! How far a run is: a bar with the time to go on a terminal, a few plain lines elsewhere, nothing when quiet.
 
 use super::Output;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Lines appear at least this often where there is no bar.
 const QUIET_TIME: Duration = Duration::from_secs(15);
+
+/// Parts of one step of the bar, so that a long step moves it too and the time to go is known before it ends.
+const PARTS: u64 = 1000;
 
 /// Progress of one run.
 #[derive(Debug)]
@@ -32,12 +35,26 @@ impl Progress {
         }
         if let Some(bar) = &self.bar {
             // Making the text costs more than a small network's epoch: ten times a second is plenty.
-            bar.set_position(count);
+            bar.set_position(count * PARTS);
             if self.told.elapsed() > Duration::from_millis(100) {
                 self.told = Instant::now();
                 bar.set_message(text());
             }
         } else if is_round(count) || count == self.total || self.told.elapsed() > QUIET_TIME {
+            self.told = Instant::now();
+            super::to_stderr(&text());
+        }
+    }
+
+    /// After `count` whole steps, `done` parts of `of` of the next one are done.
+    pub fn within(&mut self, count: u64, done: u64, of: u64, text: impl FnOnce() -> String) {
+        if self.silent {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(count * PARTS + done * PARTS / of.max(1));
+            bar.set_message(text());
+        } else if self.told.elapsed() > QUIET_TIME {
             self.told = Instant::now();
             super::to_stderr(&text());
         }
@@ -59,10 +76,13 @@ impl Drop for Progress {
 
 /// A bar on standard error.
 fn bar(total: u64, unit: &str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
-    let template = format!("{{bar:24}} {{pos}}/{{len}} {unit}, {{eta}} to go  {{msg}}");
+    let bar = ProgressBar::with_draw_target(Some(total * PARTS), ProgressDrawTarget::stderr_with_hz(10));
+    let template = format!("{{bar:24}} {{whole}}/{total} {unit}, {{eta}} to go  {{msg}}");
+    let whole = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        let _ = write!(text, "{}", state.pos() / PARTS); // what cannot be written is not shown
+    };
     if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style);
+        bar.set_style(style.with_key("whole", whole));
     }
     bar
 }

@@ -79,18 +79,6 @@ fn isa() -> Result<OwnedTargetIsa, DeviceError> {
     builder.finish(settings::Flags::new(flags)).map_err(|e| failed("this processor is not supported", e))
 }
 
-impl Cpu {
-    /// Bytes that a program's convolutions work in, beside what its plan says; `None` where a `usize` cannot count them.
-    #[must_use]
-    pub fn working_bytes(&self, program: &Program) -> Option<usize> {
-        let numbers = match program.precision {
-            Precision::F32 => run::working_numbers::<f32>(self, program),
-            Precision::F64 => run::working_numbers::<f64>(self, program),
-        };
-        numbers.checked_mul(bytes(program.precision))
-    }
-}
-
 impl Device for Cpu {
     fn name(&self) -> &'static str {
         "cpu"
@@ -98,6 +86,14 @@ impl Device for Cpu {
 
     fn threads(&self) -> usize {
         self.workers.threads()
+    }
+
+    fn working_bytes(&self, program: &Program) -> usize {
+        let numbers = match program.precision {
+            Precision::F32 => run::working_numbers::<f32>(self, program),
+            Precision::F64 => run::working_numbers::<f64>(self, program),
+        };
+        numbers.saturating_mul(bytes(program.precision))
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
@@ -164,7 +160,7 @@ impl Loaded {
             })
         };
         let scratch = room(program.code.scratch_bytes)?;
-        let workspace = room(cpu.working_bytes(&program).unwrap_or(usize::MAX))?;
+        let workspace = room(cpu.working_bytes(&program))?;
         Ok(Loaded { cpu, program, entries, scratch, workspace, layout: None, _code: code })
     }
 }

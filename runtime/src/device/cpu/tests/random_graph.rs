@@ -2,6 +2,7 @@
 
 use super::state;
 use gmpc_compiler::graph::{Graph, Id, Op};
+use gmpc_compiler::window::Window;
 
 /// A stream of choices.
 struct Choices(u64);
@@ -73,7 +74,7 @@ fn fitted(g: &mut Graph, value: Id, state: usize) -> Id {
 fn grow(g: &mut Graph, c: &mut Choices, pool: &[Id], a: Id) -> Option<Id> {
     let shape = g.shape(a).to_vec();
     let rank = shape.len();
-    Some(match c.below(16) {
+    Some(match c.below(18) {
         0..=3 => unary(g, c, a),
         4..=6 => {
             let b = pool.iter().rev().copied().find(|&b| b != a && g.fitted_shape(a, b).is_some())?;
@@ -118,6 +119,7 @@ fn grow(g: &mut Graph, c: &mut Choices, pool: &[Id], a: Id) -> Option<Id> {
         }
         14 if rank == 2 => product(g, c, pool, a)?,
         15 if rank == 2 => special(g, c, a),
+        16 | 17 => windows(g, c, a)?,
         _ => return None,
     })
 }
@@ -184,6 +186,57 @@ fn product(g: &mut Graph, c: &mut Choices, pool: &[Id], a: Id) -> Option<Id> {
     let b = pool.iter().rev().copied().find(fits)?;
     let small = g.unary(Op::Tanh, a);
     Some(g.matmul(small, b, ta, tb))
+}
+
+/// The value as a small image, through a convolution, one of its gradients, or a pool, perhaps scaled and centred first.
+fn windows(g: &mut Graph, c: &mut Choices, a: Id) -> Option<Id> {
+    let elements: usize = g.shape(a).iter().product();
+    let divisor = |c: &mut Choices, n: usize| c.of(&[1, 2, 3, 4, 5, 6]).min(n) * usize::from(n > 0);
+    let channels = divisor(c, elements);
+    let width = divisor(c, elements / channels.max(1));
+    if channels == 0 || width == 0 || !elements.is_multiple_of(channels * width) || elements > 400 {
+        return None;
+    }
+    let [height, units] = [elements / channels / width, c.of(&[1, 3, 16, 17])];
+    let [kernel, stride] = [[c.of(&[1, 2, 3]), c.of(&[1, 3])], [c.of(&[1, 2]), c.of(&[1, 2])]];
+    let window = Window { kernel, stride, before: [c.below(kernel[0]), c.below(kernel[1])] };
+    let size = [height.div_ceil(stride[0]), width.div_ceil(stride[1])];
+    let draw = |g: &mut Graph, c: &mut Choices, shape: Vec<usize>| {
+        let draw = g.push(Op::Uniform { stream: c.below(9) as u32 }, vec![], shape);
+        let half = g.constant(0.5);
+        g.sub(draw, half)
+    };
+    let small = g.unary(Op::Tanh, a);
+    let mut x = g.reshape(small, &[1, height, width, channels]);
+    if c.below(2) == 0 {
+        let scale = draw(g, c, vec![1, 1, 1, channels]);
+        let scaled = g.mul(x, scale);
+        let mean = g.mean(scaled, &[0, 1, 2]);
+        x = if c.below(2) == 0 { g.sub(scaled, mean) } else { scaled };
+    }
+    let result = vec![1, size[0], size[1], units];
+    let filters = vec![channels * window.area(), units];
+    Some(match c.below(6) {
+        0 => {
+            let w = draw(g, c, filters);
+            g.push(Op::Convolve(window), vec![x, w], result)
+        }
+        1 => {
+            let (w, dy) = (draw(g, c, filters), draw(g, c, result));
+            let dx = g.push(Op::ConvolveInput(window), vec![dy, w], vec![1, height, width, channels]);
+            g.add(dx, x)
+        }
+        2 => {
+            let dy = draw(g, c, result);
+            g.push(Op::ConvolveWeight(window), vec![x, dy], filters)
+        }
+        3 => g.pool(Op::MaxPool(window), x, &[channels, size[0], size[1]]),
+        4 => g.pool(Op::SumPool(window), x, &[channels, size[0], size[1]]),
+        _ => {
+            let dy = draw(g, c, vec![1, size[0], size[1], channels]);
+            g.push(Op::SumPoolGrad(window), vec![dy], vec![1, height, width, channels])
+        }
+    })
 }
 
 fn special(g: &mut Graph, c: &mut Choices, a: Id) -> Id {

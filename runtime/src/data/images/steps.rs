@@ -2,8 +2,9 @@
 
 use super::draws::Draws;
 use super::render::Picture;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use gmpc_compiler::experiment::{ImageStep, shorter};
 
 /// Principal components of ImageNet's colours, on the scale of 0 to 1, and their weights: Krizhevsky, Sutskever and Hinton,
@@ -128,20 +129,33 @@ pub(super) fn resize(picture: &mut Picture, height: usize, width: usize, scratch
     if height > ImageStep::LARGEST || width > ImageStep::LARGEST {
         return Err(format!("resized, it would be {height}×{width}, beyond {0}×{0}", ImageStep::LARGEST));
     }
-    let kind = if picture.channels == 3 { PixelType::U8x3 } else { PixelType::U8 };
-    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     scratch.pixels.clear();
     scratch.pixels.resize(height * width * picture.channels, 0);
-    let failed = |what: String| format!("it cannot be resized: {what}");
-    let from = ImageRef::new(size(picture.width), size(picture.height), &picture.pixels, kind);
-    let from = from.map_err(|error| failed(error.to_string()))?;
-    let to = Image::from_slice_u8(size(width), size(height), &mut scratch.pixels, kind);
-    let mut to = to.map_err(|error| failed(error.to_string()))?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
-    scratch.resizer.resize(&from, &mut to, &options).map_err(|error| failed(error.to_string()))?;
+    // Named kinds of pixels: a resize that asks at run time would be compiled for all that the library has.
+    let resized = if picture.channels == 3 {
+        resize_pixels::<U8x3>(picture, height, width, scratch)
+    } else {
+        resize_pixels::<U8>(picture, height, width, scratch)
+    };
+    resized.map_err(|what| format!("it cannot be resized: {what}"))?;
     std::mem::swap(&mut picture.pixels, &mut scratch.pixels);
     (picture.height, picture.width) = (height, width);
     Ok(())
+}
+
+/// Into `scratch.pixels`, which has room.
+fn resize_pixels<P: PixelTrait>(
+    picture: &Picture,
+    height: usize,
+    width: usize,
+    scratch: &mut Scratch,
+) -> Result<(), String> {
+    let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let from = TypedImageRef::<P>::from_buffer(size(picture.width), size(picture.height), &picture.pixels);
+    let to = TypedImage::<P>::from_buffer(size(width), size(height), &mut scratch.pixels);
+    let (from, mut to) = (from.map_err(|error| error.to_string())?, to.map_err(|error| error.to_string())?);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
+    scratch.resizer.resize_typed(&from, &mut to, &options).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

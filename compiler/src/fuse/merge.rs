@@ -13,24 +13,70 @@ const MOST_REDUCTIONS: usize = 4;
 
 /// Merges as long as anything fits together, then drops memory nobody reads.
 pub(super) fn merge(kernels: &mut Kernels) {
+    let mut all: Vec<Touching> = kernels.kernels.drain(..).map(Touching::new).collect();
     let mut second = 1;
-    while second < kernels.kernels.len() {
-        match (0..second).rev().find_map(|first| attempt(&mut kernels.kernels, first, second)) {
+    while second < all.len() {
+        match (0..second).rev().find_map(|first| attempt(&mut all, first, second)) {
             Some(place) => second = place.max(1),
             None => second += 1,
         }
     }
+    kernels.kernels = all.into_iter().map(|t| t.kernel).collect();
     drop_unread(kernels);
 }
 
+/// A kernel and the buffers it touches, looked up once: networks of many layers ask for every pair of kernels.
+struct Touching {
+    kernel: Kernel,
+    reads: Buffers,
+    writes: Buffers,
+}
+
+impl Touching {
+    fn new(kernel: Kernel) -> Self {
+        let (reads, writes) = (Buffers::new(&kernel.work.reads()), Buffers::new(&kernel.work.writes()));
+        Touching { kernel, reads, writes }
+    }
+
+    /// Does one write what the other touches?
+    fn conflicts(&self, other: &Touching) -> bool {
+        self.writes.meet(&other.reads) || self.writes.meet(&other.writes) || self.reads.meet(&other.writes)
+    }
+}
+
+/// Some buffers, in order.
+struct Buffers {
+    all: Vec<BufferId>,
+    /// One bit for a few buffers each: sets without a common bit have no common buffer.
+    bits: u128,
+}
+
+impl Buffers {
+    fn new(buffers: &[BufferId]) -> Self {
+        let mut all = buffers.to_vec();
+        all.sort_unstable();
+        all.dedup();
+        let bits = all.iter().fold(0, |bits, id| bits | 1 << (id.0 % 128));
+        Buffers { all, bits }
+    }
+
+    fn meet(&self, other: &Buffers) -> bool {
+        self.bits & other.bits != 0 && self.all.iter().any(|id| other.all.binary_search(id).is_ok())
+    }
+}
+
 /// Merges kernel `second` into kernel `first` if that is possible; returns where the merged kernel stands.
-fn attempt(kernels: &mut Vec<Kernel>, first: usize, second: usize) -> Option<usize> {
-    let (Work::Nest(a), Work::Nest(b)) = (&kernels[first].work, &kernels[second].work) else { return None };
+fn attempt(kernels: &mut Vec<Touching>, first: usize, second: usize) -> Option<usize> {
+    let (one, two) = (&kernels[first], &kernels[second]);
+    if !one.writes.meet(&two.reads) && !one.reads.meet(&two.reads) {
+        return None; // nothing to gain, see `related`
+    }
+    let (Work::Nest(a), Work::Nest(b)) = (&one.kernel.work, &two.kernel.work) else { return None };
     let axes = matching_axes(a, b)?;
     let merged = join(a, b, &axes)?;
     let after = dependants(kernels, first, second)?;
-    let span = kernels[first].span;
-    let between: Vec<Kernel> = kernels.drain(first..=second).collect();
+    let span = one.kernel.span;
+    let between: Vec<Touching> = kernels.drain(first..=second).collect();
     let mut tail = Vec::new();
     let mut head = Vec::new();
     for (index, kernel) in between.into_iter().enumerate().skip(1) {
@@ -40,28 +86,21 @@ fn attempt(kernels: &mut Vec<Kernel>, first: usize, second: usize) -> Option<usi
         if after.contains(&(first + index)) { tail.push(kernel) } else { head.push(kernel) }
     }
     let place = first + head.len();
-    let all = head.into_iter().chain([Kernel { work: Work::Nest(merged), span }]).chain(tail);
-    kernels.splice(first..first, all);
+    let merged = Touching::new(Kernel { work: Work::Nest(merged), span });
+    kernels.splice(first..first, head.into_iter().chain([merged]).chain(tail));
     Some(place)
 }
 
 /// The kernels between the two that have to run after `first`; `None` if `second` has to run after one of them.
-fn dependants(kernels: &[Kernel], first: usize, second: usize) -> Option<Vec<usize>> {
+fn dependants(kernels: &[Touching], first: usize, second: usize) -> Option<Vec<usize>> {
     let mut after = Vec::new();
     for index in first + 1..second {
-        let waits = |&other: &usize| conflict(&kernels[other].work, &kernels[index].work);
+        let waits = |&other: &usize| kernels[other].conflicts(&kernels[index]);
         if waits(&first) || after.iter().any(waits) {
             after.push(index);
         }
     }
-    (!after.iter().any(|&k| conflict(&kernels[k].work, &kernels[second].work))).then_some(after)
-}
-
-/// Does one write what the other touches?
-fn conflict(a: &Work, b: &Work) -> bool {
-    let (aw, bw, ar, br) = (a.writes(), b.writes(), a.reads(), b.reads());
-    let meet = |x: &[BufferId], y: &[BufferId]| x.iter().any(|id| y.contains(id));
-    meet(&aw, &br) || meet(&aw, &bw) || meet(&ar, &bw)
+    (!after.iter().any(|&k| kernels[k].conflicts(&kernels[second]))).then_some(after)
 }
 
 /// For each axis of `b` the axis of `a` it is, and whether `b` runs after the reductions of `a`.

@@ -100,8 +100,8 @@ pub(crate) fn unit(
         Term::Node(_, Role::Batch) => node_of_shape(scope.graph, &term, &result_shape, result.span)?,
         _ => return Err(complain::not_per_example(result.span)),
     };
-    let (acts, dots) = place.finish(&mut forward.graph)?;
-    Ok(UnitValue { value, acts, dots })
+    let calls = place.finish(&mut forward.graph)?;
+    Ok(UnitValue { value, acts: calls.acts, dots: calls.dots })
 }
 
 /// What is done in turn.

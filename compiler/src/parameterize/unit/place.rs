@@ -33,6 +33,14 @@ pub(crate) struct UnitPlace<'a> {
     momentum: Option<Value>,
 }
 
+/// What a unit's formula called.
+pub(super) struct Calls {
+    /// `(a, act(a))` for each call.
+    pub(super) acts: Vec<(Id, Id)>,
+    /// The input of each `dot`.
+    pub(super) dots: Vec<Id>,
+}
+
 /// A statistic that has been asked for.
 struct Statistic {
     of: Id,
@@ -67,7 +75,7 @@ impl<'a> UnitPlace<'a> {
     ///
     /// The parameterization's own are `running_mean` and `running_var`; a modifier's too, unless that name is taken:
     /// `mn.running_mean`. A name that is taken still gets a number.
-    pub(super) fn finish(self, graph: &mut Graph) -> Result<(Vec<(Id, Id)>, Vec<Id>), Diagnostic> {
+    pub(super) fn finish(self, graph: &mut Graph) -> Result<Calls, Diagnostic> {
         if self.acts.is_empty() {
             return Err(complain::no_act(&self.unit.param.base.definition));
         }
@@ -84,7 +92,7 @@ impl<'a> UnitPlace<'a> {
             taken.push(name.clone());
             graph.states[statistic.state].name = name;
         }
-        Ok((self.acts, self.dots))
+        Ok(Calls { acts: self.acts, dots: self.dots })
     }
 
     fn statistic(&mut self, graph: &mut Graph, x: Id, origin: Origin, span: Span) -> Result<Term, Diagnostic> {

@@ -38,6 +38,15 @@ impl Memory {
         }
     }
 
+    /// Some rounds of a generated function.
+    ///
+    /// # Safety
+    /// As [`run`].
+    unsafe fn call(self, entry: Entry, first: usize, end: usize) {
+        // SAFETY: passed on from the caller.
+        unsafe { entry(self.states, self.scratch, first, end) }
+    }
+
     /// # Safety
     /// As [`Self::at`].
     unsafe fn find<T>(self, address: Option<Address>) -> *mut T {
@@ -86,14 +95,13 @@ pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Ent
 unsafe fn share(cpu: &Cpu, entry: Entry, extent: usize, memory: Memory) {
     if extent == 1 || cpu.workers.threads() == 1 {
         // SAFETY: the function touches its memories only, which the caller lends.
-        return unsafe { entry(memory.states, memory.scratch, 0, extent) };
+        return unsafe { memory.call(entry, 0, extent) };
     }
     let grain = extent.div_ceil(SHARES * cpu.workers.threads());
     cpu.workers.run(extent.div_ceil(grain), |job, _| {
-        let memory = memory;
         let first = job * grain;
         // SAFETY: as above; rounds of a spread loop store to different places and read nothing that another one stores.
-        unsafe { entry(memory.states, memory.scratch, first, (first + grain).min(extent)) }
+        unsafe { memory.call(entry, first, (first + grain).min(extent)) }
     });
 }
 

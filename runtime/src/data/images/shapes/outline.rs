@@ -3,8 +3,11 @@
 /// A closed polygon.
 pub(super) struct Outline(Vec<[f64; 2]>);
 
-/// Names and makers, in the order of the classes.
-pub(super) const OUTLINES: [(&str, fn() -> Outline); 10] = [
+/// A name and what makes the outline.
+pub(super) type Named = (&'static str, fn() -> Outline);
+
+/// In the order of the classes.
+pub(super) const OUTLINES: [Named; 10] = [
     ("disc", disc),
     ("square", square),
     ("triangle", triangle),

@@ -64,3 +64,40 @@ fn gradients_of_units_with_one_input_match_differences() {
         ));
     }
 }
+
+#[test]
+fn gradients_of_image_networks_match_differences() {
+    for param in PARAMS {
+        checks(&format!(
+            "param = {param}
+            model test(input: [2, 6, 5]) {{
+                residual = input -> conv(3, 3, stride = 2) -> relu -> conv(3, [2, 1])
+                shortcut = input -> conv(3, 1, stride = 2, bias = false) -> mean_norm
+                sum = residual + shortcut -> relu
+                both = concat(sum, residual -> leaky_relu(0.1)) -> max_pool([2, 3], stride = 1, pad = [1, 0])
+                concat(both -> avg_pool(2, stride = 1, pad = 1) -> flatten, both -> global_avg_pool) -> linear(4)
+            }}
+            train {{ loss = cross_entropy  optimizer = sgd(lr = 0.1) }}"
+        ));
+    }
+}
+
+#[test]
+fn gradients_go_through_the_blocks_of_the_library() {
+    for blocks in ["vgg6(2)", "official_vgg6(2)"] {
+        for param in ["bn", "gmp", "gmp + mn"] {
+            checks(&format!(
+                "use std.vgg param = {param} model test(input: [1, 8, 8]) {{ input -> {blocks} -> linear(3) }}
+                train {{ loss = cross_entropy  optimizer = sgd(lr = 0.1) }}"
+            ));
+        }
+    }
+    let blocks = "stem(2) -> basic(2) -> basic(3, stride = 2) -> bottleneck(1) -> official_basic(4) -> official_bottleneck(2, 2)";
+    for param in ["bn", "gmp", "gmp + mn"] {
+        checks(&format!(
+            "use std.resnet param = {param}
+            model test(input: [2, 16, 16]) {{ input -> {blocks} -> global_avg_pool -> linear(3) }}
+            train {{ loss = cross_entropy  optimizer = sgd(lr = 0.1) }}"
+        ));
+    }
+}

@@ -31,10 +31,15 @@ type Make = fn(&str) -> Result<Box<dyn Machine>, String>;
 struct Judge {
     /// The cases' tolerances are for f32; f64 has to be a million times better.
     tighter: f64,
+    /// Training cases are judged after ten and a hundred steps, too, not only after one.
+    far: bool,
 }
 
-const F32: Judge = Judge { tighter: 1.0 };
-const F64: Judge = Judge { tighter: 1e-6 };
+const F32: Judge = Judge { tighter: 1.0, far: true };
+const F64: Judge = Judge { tighter: 1e-6, far: true };
+/// Winograd's F(4x4, 3x3) rounds ten times as much as plain sums; where many steps lead is then a matter of chance in networks
+/// whose activations switch. The planner does not use it on sums as short as the training cases'.
+const ROUGH: Judge = Judge { tighter: 1.0, far: false };
 
 fn folder() -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
@@ -55,7 +60,7 @@ fn conform(name: &str, make: Make, judge: Judge) {
     let (mut passed, mut failures) = (0, Vec::new());
     for path in &cases {
         let case = Case::read(path);
-        match kinds::check(&case, make, judge.tighter) {
+        match kinds::check(&case, make, judge) {
             Ok(worst) => {
                 passed += 1;
                 println!("{name}: {:<50} {:>10.2e} of the tolerance ({})", case.name, worst.ratio, worst.tensor);
@@ -112,7 +117,7 @@ fn golden_cases_agree_with_every_kernel_forced_in_turn() {
         ("portable, winograd 4", forced::<2, 2>),
     ];
     for (name, machine) in machines {
-        conform(name, machine, F32);
+        conform(name, machine, if name.ends_with("winograd 4") { ROUGH } else { F32 });
     }
 }
 

@@ -1,3 +1,5 @@
+//! Batches made ahead are the batches made at once, in the same order, with any number of workers.
+
 use super::*;
 use crate::data::images::pickle::tests::sample;
 use proptest::prelude::*;

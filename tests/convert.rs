@@ -3,7 +3,17 @@
 
 use crate::support::{gmpc, write};
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Conv2d, Conv2dConfig, Linear, Module as _, VarBuilder};
+use gmpc_compiler::convert::{Tensors, convert, from_file, to_file};
+use gmpc_compiler::gradcheck::first_states;
+use gmpc_compiler::graph::{Random, evaluate};
+use gmpc_compiler::infer::infer;
+use gmpc_compiler::module::Module;
+use gmpc_compiler::net::Net;
+use gmpc_compiler::program::Goal;
+use gmpc_compiler::resolve::{Overrides, read};
+use gmpc_compiler::{Options, initialization, step_graph};
+use gmpc_grammar::source::Source;
 use std::collections::BTreeMap;
 use tempfile::tempdir;
 
@@ -80,4 +90,70 @@ fn with_candle(file: &str, inputs: &[f64]) -> candle_core::Result<Vec<f64>> {
     let x = layer("second", 12, 7)?.forward(&x)?.relu()?;
     let x = layer("end", 2, 1)?.forward(&layer("last", 7, 2)?.forward(&x)?)?;
     x.flatten_all()?.to_vec1()
+}
+
+/// Filters of two sizes, with padding, strides and neither.
+const IMAGES: &str = "model net(input: [2, 9, 8]) {
+    input -> conv(5, 3, stride = 2, pad = 1) as first -> relu -> conv(4, [3, 3], pad = 0) as second -> relu
+    -> global_avg_pool -> linear(3) as last
+}";
+
+fn compiled(param: &str) -> (Module, Net) {
+    let file = Source { name: "net.gmpnet".to_string(), text: format!("param = {param} {IMAGES}") };
+    let (module, _) = read(file, &Overrides::default()).unwrap_or_else(|failure| panic!("{:?}", failure.diagnostics));
+    let net = infer(&module, None).unwrap_or_else(|errors| panic!("{errors:?}"));
+    (module, net)
+}
+
+/// Images by a formula, `[6, channels, height, width]`.
+fn images() -> Tensor {
+    let data: Vec<f64> = (0..6 * 2 * 9 * 8).map(|i| (0.37 * f64::from(i)).sin() * 2.0).collect();
+    Tensor::from_vec(data, (6, 2, 9, 8), &Device::Cpu).unwrap()
+}
+
+/// What the network's own graph predicts for the images, one row after the other.
+fn prediction(module: &Module, net: &Net, tensors: &Tensors) -> Vec<f64> {
+    let (graph, _) = step_graph(module, net, Goal::Predict, 6, &Options::default()).unwrap();
+    let states: Vec<_> = graph.states.iter().map(|s| from_file(s, &tensors[&s.name]).expect("it fits")).collect();
+    let channels_last = images().permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
+    let data = channels_last.flatten_all().unwrap().to_vec1().unwrap();
+    let x = gmpc_compiler::graph::Tensor { shape: channels_last.dims().to_vec(), data };
+    evaluate(&graph, &[x], &states, Random::default()).swap_remove(0).data
+}
+
+#[test]
+fn folded_filters_predict_the_same_in_another_framework() {
+    let (plain, plain_net) = compiled("sp");
+    for param in ["sp", "wn", "bn", "gmp", "wn + mbn"] {
+        let (module, net) = compiled(param);
+        let first = initialization(&module, &net).unwrap();
+        let values = first.states.iter().zip(first_states(&first, 3));
+        let mut tensors: Tensors = values.map(|(state, value)| (state.name.clone(), to_file(state, &value))).collect();
+        // Away from the neutral values that offsets and statistics start at.
+        for (place, x) in tensors.values_mut().flat_map(|t| &mut t.data).enumerate() {
+            *x += 0.2 * (1.3 * place as f64).sin().abs();
+        }
+        let folded = convert(&module, &net, &tensors, &plain, &plain_net).unwrap_or_else(|e| panic!("{param}: {e:?}"));
+        let ours = prediction(&module, &net, &tensors);
+        let theirs = with_candle_filters(&folded).unwrap();
+        for (our, their) in ours.iter().zip(&theirs) {
+            assert!((our - their).abs() < 1e-9 * (1.0 + our.abs()), "{param}: {our} and {their}");
+        }
+        let back = convert(&plain, &plain_net, &folded, &module, &net).unwrap_or_else(|e| panic!("{param}: {e:?}"));
+        for (our, again) in ours.iter().zip(prediction(&module, &net, &back)) {
+            assert!((our - again).abs() < 1e-9 * (1.0 + our.abs()), "{param} and back: {our} and {again}");
+        }
+    }
+}
+
+/// The same network built of candle_nn's layers from folded tensors, in the shapes they have in files.
+fn with_candle_filters(folded: &Tensors) -> candle_core::Result<Vec<f64>> {
+    let get = |name: &str| Tensor::from_slice(&folded[name].data, folded[name].shape.as_slice(), &Device::Cpu);
+    let filters = |name: &str, padding: usize, stride: usize| -> candle_core::Result<Conv2d> {
+        let config = Conv2dConfig { padding, stride, ..Conv2dConfig::default() };
+        Ok(Conv2d::new(get(&format!("{name}.w"))?, Some(get(&format!("{name}.b"))?), config))
+    };
+    let x = filters("first", 1, 2)?.forward(&images())?.relu()?;
+    let x = filters("second", 0, 1)?.forward(&x)?.relu()?.mean(3)?.mean(2)?;
+    Linear::new(get("last.w")?, Some(get("last.b")?)).forward(&x)?.flatten_all()?.to_vec1()
 }

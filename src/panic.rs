@@ -24,3 +24,29 @@ pub fn say_it_readably() {
         std::process::exit(EXIT_CODE);
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Asks this test, in a process of its own, to panic.
+    const ASKED: &str = "GMPC_TEST_PANICS";
+
+    #[test]
+    fn a_panic_is_told_as_a_bug_and_ends_with_seventy() {
+        if std::env::var_os(ASKED).is_some() {
+            say_it_readably();
+            panic!("a promise broken");
+        }
+        let name = "panic::tests::a_panic_is_told_as_a_bug_and_ends_with_seventy";
+        let mut this = Command::new(std::env::current_exe().unwrap());
+        let output = this.args(["--exact", name, "--nocapture"]).env(ASKED, "yes").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(EXIT_CODE), "{said}");
+        assert!(
+            said.contains("bug in gmpc") && said.contains("a promise broken") && said.contains("please report"),
+            "{said}"
+        );
+    }
+}

@@ -54,6 +54,21 @@ fn four_for_training_that_diverges() {
     assert!(ran.stderr.contains("epoch"), "when it happened is told:\n{}", ran.stderr);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn five_for_a_device_without_room_for_the_program() {
+    let folder = tempdir().unwrap();
+    let text = "model wide(input: [1, 256, 256]) { input -> conv(256, 1) -> relu -> conv(256, 1) -> global_avg_pool -> linear(1) }\n\
+                train { loss = mse  optimizer = sgd(lr = 0.1)  batch = 32 }\n";
+    write(folder.path(), "wide.gmpnet", text);
+    // A process that may have 1.5 GiB of addresses, for a step that needs several.
+    let mut limited = std::process::Command::new("sh");
+    limited.current_dir(folder.path()).env("NO_COLOR", "1");
+    limited.args(["-c", "ulimit -v 1572864; exec \"$0\" bench wide.gmpnet", env!("CARGO_BIN_EXE_gmpc")]);
+    let ran = run(limited).expect(5);
+    assert!(ran.stderr.contains("no room") && ran.stderr.contains("smaller batch"), "{}", ran.stderr);
+}
+
 #[test]
 fn six_for_a_folder_that_cannot_be_written() {
     let folder = tempdir().unwrap();

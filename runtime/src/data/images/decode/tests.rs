@@ -1,3 +1,5 @@
+//! JPEG and PNG files, whole, grey, CMYK, cut short and damaged.
+
 use super::*;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;

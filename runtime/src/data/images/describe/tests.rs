@@ -1,3 +1,5 @@
+//! What is told about a set of images: counts, means, deviations.
+
 use super::*;
 use crate::data::images::{check, shapes};
 use crate::data::{Directories, load as load_table};

@@ -1,3 +1,5 @@
+//! IDX files, whole and with headers and sizes that lie.
+
 use super::*;
 use proptest::prelude::*;
 use std::io::Write;

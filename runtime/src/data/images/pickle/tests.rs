@@ -1,3 +1,5 @@
+//! Pickled batches, and pickles that ask for what is not read or would be executed.
+
 use super::read;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Images as rows of batches, plain and augmented, with any number of workers.
+
 use super::*;
 use crate::data::images::shapes;
 use crate::data::images::{Store, normalize::scale};

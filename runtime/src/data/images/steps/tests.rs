@@ -1,3 +1,5 @@
+//! Flips, crops, resizes and lighting on small pictures.
+
 use super::*;
 
 /// `[height, width, 3]`, each pixel telling its place.

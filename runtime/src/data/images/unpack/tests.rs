@@ -1,3 +1,5 @@
+//! Archives, and what in them is refused.
+
 use super::*;
 use gmpc_compiler::experiment::{Batches, Normalize};
 

@@ -73,8 +73,11 @@ fn attempt(kernels: &mut Vec<Touching>, first: usize, second: usize) -> Option<u
     }
     let (Work::Nest(a), Work::Nest(b)) = (&one.kernel.work, &two.kernel.work) else { return None };
     let axes = matching_axes(a, b)?;
-    let merged = join(a, b, &axes)?;
+    if !related(a, b, &axes) {
+        return None;
+    }
     let after = dependants(kernels, first, second)?;
+    let merged = join(a, b, &axes)?;
     let span = one.kernel.span;
     let between: Vec<Touching> = kernels.drain(first..=second).collect();
     let mut tail = Vec::new();
@@ -127,7 +130,7 @@ fn moved(at: &Affine, axes: &Axes, rank: usize) -> Affine {
 
 /// Both nests as one, if every shared element is touched at one point.
 fn join(a: &Nest, b: &Nest, axes: &Axes) -> Option<Nest> {
-    if !related(a, b, axes) || !may_follow(a, b, axes) {
+    if !may_follow(a, b, axes) {
         return None;
     }
     let mut nest = a.clone();

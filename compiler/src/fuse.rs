@@ -283,7 +283,7 @@ impl<'g> Builder<'g> {
         if let Some(kept) = kept {
             self.kept.insert(theta, kept);
         }
-        if let Some(theta) = self.storage[theta.index()] {
+        if let Some(theta) = self.operand(theta) {
             self.emit(id, Work::Spherical(Spherical { angles, units, theta, u, kept }));
         }
     }
@@ -294,7 +294,7 @@ impl<'g> Builder<'g> {
             self.scan(id, theta, None);
         }
         let [angles, units] = matrix_shape(self.graph.shape(theta));
-        if let (Some(&kept), Some(g)) = (self.kept.get(&theta), self.storage[g.index()]) {
+        if let (Some(&kept), Some(g)) = (self.kept.get(&theta), self.operand(g)) {
             self.emit(id, Work::SphericalGrad(SphericalGrad { angles, units, kept, g, gradient }));
         }
     }

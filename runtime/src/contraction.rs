@@ -10,6 +10,7 @@
 //! decided once for a processor. The order of the additions depends on the shape alone, never on threads.
 
 pub mod convolution;
+pub(crate) mod flush;
 mod memory;
 mod peak;
 pub mod pooling;

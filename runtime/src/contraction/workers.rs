@@ -1,5 +1,6 @@
 //! Threads that share out a fixed list of jobs.
 
+use super::flush::Flush;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +18,12 @@ impl Workers {
     #[must_use]
     pub fn new(threads: usize) -> Self {
         let others = (threads > 1)
-            .then(|| ThreadPoolBuilder::new().num_threads(threads - 1).thread_name(|n| format!("kernel-{n}")).build())
+            .then(|| {
+                // As on the calling thread while a program runs: which thread does a job must not change its result.
+                let ready = |_| Flush::begin().stay();
+                let pool = ThreadPoolBuilder::new().num_threads(threads - 1).start_handler(ready);
+                pool.thread_name(|n| format!("kernel-{n}")).build()
+            })
             .and_then(Result::ok);
         Self { threads: if others.is_some() { threads } else { 1 }, others }
     }
@@ -55,6 +61,16 @@ impl Workers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn subnormal_numbers_are_zeros_on_every_thread() {
+        let (workers, both) = (Workers::new(2), std::sync::Barrier::new(2));
+        let _flush = Flush::begin();
+        workers.run(2, |job, _| {
+            both.wait(); // one job on each thread
+            assert_eq!(std::hint::black_box(1e-39_f32) * std::hint::black_box(1.0), 0.0, "job {job}");
+        });
+    }
 
     #[test]
     fn every_job_is_done_once_by_a_worker_of_its_own() {

@@ -1,7 +1,6 @@
 //! This processor: generated functions made executable by Cranelift, contractions from [`crate::contraction`].
 
 mod disassemble;
-mod flush;
 mod memory;
 mod run;
 #[cfg(test)]
@@ -11,6 +10,7 @@ pub use disassemble::disassemble;
 
 use super::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
 use crate::contraction::convolution::Algorithm;
+use crate::contraction::flush::Flush;
 use crate::contraction::workers::Workers;
 use crate::contraction::{self, Variant};
 use cranelift_codegen::Context;
@@ -18,7 +18,6 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
-use flush::Flush;
 use gmpc_compiler::backend::cpu::Import;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};

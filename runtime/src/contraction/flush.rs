@@ -1,4 +1,4 @@
-//! Numbers too small for full precision count as zero while generated code runs.
+//! Numbers too small for full precision count as zero while programs run, on every thread that does a part of one.
 //!
 //! A unit whose gradient is exactly 0 leaves Adam's averages shrinking for ever: after some hundred steps they are subnormal,
 //! and every operation on them takes the processor a hundred times as long. Nothing in training depends on such numbers.
@@ -8,7 +8,7 @@
 const FLUSH: u32 = 0x8040;
 
 /// While this lives, subnormal numbers are zeros on this thread.
-pub(super) struct Flush {
+pub(crate) struct Flush {
     #[cfg(target_arch = "x86_64")]
     before: u32,
 }
@@ -16,7 +16,7 @@ pub(super) struct Flush {
 impl Flush {
     /// From now on.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         let mut before = 0_u32;
         // SAFETY: stores the control register, of 32 bits, to `before`.
         unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut before, options(nostack, preserves_flags)) }
@@ -26,7 +26,7 @@ impl Flush {
 
     /// Other processors keep what they do.
     #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Flush {}
     }
 }
@@ -37,6 +37,13 @@ fn load(register: u32) {
     // are rounded and nothing else. In between only generated code and contractions run, which hold no constant arithmetic
     // that was done under other rules.
     unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const register, options(nostack, preserves_flags)) }
+}
+
+impl Flush {
+    /// For as long as this thread lives.
+    pub(super) fn stay(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Flush {

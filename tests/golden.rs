@@ -13,8 +13,8 @@ mod on_device;
 
 use case::Case;
 use gmpc_compiler::experiment::Precision;
-use gmpc_runtime::contraction::Variant;
-use gmpc_runtime::contraction::convolution::Algorithm;
+use gmpc_kernels::Variant;
+use gmpc_kernels::convolution::Algorithm;
 use gmpc_runtime::device::Device;
 use gmpc_runtime::device::candle::Candle;
 use gmpc_runtime::device::cpu::Cpu;

@@ -7,6 +7,8 @@ mod images;
 
 pub use images::{Batches, Extent, Idx, ImageSource, ImageStep, Images, Normalize, shorter};
 
+pub use gmpc_math::Precision;
+
 use crate::graph::Graph;
 use gmpc_grammar::source::Span;
 
@@ -25,26 +27,6 @@ pub struct Experiment {
     pub precision: Precision,
     /// Seeds weights, splits, shuffles and dropout; `--seed` and `compare`'s repeats replace it.
     pub seed: u64,
-}
-
-/// The floating-point type of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// `f32`
-    F32,
-    /// `f64`
-    F64,
-}
-
-impl Precision {
-    /// Bytes of one number.
-    #[must_use]
-    pub fn bytes(self) -> usize {
-        match self {
-            Precision::F32 => 4,
-            Precision::F64 => 8,
-        }
-    }
 }
 
 /// One data set, with how it is cut and scaled.

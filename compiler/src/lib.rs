@@ -30,7 +30,6 @@ mod initialize;
 mod instance;
 pub mod kernels;
 mod lower;
-pub mod math;
 pub mod module;
 pub mod net;
 mod parameterize;
@@ -44,6 +43,7 @@ mod suggest;
 pub mod window;
 
 pub use convert::convert;
+pub use gmpc_math as math;
 pub use initialize::initialization;
 pub use lower::{Apart, lower, lower_apart};
 pub use step::{Options, TargetScale, states, step_graph};

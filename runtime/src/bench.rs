@@ -5,7 +5,6 @@
 //! and of its program taking turns: a block in which the machine did something else does not count, and a change of its
 //! clock counts for both.
 
-use crate::contraction::peak_gflops;
 use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::network::Network;
@@ -18,6 +17,7 @@ use gmpc_compiler::graph::Random;
 use gmpc_compiler::math::philox::philox;
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::{Apart, lower_apart};
+use gmpc_kernels::peak_gflops;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -3,7 +3,6 @@
 pub mod bench;
 pub mod checkpoint;
 pub mod compare;
-pub mod contraction;
 pub mod convert;
 pub mod data;
 pub mod device;

@@ -1,4 +1,4 @@
-//! This processor: generated functions made executable by Cranelift, contractions from [`crate::contraction`].
+//! This processor: generated functions made executable by Cranelift, contractions from [`gmpc_kernels`].
 
 mod disassemble;
 mod memory;
@@ -9,10 +9,6 @@ mod tests;
 pub use disassemble::disassemble;
 
 use super::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
-use crate::contraction::convolution::Algorithm;
-use crate::contraction::flush::Flush;
-use crate::contraction::workers::Workers;
-use crate::contraction::{self, Variant};
 use cranelift_codegen::Context;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
@@ -23,6 +19,10 @@ use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::plan::bytes;
 use gmpc_compiler::program::{Program, StateLayout};
+use gmpc_kernels::convolution::Algorithm;
+use gmpc_kernels::flush::Flush;
+use gmpc_kernels::workers::Workers;
+use gmpc_kernels::{self as kernels, Variant};
 use memory::Scratch;
 use run::Memory;
 use std::sync::Arc;
@@ -132,12 +132,12 @@ impl Drop for MachineCode {
 /// The kernel that generated code means.
 fn address(import: Import, precision: Precision, variant: Variant) -> *const u8 {
     match (import, precision) {
-        (Import::Product, Precision::F32) => contraction::product_f32(variant) as *const u8,
-        (Import::Product, Precision::F64) => contraction::product_f64(variant) as *const u8,
-        (Import::Spherical, Precision::F32) => contraction::spherical_f32(variant) as *const u8,
-        (Import::Spherical, Precision::F64) => contraction::spherical_f64(variant) as *const u8,
-        (Import::SphericalGrad, Precision::F32) => contraction::spherical_grad_f32(variant) as *const u8,
-        (Import::SphericalGrad, Precision::F64) => contraction::spherical_grad_f64(variant) as *const u8,
+        (Import::Product, Precision::F32) => kernels::product_f32(variant) as *const u8,
+        (Import::Product, Precision::F64) => kernels::product_f64(variant) as *const u8,
+        (Import::Spherical, Precision::F32) => kernels::spherical_f32(variant) as *const u8,
+        (Import::Spherical, Precision::F64) => kernels::spherical_f64(variant) as *const u8,
+        (Import::SphericalGrad, Precision::F32) => kernels::spherical_grad_f32(variant) as *const u8,
+        (Import::SphericalGrad, Precision::F64) => kernels::spherical_grad_f64(variant) as *const u8,
     }
 }
 

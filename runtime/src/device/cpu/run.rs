@@ -1,14 +1,14 @@
 //! One run of a program: its steps in turn, the work of each shared by threads.
 
 use super::{Cpu, Entry};
-use crate::contraction::convolution::{
-    Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
-};
-use crate::contraction::pooling::{Window, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
-use crate::contraction::simd::Number;
 use gmpc_compiler::backend::cpu::{Address, Step};
 use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
 use gmpc_compiler::program::Program;
+use gmpc_kernels::convolution::{
+    Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
+};
+use gmpc_kernels::pooling::{Window, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
+use gmpc_kernels::simd::Number;
 
 /// Shares of a loop for each thread: enough to even out unequal ones, few enough to cost nothing.
 const SHARES: usize = 8;

@@ -1,12 +1,12 @@
 //! Generated code against the oracle: single operations, random graphs, training steps.
 
 use super::Cpu;
-use crate::contraction::Variant;
 use crate::device::{Device, Numbers, SliceMut, States};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Graph, Op, Output, Random, Role, State, Tensor, evaluate, verify};
 use gmpc_compiler::lower;
 use gmpc_compiler::program::{Goal, StateLayout};
+use gmpc_kernels::Variant;
 use proptest::prelude::*;
 use std::sync::Arc;
 

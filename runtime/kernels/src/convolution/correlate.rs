@@ -1,0 +1,382 @@
+//! Direct convolution forwards, and the gradient at the input, which is one too.
+//!
+//! With stride s the pixels of the input fall into s x s classes by what remains of `position + pad` after division by
+//! s. One class's gradient is a correlation of dy, stride 1, with every s-th tap in reverse; together the classes have as
+//! many taps as the kernel. Forwards there is one class.
+
+use super::pack::{Pack, packed, padded};
+use super::slab::{Images, fill};
+use super::tile::{Ahead, Product, Run, panel, part};
+use super::{Finish, Geometry, Prepare};
+use crate::memory::{At, Parts, Phase, aligned, all};
+use crate::simd::Simd;
+use crate::workers::Workers;
+use std::marker::PhantomData;
+
+/// Most numbers of a slab, chosen so that it stays in the second-level cache beside a panel of weights.
+const SLAB: usize = 1 << 16;
+/// Jobs that there should be at least, if there are as many rows.
+const JOBS: usize = 16;
+
+/// Which way weights are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Forward,
+    Input,
+}
+
+/// One correlation: output (r, s) of it is the sum over its taps (i, j) of input `origin + (r, s) stride + (i, j)`.
+#[derive(Clone, Copy)]
+pub(super) struct Class {
+    origin: [isize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    outputs: [usize; 2],
+    /// Output (r, s) is stored at pixel `first + (r, s) step`.
+    first: [usize; 2],
+    step: [usize; 2],
+    /// Tap (i, j) is the kernel's `tap_first - (i, j) tap_step`, or plus.
+    tap_first: [usize; 2],
+    tap_step: [usize; 2],
+    reversed: bool,
+    /// Where its packed weights begin.
+    pub(super) packed: usize,
+    /// Rows of output in a slab.
+    band: usize,
+}
+
+impl Class {
+    pub(super) fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Which of the kernel's taps the `index`-th one is.
+    #[inline(always)]
+    pub(super) fn tap(&self, index: usize) -> [usize; 2] {
+        let at = [index / self.kernel[1], index % self.kernel[1]];
+        std::array::from_fn(|axis| {
+            let distance = at[axis] * self.tap_step[axis];
+            if self.reversed { self.tap_first[axis] - distance } else { self.tap_first[axis] + distance }
+        })
+    }
+
+    fn bands(&self) -> usize {
+        self.outputs[0].div_ceil(self.band)
+    }
+
+    /// Rows and columns of the slab for so many rows of output.
+    #[inline(always)]
+    fn slab(&self, rows: usize) -> [usize; 2] {
+        let [height, width] = [rows, self.outputs[1]];
+        [(height - 1) * self.stride[0] + self.kernel[0], (width - 1) * self.stride[1] + self.kernel[1]]
+    }
+
+    /// Sets how many rows of output share a slab.
+    fn banded(mut self, batch: usize, channels: usize) -> Self {
+        let rows = (batch * self.outputs[0]).div_ceil(JOBS).clamp(1, self.outputs[0]);
+        let fits = |rows: &usize| {
+            let [height, width] = self.slab(*rows);
+            height * width * channels <= SLAB
+        };
+        let most = (1..=rows).rev().find(fits).unwrap_or(1);
+        self.band = self.outputs[0].div_ceil(self.outputs[0].div_ceil(most));
+        self
+    }
+}
+
+/// What is computed, and how working memory is used.
+pub(super) struct Plan<S> {
+    side: Side,
+    classes: Vec<Class>,
+    batch: usize,
+    kernel: [usize; 2],
+    units: usize,
+    /// Height, width and channels of the image that is read, and of the one that is written.
+    from: [usize; 3],
+    to: [usize; 3],
+    packed: usize,
+    slabs: usize,
+    slab: usize,
+    parts: Parts,
+    vectors: PhantomData<S>,
+}
+
+impl<S: Simd> Plan<S> {
+    pub(super) fn forward(geometry: &Geometry, workers: usize) -> Self {
+        let g = geometry;
+        let class = Class {
+            origin: g.pad.map(|pad| 0_isize.saturating_sub_unsigned(pad)),
+            kernel: g.kernel,
+            stride: g.stride,
+            outputs: [g.out_height, g.out_width],
+            first: [0, 0],
+            step: [1, 1],
+            tap_first: [0, 0],
+            tap_step: [1, 1],
+            reversed: false,
+            packed: 0,
+            band: 1,
+        };
+        let (from, to) = ([g.height, g.width, g.channels], [g.out_height, g.out_width, g.units]);
+        Self::new(g, Side::Forward, vec![class], [from, to], workers)
+    }
+
+    pub(super) fn input(geometry: &Geometry, workers: usize) -> Self {
+        let g = geometry;
+        let rests = (0..g.stride[0]).flat_map(|a| (0..g.stride[1]).map(move |b| [a, b]));
+        let classes = rests.filter_map(|rest| input_class(g, rest)).collect();
+        let (from, to) = ([g.out_height, g.out_width, g.units], [g.height, g.width, g.channels]);
+        Self::new(g, Side::Input, classes, [from, to], workers)
+    }
+
+    fn new(g: &Geometry, side: Side, classes: Vec<Class>, [from, to]: [[usize; 3]; 2], workers: usize) -> Self {
+        let mut classes: Vec<Class> = classes.into_iter().map(|class| class.banded(g.batch, from[2])).collect();
+        let (mut parts, mut rows) = (Parts::default(), 0);
+        for class in &mut classes {
+            class.packed = packed::<S>(rows, to[2]);
+            rows += class.taps() * from[2];
+        }
+        let packed = parts.take(packed::<S>(rows, to[2]));
+        let slab_of = |class: &Class| class.slab(class.band).iter().product::<usize>() * from[2];
+        let slab = classes.iter().map(slab_of).max().unwrap_or(0).next_multiple_of(16);
+        let slabs = parts.take(slab * workers);
+        let (batch, kernel, units) = (g.batch, g.kernel, g.units);
+        Self { side, classes, batch, kernel, units, from, to, packed, slabs, slab, parts, vectors: PhantomData }
+    }
+
+    pub(super) fn elements(&self) -> usize {
+        self.parts.elements()
+    }
+}
+
+/// The pixels of the input whose `position + pad` leaves `rest` after division by the stride; none if there is none.
+fn input_class(g: &Geometry, rest: [usize; 2]) -> Option<Class> {
+    let size = [g.height, g.width];
+    let first: [usize; 2] = std::array::from_fn(|a| (rest[a] + g.stride[a] - g.pad[a] % g.stride[a]) % g.stride[a]);
+    if first[0] >= size[0] || first[1] >= size[1] {
+        return None;
+    }
+    let mut kernel: [usize; 2] = std::array::from_fn(|a| g.kernel[a].saturating_sub(rest[a]).div_ceil(g.stride[a]));
+    if kernel.contains(&0) {
+        kernel = [0, 0]; // pixels that no window reads
+    }
+    let origin = |a: usize| {
+        let reached = (first[a] + g.pad[a] - rest[a]) / g.stride[a];
+        (reached + 1).cast_signed().saturating_sub_unsigned(kernel[a])
+    };
+    Some(Class {
+        origin: [origin(0), origin(1)],
+        kernel,
+        stride: [1, 1],
+        outputs: std::array::from_fn(|a| (size[a] - first[a]).div_ceil(g.stride[a])),
+        first,
+        step: g.stride,
+        tap_first: std::array::from_fn(|a| rest[a] + g.stride[a] * kernel[a].saturating_sub(1)),
+        tap_step: g.stride,
+        reversed: true,
+        packed: 0,
+        band: 1,
+    })
+}
+
+/// Computes y.
+///
+/// # Safety
+/// As [`super::forward`]; the processor has the features of `S`.
+pub(super) unsafe fn forward<S: Simd>(
+    geometry: &Geometry,
+    [x, w]: [*const S::Element; 2],
+    y: *mut S::Element,
+    finish: Finish<S::Element>,
+    prepare: Prepare<S::Element>,
+    workspace: *mut S::Element,
+    workers: &Workers,
+) {
+    let plan = Plan::<S>::forward(geometry, workers.threads());
+    // SAFETY: passed on from the caller.
+    unsafe { run(&plan, [x, w], y, finish, prepare, workspace, workers) }
+}
+
+/// Computes the gradient at x.
+///
+/// # Safety
+/// As [`super::input_gradient`]; the processor has the features of `S`.
+pub(super) unsafe fn input<S: Simd>(
+    geometry: &Geometry,
+    [dy, w]: [*const S::Element; 2],
+    dx: *mut S::Element,
+    workspace: *mut S::Element,
+    workers: &Workers,
+) {
+    let plan = Plan::<S>::input(geometry, workers.threads());
+    // SAFETY: passed on from the caller.
+    unsafe { run(&plan, [dy, w], dx, Finish::none(), Prepare::none(), workspace, workers) }
+}
+
+/// Packs the weights, then does all bands of all images.
+///
+/// # Safety
+/// As [`forward`].
+unsafe fn run<S: Simd>(
+    plan: &Plan<S>,
+    [x, w]: [*const S::Element; 2],
+    y: *mut S::Element,
+    finish: Finish<S::Element>,
+    prepare: Prepare<S::Element>,
+    workspace: *mut S::Element,
+    workers: &Workers,
+) {
+    let memory = aligned(workspace);
+    // SAFETY: the parts lie inside the working memory.
+    let (packed, slabs) = unsafe { (memory.at(plan.packed), memory.at(plan.slabs)) };
+    let pack = Pack {
+        side: plan.side,
+        classes: &plan.classes,
+        kernel: plan.kernel,
+        units: plan.units,
+        depth: plan.from[2],
+        columns: plan.to[2],
+        w: At::read(w),
+        packed: At::write(packed),
+    };
+    let bands = Bands {
+        plan,
+        images: Images::new(x, plan.from, prepare),
+        weights: At::write(packed),
+        slabs: At::write(slabs),
+        y: At::write(y),
+        bias: At::read(finish.bias),
+        relu: finish.relu,
+    };
+    // SAFETY: the caller vouches for the operands and the features.
+    unsafe {
+        all::<S, _>(&pack, workers);
+        all::<S, _>(&bands, workers);
+    }
+}
+
+/// All bands of all images; a job is one band of one class.
+struct Bands<'a, S: Simd> {
+    plan: &'a Plan<S>,
+    images: Images<S::Element>,
+    weights: At<S::Element>,
+    slabs: At<S::Element>,
+    y: At<S::Element>,
+    bias: At<S::Element>,
+    relu: bool,
+}
+
+// SAFETY: the plan is plain numbers, `S` appears in it as a type only.
+unsafe impl<S: Simd> Sync for Bands<'_, S> {}
+
+impl<S: Simd> Phase<S> for Bands<'_, S> {
+    fn jobs(&self) -> usize {
+        self.plan.batch * self.plan.classes.iter().map(Class::bands).sum::<usize>()
+    }
+
+    #[inline(always)]
+    unsafe fn job(&self, job: usize, worker: usize) {
+        let (image, mut band) = (job % self.plan.batch, job / self.plan.batch);
+        for class in &self.plan.classes {
+            if band < class.bands() {
+                // SAFETY: image, band and worker exist.
+                return unsafe { self.band(class, image, band, worker) };
+            }
+            band -= class.bands();
+        }
+    }
+}
+
+impl<S: Simd> Bands<'_, S> {
+    /// Some rows of output of one class and image.
+    ///
+    /// # Safety
+    /// They exist; no other thread works on them or as this worker.
+    #[inline(always)]
+    unsafe fn band(&self, class: &Class, image: usize, band: usize, worker: usize) {
+        let (row, rows) = part(class.outputs[0], class.band, band);
+        if class.taps() == 0 {
+            // SAFETY: passed on from the caller.
+            return unsafe { self.zero(class, image, row, rows) };
+        }
+        let down = (row * class.stride[0]).cast_signed();
+        // SAFETY: the worker's slab has room for a band.
+        let slab = unsafe { self.slabs.at(worker * self.plan.slab) };
+        let origin = [class.origin[0] + down, class.origin[1]];
+        // SAFETY: as above; the image exists.
+        unsafe { self.images.cut::<S>(image, origin, class.slab(rows), slab) };
+        for index in 0..self.plan.to[2].div_ceil(panel::<S>()) {
+            // SAFETY: the panel exists; the slab holds what these rows read.
+            unsafe { self.panel(class, [image, row, rows], index, slab) }
+        }
+    }
+
+    /// The columns of one panel, for some rows of output.
+    ///
+    /// # Safety
+    /// As [`Self::band`]; the slab is filled.
+    #[inline(always)]
+    unsafe fn panel(&self, class: &Class, [image, row, rows]: [usize; 3], index: usize, slab: *const S::Element) {
+        let (channels, columns) = (self.plan.from[2], self.plan.to[2]);
+        let first = index * panel::<S>();
+        let width = padded::<S>(columns, index);
+        let line = class.slab(rows)[1] * channels;
+        let depth = class.kernel[1] * channels;
+        let mut runs = [Run::default(); MOST_RUNS];
+        for at in 0..rows {
+            let mut add = false;
+            for start in (0..class.kernel[0]).step_by(MOST_RUNS) {
+                let count = MOST_RUNS.min(class.kernel[0] - start);
+                for (i, run) in runs.iter_mut().enumerate().take(count) {
+                    *run = Run { left: (start + i) * line, right: (start + i) * depth * width, depth };
+                }
+                let last = start + count == class.kernel[0];
+                // SAFETY: the panels before this one are full; rows and columns are inside the image.
+                unsafe {
+                    let bias = self.bias.at(0);
+                    let bias = if last && !bias.is_null() { bias.add(first) } else { std::ptr::null_mut() };
+                    S::enter(Product::<S, false> {
+                        rows: class.outputs[1],
+                        columns: (columns - first).min(panel::<S>()),
+                        runs: &runs[..count],
+                        left: slab.add(at * class.stride[0] * line),
+                        left_stride: class.stride[1] * channels,
+                        right: self.weights.at(class.packed + first * class.taps() * channels),
+                        right_stride: width,
+                        target: self.y.at(self.pixel(class, image, row + at) + first),
+                        target_stride: class.step[1] * columns,
+                        add,
+                        finish: Finish { bias, relu: self.relu && last },
+                        ahead: [Ahead::none(); 2],
+                    });
+                }
+                add = true;
+            }
+        }
+    }
+
+    /// Where the first pixel of a row of output is stored.
+    #[inline(always)]
+    fn pixel(&self, class: &Class, image: usize, row: usize) -> usize {
+        let [height, width, columns] = self.plan.to;
+        ((image * height + class.first[0] + row * class.step[0]) * width + class.first[1]) * columns
+    }
+
+    /// Zeros for pixels that no window reads.
+    ///
+    /// # Safety
+    /// As [`Self::band`].
+    #[inline(always)]
+    unsafe fn zero(&self, class: &Class, image: usize, row: usize, rows: usize) {
+        let columns = self.plan.to[2];
+        for row in row..row + rows {
+            for column in 0..class.outputs[1] {
+                // SAFETY: a pixel of the image.
+                unsafe { fill(self.y.at(self.pixel(class, image, row) + column * class.step[1] * columns), columns) }
+            }
+        }
+    }
+}
+
+/// Most rows of taps summed in registers at once; higher kernels go on from memory.
+const MOST_RUNS: usize = 16;

@@ -1,0 +1,107 @@
+//! A rectangle of an image with the zeros around it, copied side by side: after this no kernel asks where an edge is.
+
+use super::Prepare;
+use crate::memory::At;
+use crate::simd::{Number, Simd};
+
+/// Images of `[height, width, channels]` that rectangles are cut from.
+#[derive(Clone, Copy)]
+pub(super) struct Images<T> {
+    pub(super) at: At<T>,
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) channels: usize,
+    /// One number a channel, or null.
+    pub(super) scale: At<T>,
+    pub(super) shift: At<T>,
+}
+
+impl<T: Number> Images<T> {
+    pub(super) fn new(at: *const T, [height, width, channels]: [usize; 3], prepare: Prepare<T>) -> Self {
+        let (scale, shift) = (At::read(prepare.scale), At::read(prepare.shift));
+        Self { at: At::read(at), height, width, channels, scale, shift }
+    }
+
+    /// Copies `rows` x `columns` pixels of an image, from (top, left) on, prepared; what lies outside is zero.
+    ///
+    /// # Safety
+    /// The image exists; `to` has room for `rows columns channels` numbers; the processor has the features of `S`.
+    #[inline(always)]
+    pub(super) unsafe fn cut<S: Simd<Element = T>>(
+        &self,
+        image: usize,
+        [top, left]: [isize; 2],
+        [rows, columns]: [usize; 2],
+        to: *mut T,
+    ) {
+        let (before, inside) = overlap(left, columns, self.width);
+        let from_column = left.max(0).unsigned_abs();
+        for row in 0..rows {
+            // SAFETY: row and columns are inside the rectangle.
+            let to = unsafe { to.add(row * columns * self.channels) };
+            let y = top.saturating_add_unsigned(row);
+            let Some(y) = usize::try_from(y).ok().filter(|y| *y < self.height && inside > 0) else {
+                // SAFETY: a whole row of the rectangle.
+                unsafe { fill(to, columns * self.channels) };
+                continue;
+            };
+            // SAFETY: `y` and the columns from `from_column`, `inside` many, lie in the image; before, inside and the rest
+            // make up a row of the rectangle.
+            unsafe {
+                let from = self.at.at(((image * self.height + y) * self.width + from_column) * self.channels);
+                fill(to, before * self.channels);
+                self.copy::<S>(from, to.add(before * self.channels), inside);
+                let done = before + inside;
+                fill(to.add(done * self.channels), (columns - done) * self.channels);
+            }
+        }
+    }
+
+    /// Copies pixels side by side, prepared.
+    ///
+    /// # Safety
+    /// Both sides have `pixels channels` numbers and do not overlap; the processor has the features of `S`.
+    #[inline(always)]
+    unsafe fn copy<S: Simd<Element = T>>(&self, from: *const T, to: *mut T, pixels: usize) {
+        // SAFETY: an address is formed, nothing is read.
+        let (scale, shift) = unsafe { (self.scale.at(0), self.shift.at(0)) };
+        if scale.is_null() && shift.is_null() {
+            // SAFETY: the caller vouches for both sides.
+            unsafe { std::ptr::copy_nonoverlapping(from, to, pixels * self.channels) };
+            return;
+        }
+        for channel in (0..self.channels).step_by(S::LANES) {
+            let count = S::LANES.min(self.channels - channel);
+            // SAFETY: `count` channels from `channel` on exist in every pixel and in scale and shift, where there are any.
+            unsafe {
+                let scale = (!scale.is_null()).then(|| S::load_first(scale.add(channel), count));
+                let shift = if shift.is_null() { S::zero() } else { S::load_first(shift.add(channel), count) };
+                for pixel in 0..pixels {
+                    let at = pixel * self.channels + channel;
+                    let x = S::load_first(from.add(at), count);
+                    let x = scale.map_or_else(|| x.add(shift), |scale| shift.add_product(x, scale));
+                    x.store_first(to.add(at), count);
+                }
+            }
+        }
+    }
+}
+
+/// Of `count` positions from `first` on: how many lie before 0, and how many after that below `size`.
+fn overlap(first: isize, count: usize, size: usize) -> (usize, usize) {
+    let before = first.min(0).unsigned_abs().min(count);
+    let start = first.max(0).unsigned_abs();
+    (before, (count - before).min(size.saturating_sub(start)))
+}
+
+/// Zeros.
+///
+/// # Safety
+/// `to` has room for `count` numbers.
+#[inline(always)]
+pub(super) unsafe fn fill<T: Number>(to: *mut T, count: usize) {
+    for index in 0..count {
+        // SAFETY: `index < count`.
+        unsafe { to.add(index).write(T::default()) }
+    }
+}

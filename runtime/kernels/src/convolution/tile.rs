@@ -1,0 +1,221 @@
+//! The product that all algorithms come down to: a few rows by a panel of columns, summed in registers.
+
+#![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
+
+use super::Finish;
+use crate::simd::{Simd, Work, prefetch_far};
+
+/// Columns of a full panel: as many vectors as a register tile has.
+pub(super) const fn panel<S: Simd>() -> usize {
+    S::TILE.1 * S::LANES
+}
+
+/// `total` cut into `count` nearly equal parts: start and size of part `index`.
+#[inline(always)]
+pub(super) fn split(total: usize, count: usize, index: usize) -> (usize, usize) {
+    let (size, rest) = (total / count, total % count);
+    (index * size + index.min(rest), size + usize::from(index < rest))
+}
+
+/// `total` cut into as few nearly equal parts as possible of at most `most`: start and size of part `index`.
+#[inline(always)]
+pub(super) fn part(total: usize, most: usize, index: usize) -> (usize, usize) {
+    split(total, total.div_ceil(most), index)
+}
+
+/// A stretch of a sum: where it begins in the left operand and in the right one, relative to their addresses.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Run {
+    pub(super) left: usize,
+    pub(super) right: usize,
+    /// How many products it has.
+    pub(super) depth: usize,
+}
+
+/// What the next product will read, fetched bit by bit while this one computes: otherwise its first rows wait for memory.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead<T> {
+    pub(super) at: *const T,
+    /// How many elements.
+    pub(super) count: usize,
+}
+
+impl<T> Ahead<T> {
+    /// Nothing.
+    pub(super) fn none() -> Self {
+        Self { at: std::ptr::null(), count: 0 }
+    }
+
+    /// Fetches part `index` of `parts`.
+    #[inline(always)]
+    fn fetch(&self, index: usize, parts: usize) {
+        let line = 64 / size_of::<T>();
+        let lines = self.count.div_ceil(line).div_ceil(parts);
+        for at in index * lines..(index + 1) * lines {
+            prefetch_far(self.at.wrapping_add(at * line));
+        }
+    }
+}
+
+/// `C[i, j] (+)= sum over runs and p < run.depth of A[run + i, p] B[run + p, j]`, then what [`Finish`] says.
+///
+/// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
+/// `run.right + p right_stride + j`; that of C at `i target_stride + j`. A, and B in whole vectors, must be readable there,
+/// C writable in `columns`, and C overlaps neither.
+pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
+    pub(super) rows: usize,
+    /// At most a [`panel`].
+    pub(super) columns: usize,
+    pub(super) runs: &'a [Run],
+    pub(super) left: *const S::Element,
+    pub(super) left_stride: usize,
+    pub(super) right: *const S::Element,
+    pub(super) right_stride: usize,
+    pub(super) target: *mut S::Element,
+    pub(super) target_stride: usize,
+    /// Whether results are added to what C holds.
+    pub(super) add: bool,
+    pub(super) finish: Finish<S::Element>,
+    pub(super) ahead: [Ahead<S::Element>; 2],
+}
+
+impl<S: Simd, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
+    #[inline(always)]
+    unsafe fn run(self) {
+        let width = self.columns.div_ceil(S::LANES);
+        let left_stride = if ACROSS { 1 } else { self.left_stride };
+        for tile in 0..self.rows.div_ceil(S::TILE.0) {
+            let (row, rows) = part(self.rows, S::TILE.0, tile);
+            // SAFETY: `row + rows <= self.rows`; the caller vouches for the operands.
+            unsafe {
+                self.tile_of(
+                    tile,
+                    rows,
+                    width,
+                    self.left.add(row * left_stride),
+                    self.target.add(row * self.target_stride),
+                )
+            }
+        }
+    }
+}
+
+impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
+    /// Picks the tile of the right size, whose loops the compiler unrolls into registers.
+    ///
+    /// # Safety
+    /// As [`Product`].
+    #[inline(always)]
+    unsafe fn tile_of(
+        &self,
+        index: usize,
+        rows: usize,
+        width: usize,
+        left: *const S::Element,
+        target: *mut S::Element,
+    ) {
+        macro_rules! pick {
+            ($($m:literal $v:literal),*) => {
+                match (rows, width) {
+                    // SAFETY: passed on from the caller.
+                    $(($m, $v) if $m <= S::TILE.0 && $v <= S::TILE.1 => unsafe { self.tile::<$m, $v>(index, left, target) },)*
+                    _ => debug_assert!(false, "no tile of {rows} x {width}"),
+                }
+            };
+        }
+        pick!(
+            1 1, 1 2, 1 3, 1 4, 2 1, 2 2, 2 3, 2 4, 3 1, 3 2, 3 3, 3 4,
+            4 1, 4 2, 4 3, 4 4, 5 1, 5 2, 5 3, 5 4, 6 1, 6 2, 6 3, 6 4
+        );
+    }
+
+    /// `M` rows by `V` vectors, held in registers over the whole sum; the last vector may be partly filled.
+    ///
+    /// # Safety
+    /// As [`Product`].
+    #[inline(always)]
+    unsafe fn tile<const M: usize, const V: usize>(
+        &self,
+        index: usize,
+        left: *const S::Element,
+        target: *mut S::Element,
+    ) {
+        // SAFETY: the caller vouches for the operands.
+        unsafe {
+            let mut sums = [[S::zero(); V]; M];
+            for (at, run) in self.runs.iter().enumerate() {
+                let parts = self.runs.len() * self.rows.div_ceil(S::TILE.0);
+                for ahead in &self.ahead {
+                    if ahead.count > 0 {
+                        ahead.fetch(index * self.runs.len() + at, parts);
+                    }
+                }
+                let (mut a, mut b) = (left.add(run.left), self.right.add(run.right));
+                for _ in 0..run.depth {
+                    let mut line = [S::zero(); V];
+                    for v in 0..V {
+                        line[v] = S::load(b.add(v * S::LANES));
+                    }
+                    for i in 0..M {
+                        let factor = S::splat(if ACROSS { a.add(i) } else { a.add(i * self.left_stride) });
+                        for v in 0..V {
+                            sums[i][v] = sums[i][v].add_product(factor, line[v]);
+                        }
+                    }
+                    a = a.wrapping_add(if ACROSS { self.left_stride } else { 1 });
+                    b = b.wrapping_add(self.right_stride);
+                }
+            }
+            self.finish(&mut sums, target);
+        }
+    }
+
+    /// Adds what is there and the bias, and stores.
+    ///
+    /// # Safety
+    /// As [`Product`].
+    #[inline(always)]
+    unsafe fn finish<const M: usize, const V: usize>(&self, sums: &mut [[S; V]; M], target: *mut S::Element) {
+        let last = self.columns - (V - 1) * S::LANES;
+        let full = last == S::LANES;
+        // SAFETY: rows below M and columns below `columns` exist in C and the bias; partial loads and stores of the last
+        // vector touch `last` numbers only.
+        unsafe {
+            let some = |from: *const S::Element, v: usize| {
+                let from = from.add(v * S::LANES);
+                if v + 1 < V || full { S::load(from) } else { S::load_first(from, last) }
+            };
+            // Simple loops, each unrolled whole, so that the sums never leave the registers.
+            if self.add {
+                for i in 0..M {
+                    for v in 0..V {
+                        sums[i][v] = sums[i][v].add(some(target.add(i * self.target_stride), v));
+                    }
+                }
+            }
+            if !self.finish.bias.is_null() {
+                for v in 0..V {
+                    let bias = some(self.finish.bias, v);
+                    for i in 0..M {
+                        sums[i][v] = sums[i][v].add(bias);
+                    }
+                }
+            }
+            if self.finish.relu {
+                for i in 0..M {
+                    for v in 0..V {
+                        sums[i][v] = sums[i][v].relu();
+                    }
+                }
+            }
+            for i in 0..M {
+                let to = target.add(i * self.target_stride);
+                for v in 0..V - 1 {
+                    sums[i][v].store(to.add(v * S::LANES));
+                }
+                let end = to.add((V - 1) * S::LANES);
+                if full { sums[i][V - 1].store(end) } else { sums[i][V - 1].store_first(end, last) }
+            }
+        }
+    }
+}

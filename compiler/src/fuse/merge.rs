@@ -5,6 +5,7 @@
 //! other touches is touched at the same point of the loop.
 
 use crate::kernels::{Access, Affine, BufferId, Expr, ExprId, Kernel, Kernels, Nest, Place, Work};
+use std::collections::HashSet;
 
 /// Larger nests spill registers and gain nothing (chosen by hand).
 const MOST_EXPRESSIONS: usize = 192;
@@ -13,29 +14,119 @@ const MOST_REDUCTIONS: usize = 4;
 
 /// Merges as long as anything fits together, then drops memory nobody reads.
 pub(super) fn merge(kernels: &mut Kernels) {
-    let mut all: Vec<Touching> = kernels.kernels.drain(..).map(Touching::new).collect();
+    let mut order = Order::new(kernels.buffers.len(), kernels.kernels.drain(..));
     let mut second = 1;
-    while second < all.len() {
-        match (0..second).rev().find_map(|first| attempt(&mut all, first, second)) {
+    while second < order.all.len() {
+        match order.candidates(second).into_iter().find_map(|first| order.attempt(first, second)) {
             Some(place) => second = place.max(1),
             None => second += 1,
         }
     }
-    kernels.kernels = all.into_iter().map(|t| t.kernel).collect();
+    kernels.kernels = order.all.into_iter().map(|t| t.kernel).collect();
     drop_unread(kernels);
+}
+
+/// Kernels in the order in which they run, with an index of what could be merged: networks of many layers have too many
+/// pairs of kernels to look at each.
+struct Order {
+    all: Vec<Touching>,
+    /// Where the kernel of each number stands now, unless it has become part of another.
+    place: Vec<Option<usize>>,
+    /// For each buffer the nests that write it.
+    writers: Vec<Vec<usize>>,
+    /// For each buffer the nests that read different elements of it.
+    readers: Vec<Vec<usize>>,
+    /// Pairs that do not fit. They never will: what keeps them apart stays between them, or becomes part of one of them,
+    /// which then is another kernel.
+    refused: HashSet<(usize, usize)>,
+}
+
+impl Order {
+    fn new(buffers: usize, kernels: impl Iterator<Item = Kernel>) -> Self {
+        let (writers, readers) = (vec![Vec::new(); buffers], vec![Vec::new(); buffers]);
+        let mut order = Order { all: Vec::new(), place: Vec::new(), writers, readers, refused: HashSet::new() };
+        for kernel in kernels {
+            let touching = order.enter(kernel);
+            order.place.push(Some(order.all.len()));
+            order.all.push(touching);
+        }
+        order
+    }
+
+    /// Gives a kernel the next number and puts it into the index.
+    fn enter(&mut self, kernel: Kernel) -> Touching {
+        let touching = Touching::new(self.place.len(), kernel);
+        if let Work::Nest(nest) = &touching.kernel.work {
+            for &buffer in &touching.writes.all {
+                self.writers[buffer.index()].push(touching.number);
+            }
+            for buffer in along_an_axis(nest) {
+                self.readers[buffer.index()].push(touching.number);
+            }
+        }
+        touching
+    }
+
+    /// The kernels before `second` that hand a value to it or read the same memory, the nearest first.
+    fn candidates(&self, second: usize) -> Vec<usize> {
+        let two = &self.all[second];
+        let Work::Nest(nest) = &two.kernel.work else { return Vec::new() };
+        let writers = two.reads.all.iter().flat_map(|buffer| &self.writers[buffer.index()]);
+        let readers = along_an_axis(nest).flat_map(|buffer| &self.readers[buffer.index()]);
+        let fresh = |first: &&usize| !self.refused.contains(&(**first, two.number));
+        let places = writers.chain(readers).filter(fresh).filter_map(|&first| self.place[first]);
+        let mut places: Vec<usize> = places.filter(|&place| place < second).collect();
+        places.sort_unstable_by_key(|&place| std::cmp::Reverse(place));
+        places.dedup();
+        places
+    }
+
+    /// Merges kernel `second` into kernel `first` if that is possible; returns where the merged kernel stands.
+    fn attempt(&mut self, first: usize, second: usize) -> Option<usize> {
+        let Some((nest, after)) = fitted(&self.all, first, second) else {
+            self.refused.insert((self.all[first].number, self.all[second].number));
+            return None;
+        };
+        let span = self.all[first].kernel.span;
+        let (merged, mut head, mut tail) = (Kernel { work: Work::Nest(nest), span }, Vec::new(), Vec::new());
+        for (index, kernel) in (first..).zip(self.all.drain(first..=second)) {
+            if index == first || index == second {
+                self.place[kernel.number] = None;
+            } else if after.contains(&index) {
+                tail.push(kernel);
+            } else {
+                head.push(kernel);
+            }
+        }
+        let place = first + head.len();
+        let merged = self.enter(merged);
+        self.place.push(Some(place));
+        self.all.splice(first..first, head.into_iter().chain([merged]).chain(tail));
+        for (index, kernel) in self.all.iter().enumerate().skip(first) {
+            self.place[kernel.number] = Some(index);
+        }
+        Some(place)
+    }
+}
+
+/// The buffers of which a nest reads more than one element.
+fn along_an_axis(nest: &Nest) -> impl Iterator<Item = BufferId> {
+    nest.loads().filter(|load| load.at.strides.iter().any(|&stride| stride != 0)).map(|load| load.buffer)
 }
 
 /// A kernel and the buffers it touches, looked up once: networks of many layers ask for every pair of kernels.
 struct Touching {
+    /// Counts kernels in the order in which they came to be.
+    number: usize,
     kernel: Kernel,
     reads: Buffers,
     writes: Buffers,
 }
 
 impl Touching {
-    fn new(kernel: Kernel) -> Self {
+    fn new(number: usize, kernel: Kernel) -> Self {
         let (reads, writes) = (Buffers::new(&kernel.work.reads()), Buffers::new(&kernel.work.writes()));
-        Touching { kernel, reads, writes }
+        Touching { number, kernel, reads, writes }
     }
 
     /// Does one write what the other touches?
@@ -65,33 +156,17 @@ impl Buffers {
     }
 }
 
-/// Merges kernel `second` into kernel `first` if that is possible; returns where the merged kernel stands.
-fn attempt(kernels: &mut Vec<Touching>, first: usize, second: usize) -> Option<usize> {
-    let (one, two) = (&kernels[first], &kernels[second]);
-    if !one.writes.meet(&two.reads) && !one.reads.meet(&two.reads) {
-        return None; // nothing to gain, see `related`
-    }
-    let (Work::Nest(a), Work::Nest(b)) = (&one.kernel.work, &two.kernel.work) else { return None };
+/// Kernels `first` and `second` as one nest, and the kernels between them that have to run after it.
+fn fitted(kernels: &[Touching], first: usize, second: usize) -> Option<(Nest, Vec<usize>)> {
+    let (Work::Nest(a), Work::Nest(b)) = (&kernels[first].kernel.work, &kernels[second].kernel.work) else {
+        return None;
+    };
     let axes = matching_axes(a, b)?;
     if !related(a, b, &axes) {
         return None;
     }
     let after = dependants(kernels, first, second)?;
-    let merged = join(a, b, &axes)?;
-    let span = one.kernel.span;
-    let between: Vec<Touching> = kernels.drain(first..=second).collect();
-    let mut tail = Vec::new();
-    let mut head = Vec::new();
-    for (index, kernel) in between.into_iter().enumerate().skip(1) {
-        if index == second - first {
-            break;
-        }
-        if after.contains(&(first + index)) { tail.push(kernel) } else { head.push(kernel) }
-    }
-    let place = first + head.len();
-    let merged = Touching::new(Kernel { work: Work::Nest(merged), span });
-    kernels.splice(first..first, head.into_iter().chain([merged]).chain(tail));
-    Some(place)
+    Some((join(a, b, &axes)?, after))
 }
 
 /// The kernels between the two that have to run after `first`; `None` if `second` has to run after one of them.

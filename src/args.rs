@@ -265,6 +265,10 @@ pub enum StageName {
     Clif,
     /// Machine code of this processor.
     Asm,
+    /// CUDA C++, and what is launched in turn.
+    Cuda,
+    /// NVIDIA's intermediate code.
+    Ptx,
 }
 
 /// `gmpc summary`

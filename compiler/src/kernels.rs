@@ -11,6 +11,7 @@
 //! row-major and contiguous, so that a view of it is an offset and a stride for each axis of the loop that reads it.
 
 mod print;
+mod unread;
 mod verify;
 
 pub use print::print;

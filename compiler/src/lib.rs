@@ -45,7 +45,7 @@ pub mod window;
 pub use convert::convert;
 pub use gmpc_math as math;
 pub use initialize::initialization;
-pub use lower::{Apart, lower, lower_apart};
+pub use lower::{Apart, lower, lower_apart, lower_cuda};
 pub use step::{Options, TargetScale, states, step_graph};
 
 use gmpc_grammar::diagnostic::Diagnostic;

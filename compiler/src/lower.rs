@@ -1,6 +1,6 @@
 //! The second half of the pipeline: from a graph to a program that a device can load.
 
-use crate::backend::cpu;
+use crate::backend::{cpu, cuda};
 use crate::cost::kernel_flops;
 use crate::experiment::Precision;
 use crate::fuse::fuse;
@@ -9,6 +9,7 @@ use crate::kernels;
 use crate::plan::{overlap, plan};
 use crate::program::{Goal, Measure, Program, StateLayout};
 use crate::simplify::{hoist, prepare, simplify};
+use gmpc_grammar::source::Sources;
 
 /// Compiles a graph whose first axis is `batch` rows.
 #[must_use]
@@ -20,6 +21,17 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
     debug_assert_eq!(overlap(&kernels, &plan, precision), None);
     let code = cpu::emit(&kernels, &plan, precision);
     Program { goal, precision, batch, graph, prologue, measures, code }
+}
+
+/// The CUDA form of a program: the same graph through the same stages, for another machine. `sources` knows the lines of the
+/// model, which comments of the source then name.
+#[must_use]
+pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program {
+    let kernels = cuda::prepare(&fuse(&program.graph));
+    debug_assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
+    let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
+    debug_assert_eq!(overlap(&kernels, &plan, program.precision), None);
+    cuda::emit(&kernels, &plan, program.precision, sources)
 }
 
 /// A kernel of a program as a program of its own, to be timed alone.

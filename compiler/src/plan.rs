@@ -2,7 +2,7 @@
 //! lives do not meet share room.
 
 use crate::experiment::Precision;
-use crate::kernels::{Kernels, Place, Work};
+use crate::kernels::{BufferId, Kernels, Place, Work};
 use crate::program::StateLayout;
 
 /// Every buffer starts on a cache line.
@@ -17,6 +17,27 @@ pub struct Plan {
     pub scratch_bytes: usize,
     /// Byte offset in scratch memory of the key and step of the random numbers, where they are used.
     pub random: Option<usize>,
+}
+
+/// Where a buffer begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// In the states, at this byte.
+    States(usize),
+    /// In scratch memory, at this byte.
+    Scratch(usize),
+}
+
+impl Plan {
+    /// Where a buffer of these kernels begins.
+    #[must_use]
+    pub fn address(&self, kernels: &Kernels, id: BufferId) -> Address {
+        let offset = self.offsets[id.index()];
+        match kernels.buffers[id.index()].place {
+            Place::State(_) => Address::States(offset),
+            Place::Input(_) | Place::Scratch => Address::Scratch(offset),
+        }
+    }
 }
 
 /// Bytes of one number.

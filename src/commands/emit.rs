@@ -14,7 +14,7 @@ use gmpc_runtime::session::Programs;
 /// Prints the stage.
 ///
 /// # Errors
-/// The file is wrong; for `asm`, there is no code generator for this processor.
+/// The file is wrong; for `asm`, there is no code generator for this processor; for `ptx`, no CUDA.
 pub fn run(args: &EmitArgs, output: &Output) -> Result<(), Failure> {
     let text = match args.stage {
         StageName::Ast => ast(args)?,
@@ -47,6 +47,8 @@ fn later(stage: StageName, args: &EmitArgs, network: &Network) -> Result<String,
         StageName::Kernels => kernels::print(&fuse(&step()?.graph), Some(&network.module.sources)),
         StageName::Clif => clif(&step()?),
         StageName::Asm => asm(&step()?)?,
+        StageName::Cuda => cuda(&step()?, network),
+        StageName::Ptx => ptx()?,
     })
 }
 
@@ -59,6 +61,18 @@ fn print(graph: &Graph, network: &Network) -> String {
 fn clif(program: &Program) -> String {
     let functions: Vec<String> = program.code.functions.iter().map(|function| function.display().to_string()).collect();
     functions.join("\n")
+}
+
+/// The CUDA C++ of every kernel, and what is launched in turn.
+fn cuda(program: &Program, network: &Network) -> String {
+    gmpc_compiler::lower_cuda(program, Some(&network.module.sources)).to_string()
+}
+
+/// NVIDIA's intermediate code comes from its own compiler.
+fn ptx() -> Result<String, Failure> {
+    let message = "this gmpc is built without CUDA, whose compiler makes PTX";
+    let help = "build it with `cargo build --release --features cuda`, or look at `--stage cuda`";
+    Err(Failure::with_help(Kind::Device, message, help))
 }
 
 /// This processor's instructions.

@@ -23,7 +23,8 @@ use crate::plan::Plan;
 use cranelift_codegen::ir::Function;
 use emitter::Emitter;
 
-pub use call::{Address, Step};
+pub use crate::plan::Address;
+pub use call::Step;
 
 /// Code of one program and where its buffers lie.
 ///

@@ -4,7 +4,7 @@
 //! Two nests may be merged when no third kernel has to run between them and every element that one writes and the
 //! other touches is touched at the same point of the loop.
 
-use crate::kernels::{Access, Affine, BufferId, Expr, ExprId, Kernel, Kernels, Nest, Place, Work};
+use crate::kernels::{Access, Affine, BufferId, Expr, ExprId, Kernel, Kernels, Nest, Work};
 use std::collections::HashSet;
 
 /// Larger nests spill registers and gain nothing (chosen by hand).
@@ -23,7 +23,7 @@ pub(super) fn merge(kernels: &mut Kernels) {
         }
     }
     kernels.kernels = order.all.into_iter().map(|t| t.kernel).collect();
-    drop_unread(kernels);
+    kernels.drop_unread();
 }
 
 /// Kernels in the order in which they run, with an index of what could be merged: networks of many layers have too many
@@ -267,21 +267,4 @@ fn may_follow(a: &Nest, b: &Nest, axes: &Axes) -> bool {
         let buffer = store.access.buffer;
         a.stores.iter().all(|s| s.access.buffer != buffer) && a.loads().all(|l| l.buffer != buffer || l.at == at)
     })
-}
-
-/// Drops stores to scratch memory that nobody reads, and nests that do nothing any more.
-fn drop_unread(kernels: &mut Kernels) {
-    let mut read = vec![false; kernels.buffers.len()];
-    kernels.outputs.iter().for_each(|o| read[o.index()] = true);
-    for kernel in &kernels.kernels {
-        kernel.work.reads().iter().for_each(|id| read[id.index()] = true);
-    }
-    let needed = |id: BufferId| read[id.index()] || kernels.buffers[id.index()].place != Place::Scratch;
-    for kernel in &mut kernels.kernels {
-        if let Work::Nest(nest) = &mut kernel.work {
-            nest.stores.retain(|s| needed(s.access.buffer));
-            nest.prune();
-        }
-    }
-    kernels.kernels.retain(|k| !matches!(&k.work, Work::Nest(nest) if nest.stores.is_empty()));
 }

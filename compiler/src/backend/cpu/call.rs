@@ -1,16 +1,7 @@
 //! What a program does in turn: generated functions, and work that the runtime has kernels for.
 
-use crate::kernels::{BufferId, Convolve, Kernels, Place, Pool, Work};
-use crate::plan::Plan;
-
-/// Where a buffer begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Address {
-    /// In the states, at this byte.
-    States(usize),
-    /// In scratch memory, at this byte.
-    Scratch(usize),
-}
+use crate::kernels::{BufferId, Convolve, Kernels, Pool, Work};
+use crate::plan::{Address, Plan};
 
 /// One step of a program.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,13 +46,7 @@ pub(super) fn is_call(work: &Work) -> bool {
 
 /// The step of such work; `None` for what is generated.
 pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> {
-    let address = |id: BufferId| {
-        let offset = plan.offsets[id.index()];
-        match kernels.buffers[id.index()].place {
-            Place::State(_) => Address::States(offset),
-            Place::Input(_) | Place::Scratch => Address::Scratch(offset),
-        }
-    };
+    let address = |id: BufferId| plan.address(kernels, id);
     match work {
         Work::Convolve(product) => Some(Step::Convolve {
             operands: [product.a, product.b, product.c].map(address),

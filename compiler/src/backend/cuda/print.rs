@@ -1,0 +1,75 @@
+//! A program as text: its source, and as comments behind it what is launched in turn.
+
+use super::{Convolution, Kernel, Operand, Product, Program, Region, Work, library};
+use crate::plan::Address;
+use std::fmt::{Display, Formatter, Result};
+
+impl Display for Program {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        writeln!(f, "{}", self.source)?;
+        writeln!(f, "// {} launches, {} bytes of scratch memory", self.launches.len(), self.scratch_bytes)?;
+        for (number, launch) in self.launches.iter().enumerate() {
+            let line = launch.line.as_deref().map(|line| format!("   {line}")).unwrap_or_default();
+            writeln!(f, "// {:>3} {}{line}", number + 1, launch.work)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Work {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Work::Kernel(kernel) => kernel.fmt(f),
+            Work::Product(product) => product.fmt(f),
+            Work::Convolution(product) => product.fmt(f),
+        }
+    }
+}
+
+impl Display for Kernel {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let arguments: Vec<String> = self.arguments.iter().map(ToString::to_string).collect();
+        write!(f, "{}<<<{}, {}>>>({})", self.name, self.grid[0], self.block[0], arguments.join(", "))
+    }
+}
+
+impl Display for Product {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Product { m, n, k, a, b, c, bias, relu } = self;
+        let bias = bias.map(|bias| format!(" + {bias}")).unwrap_or_default();
+        let relu = if *relu { "max 0, " } else { "" };
+        write!(f, "{c} = {relu}{a} {b}{bias}   ({m} x {k} x {n})")
+    }
+}
+
+impl Display for Operand {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        write!(f, "{}[{} + {} i + {} j]", self.region, self.offset, self.rows, self.columns)
+    }
+}
+
+impl Display for Convolution {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let ([n, h, w, c], [oh, ow, units]) = (self.images, self.result);
+        let bias = self.bias.map(|bias| format!(" + {bias}")).unwrap_or_default();
+        let relu = if self.relu { "max 0, " } else { "" };
+        write!(
+            f,
+            "{} = {relu}{} {} {}{bias}   {}   ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            self.c,
+            library::word(self.pass),
+            self.a,
+            self.b,
+            self.window
+        )
+    }
+}
+
+impl Display for Region {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self.address {
+            Address::States(at) => write!(f, "states+{at}"),
+            Address::Scratch(at) => write!(f, "scratch+{at}"),
+        }
+    }
+}

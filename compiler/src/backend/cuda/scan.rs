@@ -1,0 +1,174 @@
+//! Unit vectors from angles and their gradient: scans along the angles, a block for a few units.
+//!
+//! ```text
+//! threads      x: neighbouring units, side by side in memory      y: chunks of the angles, each walked by one thread
+//! forward      chunk products → shared memory → product before each chunk → unit vectors
+//! backward     chunk maps F → B + (1 - a) F → shared memory → F behind each chunk → gradient at the angles
+//! ```
+//!
+//! A sine near 1 loses its low bits, and a product of thousands of them its length: so sines are never formed. The state is
+//! updated by one minus the sine, q: the forward product as P - P q with its rounding error carried along, which, unlike the
+//! state 1 - P, stays exact in the relative sense where the product has become small; the backward slope as 1 - a.
+//! Source: paper, Eq. 6; the recurrences of [`crate::graph::Op::SphericalGrad`].
+
+use super::draft::{Draft, parameters};
+use super::nest::Context;
+use super::source::{Feature, Features};
+use super::text::{Text, float, function};
+use crate::kernels::{Spherical, SphericalGrad, Work};
+
+/// Angles that a thread should have before more threads share a unit.
+const CHUNK: usize = 8;
+/// Most chunks of a unit.
+const CHUNKS: usize = 64;
+/// Threads of a block, at least where units are many.
+const THREADS: usize = 256;
+
+/// How angles and units are cut.
+struct Cut {
+    /// Units side by side in a block.
+    width: usize,
+    /// Chunks of the angles.
+    height: usize,
+    /// Angles of a chunk.
+    chunk: usize,
+    angles: usize,
+    units: usize,
+}
+
+impl Cut {
+    fn new(angles: usize, units: usize) -> Self {
+        let mut height = 1;
+        while 2 * height * CHUNK <= angles && 2 * height <= CHUNKS {
+            height *= 2;
+        }
+        // 32 bytes of neighbours at least: that is what memory moves at once.
+        let width = (THREADS / height).clamp(8, 32).min(units.next_power_of_two());
+        Cut { width, height, chunk: angles.div_ceil(height), angles, units }
+    }
+
+    /// Which unit and which chunk this is.
+    fn place(&self, text: &mut Text, index: &str) {
+        let Cut { width, chunk, angles, units, .. } = self;
+        text.line(format!("const unsigned x = threadIdx.x % {width}, y = threadIdx.x / {width};"));
+        text.line(format!("const {index} unit = blockIdx.x * {width} + x;"));
+        let end = format!("(y + 1) * {chunk} < {angles} ? (y + 1) * {chunk} : {angles}");
+        let end = if self.is_exact() { end } else { format!("unit >= {units} ? 0 : {end}") };
+        text.line(format!("const {index} first = y * {chunk}, end = {end};"));
+    }
+
+    /// Does every thread have a unit?
+    fn is_exact(&self) -> bool {
+        self.units.is_multiple_of(self.width)
+    }
+
+    fn draft(&self, kind: &'static str, work: &Work, body: String, features: Features) -> Draft {
+        let Cut { width, height, chunk, angles, units } = self;
+        Draft {
+            kind,
+            comment: format!("{units} units of {angles} angles, {width} x {height} threads, {chunk} angles each"),
+            parameters: parameters(&work.reads(), &work.writes()),
+            extra: None,
+            body,
+            blocks: units.div_ceil(*width) as u64,
+            threads: (width * height) as u32,
+            features,
+        }
+    }
+}
+
+/// Unit vectors, and what the gradient needs; `None` where there are no units.
+pub(super) fn forward(scan: &Spherical, context: Context) -> Option<Draft> {
+    if scan.units == 0 {
+        return None;
+    }
+    let cut = Cut::new(scan.angles, scan.units);
+    let Cut { width, height, units, angles, .. } = cut;
+    let (float, index) = (float(context.precision), context.index);
+    let theta = &context.names[&scan.theta];
+    let mut text = Text::body();
+    cut.place(&mut text, index);
+    text.line(format!("__shared__ {float} product[{height}][{width}], error[{height}][{width}];"));
+    text.line(format!("{float} p = 1, e = 0, cosine, q;"));
+    text.line("#pragma unroll 4");
+    text.open(format!("for ({index} k = first; k < end; ++k)"));
+    text.line(format!("cosine_and_versine({theta}[k * {units} + unit], cosine, q);"));
+    text.line("shrink(p, e, q);");
+    text.close();
+    text.line("product[y][x] = p;");
+    text.line("error[y][x] = e;");
+    text.line("__syncthreads();");
+    text.line("p = 1, e = 0;");
+    text.line("for (unsigned other = 0; other < y; ++other) times(p, e, product[other][x], error[other][x]);");
+    text.line("#pragma unroll 4");
+    text.open(format!("for ({index} k = first; k < end; ++k)"));
+    text.line(format!("const {index} at = k * {units} + unit;"));
+    text.line(format!("cosine_and_versine({theta}[at], cosine, q);"));
+    if let Some(u) = scan.u {
+        text.line(format!(
+            "{}[at] = {}(e, cosine, p * cosine);",
+            context.names[&u],
+            function(context.precision, "fma")
+        ));
+    }
+    if let Some(kept) = scan.kept {
+        let [cosines, versines, prefixes] = kept.map(|id| &context.names[&id]);
+        text.line(format!("{cosines}[at] = cosine;"));
+        text.line(format!("{versines}[at] = q;"));
+        text.line(format!("{prefixes}[at] = p + e;"));
+    }
+    text.line("shrink(p, e, q);");
+    text.close();
+    if let Some(u) = scan.u {
+        let inside = if cut.is_exact() { String::new() } else { format!(" && unit < {units}") };
+        let last = format!("{}[{} + unit] = p + e;", context.names[&u], angles * units);
+        text.line(format!("if (y == {}{inside}) {last}", height - 1));
+    }
+    let mut features = Features::default();
+    features.add(Feature::CosineAndVersine);
+    features.add(Feature::Shrink);
+    Some(cut.draft("spherical", &Work::Spherical(scan.clone()), text.finish(), features))
+}
+
+/// The gradient at the angles; `None` where there are none.
+pub(super) fn backward(scan: &SphericalGrad, context: Context) -> Option<Draft> {
+    if scan.units == 0 || scan.angles == 0 {
+        return None;
+    }
+    let cut = Cut::new(scan.angles, scan.units);
+    let Cut { width, height, units, angles, .. } = cut;
+    let (float, index, fma) = (float(context.precision), context.index, function(context.precision, "fma"));
+    let [cosines, versines, prefixes] = scan.kept.map(|id| &context.names[&id]);
+    let (g, gradient) = (&context.names[&scan.g], &context.names[&scan.gradient]);
+    let mut text = Text::body();
+    cut.place(&mut text, index);
+    text.line(format!("__shared__ {float} slope[{height}][{width}], shift[{height}][{width}];"));
+    text.line(format!("{float} a = 0, b = 0;"));
+    let down = format!("for ({index} k = end; k-- > first;)");
+    let read = format!("const {float} c = {cosines}[at], q = {versines}[at], d = {g}[at];");
+    text.line("#pragma unroll 4");
+    text.open(&down);
+    text.line(format!("const {index} at = k * {units} + unit;"));
+    text.line(&read);
+    text.line(format!("b = {fma}(d, c, {fma}(-b, q, b));"));
+    text.line(format!("a = {fma}(a, 1 - q, q);"));
+    text.close();
+    text.line("slope[y][x] = a;");
+    text.line("shift[y][x] = b;");
+    text.line("__syncthreads();");
+    let last = format!("{g}[{} + unit]", angles * units);
+    let last = if cut.is_exact() { last } else { format!("unit >= {units} ? 0 : {last}") };
+    text.line(format!("{float} f = {last};"));
+    text.line(format!(
+        "for (int other = {}; other > int(y); --other) f = {fma}(-slope[other][x], f, f) + shift[other][x];",
+        height - 1
+    ));
+    text.line("#pragma unroll 4");
+    text.open(&down);
+    text.line(format!("const {index} at = k * {units} + unit;"));
+    text.line(&read);
+    text.line(format!("{gradient}[at] = {prefixes}[at] * {fma}(d, q, {fma}(c, f, -d));"));
+    text.line(format!("f = {fma}(d, c, {fma}(-f, q, f));"));
+    text.close();
+    Some(cut.draft("spherical_grad", &Work::SphericalGrad(scan.clone()), text.finish(), Features::default()))
+}

@@ -1,0 +1,1 @@
+//! The text and the launches of small programs.

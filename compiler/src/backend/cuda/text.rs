@@ -1,0 +1,99 @@
+//! Indented text, numbers and names as CUDA C++ writes them.
+
+use crate::experiment::Precision;
+use crate::kernels::Affine;
+
+/// Lines under construction.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    lines: String,
+    depth: usize,
+}
+
+impl Text {
+    /// Text inside a function.
+    pub(super) fn body() -> Self {
+        Text { lines: String::new(), depth: 1 }
+    }
+
+    /// One line.
+    pub(super) fn line(&mut self, line: impl AsRef<str>) {
+        for _ in 0..self.depth {
+            self.lines.push_str("    ");
+        }
+        self.lines.push_str(line.as_ref());
+        self.lines.push('\n');
+    }
+
+    /// A line that opens a block: `for (…)`.
+    pub(super) fn open(&mut self, head: impl AsRef<str>) {
+        self.line(format!("{} {{", head.as_ref()));
+        self.depth += 1;
+    }
+
+    /// Closes the innermost block.
+    pub(super) fn close(&mut self) {
+        self.depth -= 1;
+        self.line("}");
+    }
+
+    /// Everything so far.
+    pub(super) fn finish(self) -> String {
+        self.lines
+    }
+}
+
+/// The type of numbers.
+pub(super) fn float(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "float",
+        Precision::F64 => "double",
+    }
+}
+
+/// A constant, rounded to the precision, that reads back as the same bits.
+pub(super) fn number(precision: Precision, value: f64) -> String {
+    match precision {
+        #[allow(clippy::cast_possible_truncation)] // rounding to the precision is the point
+        Precision::F32 => {
+            let value = value as f32;
+            if value.is_finite() { format!("{value:?}f") } else { format!("bits(0x{:08x}u)", value.to_bits()) }
+        }
+        Precision::F64 if value.is_finite() => format!("{value:?}"),
+        Precision::F64 => format!("bits(0x{:016x}ull)", value.to_bits()),
+    }
+}
+
+/// A function of `math.h` by its name in double precision.
+pub(super) fn function(precision: Precision, name: &str) -> String {
+    match precision {
+        Precision::F32 => format!("{name}f"),
+        Precision::F64 => name.to_string(),
+    }
+}
+
+/// A buffer's name as an identifier.
+pub(super) fn identifier(name: &str) -> String {
+    let mut word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if !word.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        word.insert(0, 'b');
+    }
+    word
+}
+
+/// What a person typed, in one line of a comment.
+pub(super) fn comment(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == '\\' { '/' } else { c }).collect()
+}
+
+/// A linear index: `128 * i + j + 3`.
+pub(super) fn affine(at: &Affine, variables: &[String]) -> String {
+    let mut terms: Vec<String> = Vec::new();
+    for (stride, variable) in at.strides.iter().zip(variables).filter(|(stride, _)| **stride != 0) {
+        terms.push(if *stride == 1 { variable.clone() } else { format!("{stride} * {variable}") });
+    }
+    if at.offset != 0 || terms.is_empty() {
+        terms.push(at.offset.to_string());
+    }
+    terms.join(" + ")
+}

@@ -1,0 +1,36 @@
+//! How many bytes a kernel moves, counted from its shape: every distinct number once for reading, once for writing.
+
+use crate::experiment::Precision;
+use crate::kernels::{Access, BufferId, Kernels, Work};
+use std::collections::HashMap;
+
+/// Bytes read and written.
+pub(super) fn of(kernels: &Kernels, work: &Work, precision: Precision) -> (u64, u64) {
+    let (reads, writes) = match work {
+        Work::Nest(nest) => {
+            let touched = |access: &Access| {
+                let sizes = nest.space.iter().zip(&access.at.strides).filter(|(_, stride)| **stride != 0);
+                (access.buffer, sizes.map(|(size, _)| *size).product())
+            };
+            let reads: Vec<(BufferId, usize)> = nest.loads().map(touched).collect();
+            let writes = nest.stores.iter().map(|store| touched(&store.access)).collect();
+            (reads, writes)
+        }
+        other => {
+            let whole = |id: BufferId| (id, usize::MAX);
+            (other.reads().into_iter().map(whole).collect(), other.writes().into_iter().map(whole).collect())
+        }
+    };
+    let bytes = |touched: Vec<(BufferId, usize)>| numbers(kernels, touched).saturating_mul(precision.bytes() as u64);
+    (bytes(reads), bytes(writes))
+}
+
+/// Distinct numbers, no more of a buffer than it has.
+fn numbers(kernels: &Kernels, touched: Vec<(BufferId, usize)>) -> u64 {
+    let mut each: HashMap<BufferId, usize> = HashMap::new();
+    for (buffer, count) in touched {
+        let sum = each.entry(buffer).or_insert(0);
+        *sum = sum.saturating_add(count).min(kernels.buffers[buffer.index()].elements);
+    }
+    each.values().fold(0, |sum, count| sum.saturating_add(*count as u64))
+}

@@ -16,7 +16,7 @@ mod op;
 mod print;
 mod verify;
 
-pub use evaluate::{Random, Tensor, evaluate, evaluate_each, scalar};
+pub use evaluate::{Random, Tensor, evaluate, evaluate_each, independent, scalar};
 pub use op::Op;
 pub use verify::verify;
 

@@ -24,12 +24,14 @@ use std::time::{Duration, Instant};
 
 /// About how long a block takes: shorter than the slices of time a busy machine deals out.
 const BLOCK: Duration = Duration::from_micros(300);
-/// Blocks that are timed at least, and …
-const FEWEST: usize = 15;
-/// … at most, …
+/// Blocks that are timed at least, …
+const FEWEST: usize = 5;
+/// … in the time it takes, and …
+const USUAL: usize = 15;
+/// … at most.
 const MOST: usize = 300;
-/// … and for how long, once there are enough.
-const LONG_ENOUGH: Duration = Duration::from_secs(1);
+/// For how long there may be more than the usual number of blocks, and from when on the fewest are enough.
+const LONG_ENOUGH: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// Rows in a step where neither the file nor the caller says.
 const ROWS: usize = 64;
 
@@ -234,7 +236,8 @@ fn time<const N: usize>(mut call: impl FnMut(usize) -> Result<(), Failure>) -> R
     let mut blocks = [(); N].map(|()| Vec::with_capacity(MOST));
     let begin = Instant::now();
     for count in 0..MOST {
-        if count >= FEWEST && begin.elapsed() > LONG_ENOUGH {
+        let spent = begin.elapsed();
+        if (count >= USUAL && spent > LONG_ENOUGH[0]) || (count >= FEWEST && spent > LONG_ENOUGH[1]) {
             break;
         }
         for which in 0..N {

@@ -11,11 +11,12 @@ use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::rows::{Pick, Rows};
 use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::graph::{Graph, Output, Random, Tensor, evaluate_each};
+use gmpc_compiler::graph::{Graph, Output, Random, Tensor, evaluate_each, independent};
 use gmpc_compiler::net::Layer;
 use gmpc_compiler::program::{Goal, Program, StateLayout};
 use loaded::Loaded;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Rows that evaluation and prediction take at once; parts that are no larger are taken whole. Large enough that the
 /// vectors of the processor are full, small enough that a layer's values stay in its cache.
@@ -84,13 +85,25 @@ impl Session {
     pub fn initialize(&mut self, seed: u64) -> Result<(), Failure> {
         let graph = self.programs.initialization();
         let zeros = |state: usize| Tensor::full(&graph.states[state].shape, 0.0);
-        let mut result = Ok(());
-        evaluate_each(graph, &[], zeros, Random { seed, step: 0 }, |output, value| {
-            if let (Output::Write { state, .. }, Ok(())) = (&graph.outputs[output], &result) {
-                result = self.states.set_tensor(*state, value).map_err(Failure::Bug);
+        let (parts, next) = (independent(graph), AtomicUsize::new(0));
+        let states = Mutex::new((&mut self.states, Ok(())));
+        let set = |output: usize, value: &Tensor| {
+            let mut guard = states.lock().unwrap_or_else(PoisonError::into_inner);
+            let (states, result): &mut (&mut States, Result<(), Failure>) = &mut guard;
+            if let (Output::Write { state, .. }, Ok(())) = (&graph.outputs[output], &*result) {
+                *result = states.set_tensor(*state, value).map_err(Failure::Bug);
             }
+        };
+        let share = || {
+            while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                evaluate_each(graph, part, &[], zeros, Random { seed, step: 0 }, set);
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..self.device.threads()).for_each(|_| drop(scope.spawn(share)));
+            share();
         });
-        result
+        states.into_inner().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// The network's programs.

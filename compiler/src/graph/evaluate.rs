@@ -1,8 +1,14 @@
 //! Runs a graph the way a student would: one loop an operation, in f64. Slow, obvious, and the oracle for everything
 //! faster. It also runs initialization, conversion and data formulas, so that these give the same bits on every device.
 
+mod elementwise;
 mod movement;
+mod parts;
+#[cfg(test)]
+mod tests;
 mod windows;
+
+pub use parts::independent;
 
 use super::{Graph, Id, Node, Op, Shape};
 use crate::math::philox::philox;
@@ -40,20 +46,23 @@ pub struct Random {
 #[must_use]
 pub fn evaluate(graph: &Graph, inputs: &[Tensor], states: &[Tensor], random: Random) -> Vec<Tensor> {
     let mut results = vec![Tensor::default(); graph.outputs.len()];
-    evaluate_each(graph, inputs, |i| states[i].clone(), random, |output, value| results[output] = value.clone());
+    let all: Vec<usize> = (0..results.len()).collect();
+    evaluate_each(graph, &all, inputs, |i| states[i].clone(), random, |output, value| results[output] = value.clone());
     results
 }
 
-/// As [`evaluate`], handing out each output, by its place in the list, as soon as it is there; `state` gives a state's old
-/// value. A value is dropped after its last use, so that large graphs of small parts need little memory.
+/// As [`evaluate`] for these outputs, handing out each, by its place in the list, as soon as it is there; `state` gives a
+/// state's old value. A value is dropped after its last use, so that large graphs of small parts need little memory.
 pub fn evaluate_each(
     graph: &Graph,
+    wanted: &[usize],
     inputs: &[Tensor],
     state: impl Fn(usize) -> Tensor,
     random: Random,
     mut tell: impl FnMut(usize, &Tensor),
 ) {
-    let last = last_uses(graph);
+    let last = last_uses(graph, wanted);
+    let repeated = elementwise::repeated(graph);
     let mut values: Vec<Tensor> = Vec::with_capacity(graph.nodes.len());
     for id in graph.ids() {
         let node = &graph[id];
@@ -62,11 +71,18 @@ pub fn evaluate_each(
             Op::Input(i) => inputs[*i].clone(),
             Op::State(i) => state(*i),
             Op::Uniform { stream } => uniform(&node.shape, *stream, random),
+            Op::Broadcast if repeated[id.index()] => {
+                Tensor { shape: node.shape.clone(), data: values[node.inputs[0].index()].data.clone() }
+            }
+            op if op.is_elementwise() => {
+                let data = elementwise::elementwise(node, &mut values, |input| last[input.index()] == Some(id));
+                Tensor { shape: node.shape.clone(), data }
+            }
             _ => compute(node, &values),
         };
         debug_assert!(value.shape == node.shape || last[id.index()].is_none(), "{}", node.op.name());
-        let outputs = graph.outputs.iter().enumerate().filter(|(_, output)| output.id() == id);
-        outputs.for_each(|(output, _)| tell(output, &value));
+        let outputs = wanted.iter().filter(|&&output| graph.outputs[output].id() == id);
+        outputs.for_each(|&output| tell(output, &value));
         values.push(value);
         for input in node.inputs.iter().chain([&id]) {
             if last[input.index()].is_some_and(|last| last <= id) {
@@ -77,9 +93,9 @@ pub fn evaluate_each(
 }
 
 /// The last node that needs each node; itself for an output, `None` where nothing does.
-fn last_uses(graph: &Graph) -> Vec<Option<Id>> {
+fn last_uses(graph: &Graph, wanted: &[usize]) -> Vec<Option<Id>> {
     let mut last = vec![None; graph.nodes.len()];
-    graph.outputs.iter().for_each(|output| last[output.id().index()] = Some(output.id()));
+    wanted.iter().map(|&output| graph.outputs[output].id()).for_each(|id| last[id.index()] = Some(id));
     for id in graph.ids().rev() {
         if last[id.index()].is_some() {
             graph[id].inputs.iter().for_each(|input| last[input.index()] = last[input.index()].max(Some(id)));
@@ -94,7 +110,6 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
     let data = match &node.op {
         Op::Const(value) => vec![*value],
         Op::Iota(axis) => movement::iota(&shape, *axis),
-        op if op.is_elementwise() => elementwise(node, values),
         Op::Reshape => operand(0).data.clone(),
         Op::Transpose(axes) => movement::transpose(operand(0), axes, &shape),
         Op::Broadcast => movement::broadcast(operand(0), &shape),
@@ -116,19 +131,9 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
         Op::Spherical => spherical(operand(0)),
         Op::SphericalGrad => spherical_grad(operand(0), operand(1)),
         Op::Angles => angles(operand(0)),
-        _ => Vec::new(), // leaves that need the caller's values; handled in `evaluate`
+        _ => Vec::new(), // what needs more than the values; handled in `evaluate_each`
     };
     Tensor { shape, data }
-}
-
-fn elementwise(node: &Node, values: &[Tensor]) -> Vec<f64> {
-    let column = |i: usize| &values[node.inputs[i].index()].data;
-    let a = column(0);
-    match node.inputs.len() {
-        1 => a.iter().map(|&a| scalar(&node.op, [a, 0.0, 0.0])).collect(),
-        2 => a.iter().zip(column(1)).map(|(&a, &b)| scalar(&node.op, [a, b, 0.0])).collect(),
-        _ => a.iter().zip(column(1)).zip(column(2)).map(|((&a, &b), &c)| scalar(&node.op, [a, b, c])).collect(),
-    }
 }
 
 /// One elementwise operation on one element; operands that the operation does not have are ignored.
@@ -163,7 +168,7 @@ pub fn scalar(op: &Op, [a, b, c]: [f64; 3]) -> f64 {
                 c
             }
         }
-        _ => f64::NAN, // not elementwise; `elementwise` never asks
+        _ => f64::NAN, // not elementwise: nobody asks
     }
 }
 
@@ -208,17 +213,15 @@ fn matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> Vec<f
 }
 
 fn spherical(theta: &Tensor) -> Vec<f64> {
-    let (angles, units) = (theta.shape[0], theta.shape[1]);
-    let mut u = vec![0.0; (angles + 1) * units];
-    for unit in 0..units {
-        let mut prefix = 1.0;
-        for i in 0..angles {
-            let t = theta.data[i * units + unit];
-            u[i * units + unit] = prefix * libm::cos(t);
-            prefix *= libm::sin(t);
+    let units = theta.shape[1];
+    let (mut u, mut prefix) = (Vec::with_capacity(theta.data.len() + units), vec![1.0; units]);
+    for row in theta.data.chunks_exact(units.max(1)) {
+        for (prefix, &t) in prefix.iter_mut().zip(row) {
+            u.push(*prefix * libm::cos(t));
+            *prefix *= libm::sin(t);
         }
-        u[angles * units + unit] = prefix;
     }
+    u.extend(prefix);
     u
 }
 
@@ -244,14 +247,17 @@ fn spherical_grad(theta: &Tensor, g: &Tensor) -> Vec<f64> {
 fn angles(x: &Tensor) -> Vec<f64> {
     let (n, units) = (x.shape[0], x.shape[1]);
     let mut theta = vec![0.0; n.saturating_sub(1) * units];
-    for unit in 0..units {
-        let value = |i: usize| x.data[i * units + unit];
-        let Some(last) = n.checked_sub(2) else { continue };
-        let mut tail = value(n - 1).abs();
-        theta[last * units + unit] = libm::atan2(value(n - 1), value(last));
-        for i in (0..last).rev() {
-            tail = libm::hypot(tail, value(i + 1));
-            theta[i * units + unit] = libm::atan2(tail, value(i));
+    let row = |i: usize| &x.data[i * units..(i + 1) * units];
+    let Some(last) = n.checked_sub(2) else { return theta };
+    let mut tail: Vec<f64> = row(n - 1).iter().map(|value| value.abs()).collect();
+    for (i, theta) in theta.chunks_exact_mut(units.max(1)).enumerate().rev() {
+        for (unit, theta) in theta.iter_mut().enumerate() {
+            if i == last {
+                *theta = libm::atan2(row(n - 1)[unit], row(i)[unit]);
+            } else {
+                tail[unit] = libm::hypot(tail[unit], row(i + 1)[unit]);
+                *theta = libm::atan2(tail[unit], row(i)[unit]);
+            }
         }
     }
     theta

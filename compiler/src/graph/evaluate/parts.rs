@@ -1,0 +1,36 @@
+//! Which outputs of a graph have nothing in common, so that they can be computed apart from each other.
+
+use crate::graph::Graph;
+
+/// The outputs (their places in the list) in groups that share no value but single numbers and leaves; the largest group
+/// first. The first values of a network come in one group a layer or so.
+#[must_use]
+pub fn independent(graph: &Graph) -> Vec<Vec<usize>> {
+    let mut root: Vec<usize> = (0..graph.nodes.len()).collect();
+    let elements = |index: usize| graph.nodes[index].shape.iter().product::<usize>();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        for input in node.inputs.iter().map(|input| input.index()).filter(|&input| elements(input) > 1) {
+            let (a, b) = (find(&mut root, input), find(&mut root, index));
+            root[a.max(b)] = a.min(b);
+        }
+    }
+    let mut groups: Vec<(usize, usize, Vec<usize>)> = Vec::new();
+    for (place, output) in graph.outputs.iter().enumerate() {
+        let (root, size) = (find(&mut root, output.id().index()), elements(output.id().index()));
+        match groups.iter_mut().find(|(other, ..)| *other == root) {
+            Some((_, total, outputs)) => (*total, _) = (*total + size, outputs.push(place)),
+            None => groups.push((root, size, vec![place])),
+        }
+    }
+    groups.sort_by_key(|&(_, size, _)| std::cmp::Reverse(size));
+    groups.into_iter().map(|(.., outputs)| outputs).collect()
+}
+
+/// The node that stands for all that belong together with this one.
+fn find(root: &mut [usize], mut index: usize) -> usize {
+    while root[index] != index {
+        root[index] = root[root[index]];
+        index = root[index];
+    }
+    index
+}

@@ -28,6 +28,7 @@ mod shuffle;
 mod split;
 mod standardize;
 mod table;
+mod words;
 
 pub use dataset::{Dataset, Examples, load};
 pub use directories::Directories;

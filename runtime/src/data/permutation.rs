@@ -1,6 +1,6 @@
 //! Orders of rows as a function of a seed: Fisher and Yates' shuffle on Philox words, the same bits on every platform.
 
-use gmpc_compiler::math::philox::philox;
+use super::words::Words;
 
 /// What an order is for; each purpose has random numbers of its own.
 #[derive(Debug, Clone, Copy)]
@@ -29,52 +29,13 @@ pub(super) fn permutation(rows: u32, seed: u64, purpose: Purpose, count: u64) ->
 pub(super) fn permute_into(order: &mut Vec<u32>, rows: u32, seed: u64, purpose: Purpose, count: u64) {
     order.clear();
     order.extend(0..rows);
-    let mut words = Words::new(seed, purpose, count);
+    #[allow(clippy::cast_possible_truncation)] // low and high halves
+    let mut words = Words::new(seed, [purpose as u32, count as u32, (count >> 32) as u32]);
     for last in (1..order.len()).rev() {
         // `last < rows`, which fits; so the cast loses nothing.
         #[allow(clippy::cast_possible_truncation)]
         let other = words.below(last as u32 + 1) as usize;
         order.swap(last, other);
-    }
-}
-
-/// A stream of random words: Philox at counters 0, 1, 2, ….
-struct Words {
-    key: [u32; 2],
-    counter: [u32; 4],
-    block: [u32; 4],
-    used: usize,
-}
-
-impl Words {
-    #[allow(clippy::cast_possible_truncation)] // low and high halves
-    fn new(seed: u64, purpose: Purpose, count: u64) -> Self {
-        let counter = [0, purpose as u32, count as u32, (count >> 32) as u32];
-        Words { key: [seed as u32, (seed >> 32) as u32], counter, block: [0; 4], used: 4 }
-    }
-
-    fn next(&mut self) -> u32 {
-        if self.used == 4 {
-            self.block = philox(self.counter, self.key);
-            // 2^34 words before it repeats: more than four times the rows there can be.
-            self.counter[0] = self.counter[0].wrapping_add(1);
-            self.used = 0;
-        }
-        let word = self.block[self.used];
-        self.used += 1;
-        word
-    }
-
-    /// Uniform in `0..bound`, `bound > 0`, without bias: Lemire, "Fast random integer generation in an interval", 2019.
-    #[allow(clippy::cast_possible_truncation)] // low and high halves
-    fn below(&mut self, bound: u32) -> u32 {
-        let threshold = bound.wrapping_neg() % bound;
-        loop {
-            let product = u64::from(self.next()) * u64::from(bound);
-            if product as u32 >= threshold {
-                return (product >> 32) as u32;
-            }
-        }
     }
 }
 

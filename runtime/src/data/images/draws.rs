@@ -1,40 +1,27 @@
 //! What is drawn for one image in one epoch: a function of the seed, the epoch and the image, and of nothing else.
 
-use gmpc_compiler::math::philox::philox;
+use crate::data::words::Words;
 
 /// Tells these numbers from those of orders and splits (`permutation`).
 const PURPOSE: u32 = 0xDA7A_0005;
 
-/// A stream of random words: Philox at counters 0, 1, 2, ….
-pub(super) struct Draws {
-    key: [u32; 2],
-    counter: [u32; 4],
-    block: [u32; 4],
-    used: usize,
-}
+/// The random numbers of one image.
+pub(super) struct Draws(Words);
 
 impl Draws {
     /// For an image in an epoch; epochs that differ by 2^32 are alike.
-    #[allow(clippy::cast_possible_truncation)] // low and high halves
+    #[allow(clippy::cast_possible_truncation)] // the low half
     pub(super) fn new(seed: u64, epoch: u64, image: u32) -> Self {
-        Self::from(seed, [0, PURPOSE, epoch as u32, image])
+        Self::from(seed, [PURPOSE, epoch as u32, image])
     }
 
-    /// From a counter of one's own; its first word counts.
-    #[allow(clippy::cast_possible_truncation)] // low and high halves
-    pub(super) fn from(seed: u64, counter: [u32; 4]) -> Self {
-        Draws { key: [seed as u32, (seed >> 32) as u32], counter, block: [0; 4], used: 4 }
+    /// For something else; the first number says what.
+    pub(super) fn from(seed: u64, purpose: [u32; 3]) -> Self {
+        Draws(Words::new(seed, purpose))
     }
 
     pub(super) fn word(&mut self) -> u32 {
-        if self.used == 4 {
-            self.block = philox(self.counter, self.key);
-            self.counter[0] = self.counter[0].wrapping_add(1);
-            self.used = 0;
-        }
-        let word = self.block[self.used];
-        self.used += 1;
-        word
+        self.0.next()
     }
 
     /// Heads or tails.

@@ -41,7 +41,7 @@ pub(super) fn render(train: usize, test: usize, draw: u64, set: &str) -> Result<
     pixels.par_chunks_mut(BYTES).enumerate().for_each(|(image, to)| {
         let (part, number) = if image < train { (0, image) } else { (1, image - train) };
         #[allow(clippy::cast_possible_truncation)] // below MOST
-        let mut draws = Draws::from(draw, [0, PURPOSE, part, number as u32]);
+        let mut draws = Draws::from(draw, [PURPOSE, part, number as u32]);
         let class = class(number);
         one(&outlines[class / 2], class % 2 == 1, &mut draws, to);
     });

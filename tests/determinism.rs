@@ -10,6 +10,12 @@ fn bytes(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("a file of the run folder")
 }
 
+/// What follows the header of a safetensors file: all numbers. The header of a checkpoint says how long the run took.
+fn tensors(file: &[u8]) -> &[u8] {
+    let length = u64::from_le_bytes(file[..8].try_into().expect("eight bytes"));
+    &file[8 + usize::try_from(length).expect("a header in memory")..]
+}
+
 #[test]
 fn a_run_repeated_is_the_same_run() {
     let folder = tempdir().unwrap();
@@ -22,6 +28,39 @@ fn a_run_repeated_is_the_same_run() {
     let other = folder.path().join("other");
     gmpc(&["train", &file, "--out", &other.to_string_lossy(), "--seed", "1", "--quiet"]).expect(0);
     assert_ne!(bytes(&runs[0], "best.safetensors"), bytes(&other, "best.safetensors"), "another seed is another run");
+}
+
+/// Layers of every kind that shares its work among threads; 20 steps, the last of them with fewer images.
+const IMAGES: &str = "
+data  = shapes32(train = 390, test = 16)
+model m {
+    pooled = input -> conv(16, 3) -> relu -> conv(32, 3, stride = 2) -> relu -> max_pool(2)
+    inner = pooled -> conv(32, 3) -> relu
+    inner + pooled -> conv(24, 1) -> relu -> dropout(0.2) -> avg_pool(2) -> flatten -> dense(40) -> relu -> linear(20)
+}
+train {
+    loss      = cross_entropy
+    optimizer = adam(lr = 0.003)
+    batch     = 32
+    epochs    = 2
+    metrics   = [top1]
+}
+";
+
+#[test]
+fn a_network_of_convolutions_does_not_depend_on_the_number_of_threads() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "images.gmpnet", IMAGES);
+    for param in ["bn", "gmp + mn"] {
+        let run = |threads: &str| {
+            let out = folder.path().join(format!("{param}{threads}"));
+            let arguments = ["train", &file, "--param", param, "--out", &out.to_string_lossy(), "--threads", threads];
+            gmpc(&[&arguments[..], &["--quiet"]].concat()).expect(0);
+            tensors(&bytes(&out, "last.safetensors")).to_vec()
+        };
+        let one = run("1");
+        assert!(one == run("2") && one == run("3"), "{param}: 20 steps with 1, 2 and 3 threads");
+    }
 }
 
 #[test]

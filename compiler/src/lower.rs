@@ -6,7 +6,7 @@ use crate::experiment::Precision;
 use crate::fuse::fuse;
 use crate::graph::Graph;
 use crate::kernels;
-use crate::plan::{overlap, plan};
+use crate::plan::{overlap, overlap_steps, plan, plan_steps};
 use crate::program::{Goal, Measure, Program, StateLayout};
 use crate::simplify::{hoist, prepare, simplify};
 use gmpc_grammar::source::Sources;
@@ -27,11 +27,12 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
 /// model, which comments of the source then name.
 #[must_use]
 pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program {
-    let kernels = cuda::prepare(&fuse(&program.graph));
-    debug_assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
-    let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
-    debug_assert_eq!(overlap(&kernels, &plan, program.precision), None);
-    cuda::emit(&kernels, &plan, program.precision, sources)
+    let prepared = cuda::prepare(&fuse(&program.graph), program.precision);
+    let cuda::Prepared { kernels, steps } = &prepared;
+    debug_assert_eq!(kernels::verify(kernels), Ok(()), "{}", kernels::print(kernels, None));
+    let plan = plan_steps(kernels, steps, &StateLayout::new(&program.graph.states), program.precision);
+    debug_assert_eq!(overlap_steps(kernels, steps, &plan, program.precision), None);
+    cuda::emit(&prepared, &plan, program.precision, sources)
 }
 
 /// A kernel of a program as a program of its own, to be timed alone.

@@ -52,8 +52,19 @@ pub fn bytes(precision: Precision) -> usize {
 /// Lays out buffers for kernels that run in the given order. Inputs and outputs keep their room for the whole run.
 #[must_use]
 pub fn plan(kernels: &Kernels, states: &StateLayout, precision: Precision) -> Plan {
-    let own = lives(kernels);
-    let heirs = heirs(kernels, &own);
+    plan_steps(kernels, &in_turn(kernels), states, precision)
+}
+
+/// For each kernel a step of its own.
+fn in_turn(kernels: &Kernels) -> Vec<usize> {
+    (0..kernels.kernels.len()).collect()
+}
+
+/// Lays out buffers for kernels of which some run at once: `steps` says, for each kernel, when it runs, in ascending order.
+#[must_use]
+pub fn plan_steps(kernels: &Kernels, steps: &[usize], states: &StateLayout, precision: Precision) -> Plan {
+    let own = lives(kernels, steps);
+    let heirs = heirs(kernels, steps, &own);
     let lives = joined(&own, &heirs);
     let size = |index: usize| (kernels.buffers[index].elements * bytes(precision)).next_multiple_of(ALIGNMENT);
     let mut offsets = vec![0; kernels.buffers.len()];
@@ -88,10 +99,10 @@ pub fn plan(kernels: &Kernels, states: &StateLayout, precision: Precision) -> Pl
 /// First and last kernel in which a buffer holds something, `None` for states and for what is never touched.
 type Life = Option<(usize, usize)>;
 
-fn lives(kernels: &Kernels) -> Vec<Life> {
+fn lives(kernels: &Kernels, steps: &[usize]) -> Vec<Life> {
     let end = kernels.kernels.len();
     let mut lives: Vec<Life> = vec![None; kernels.buffers.len()];
-    for (time, kernel) in kernels.kernels.iter().enumerate() {
+    for (&time, kernel) in steps.iter().zip(&kernels.kernels) {
         for id in kernel.work.reads().into_iter().chain(kernel.work.writes()) {
             let life = lives[id.index()].get_or_insert((time, time));
             life.1 = time;
@@ -110,10 +121,13 @@ fn lives(kernels: &Kernels) -> Vec<Life> {
 
 /// For each buffer the one whose room it takes over: where a nest reads one for the last time and writes another at the
 /// same element, new values can replace old ones, and the working set is one buffer smaller.
-fn heirs(kernels: &Kernels, lives: &[Life]) -> Vec<usize> {
+fn heirs(kernels: &Kernels, steps: &[usize], lives: &[Life]) -> Vec<usize> {
     let mut heirs: Vec<usize> = (0..kernels.buffers.len()).collect();
-    for (time, kernel) in kernels.kernels.iter().enumerate() {
+    for (index, (&time, kernel)) in steps.iter().zip(&kernels.kernels).enumerate() {
         let Work::Nest(nest) = &kernel.work else { continue };
+        if steps.get(index + 1) == Some(&time) || (index > 0 && steps[index - 1] == time) {
+            continue; // one that runs at the same time may still read what this one would replace
+        }
         let mut taken: Vec<usize> = Vec::new();
         for store in nest.stores.iter().filter(|s| !s.late) {
             let index = store.access.buffer.index();
@@ -166,8 +180,14 @@ fn first_gap(taken: &[(usize, usize)], size: usize) -> usize {
 /// The first two buffers that are in use at once and share memory, for tests and debug builds.
 #[must_use]
 pub fn overlap(kernels: &Kernels, plan: &Plan, precision: Precision) -> Option<(usize, usize)> {
-    let lives = lives(kernels);
-    let heirs = heirs(kernels, &lives);
+    overlap_steps(kernels, &in_turn(kernels), plan, precision)
+}
+
+/// The same for [`plan_steps`].
+#[must_use]
+pub fn overlap_steps(kernels: &Kernels, steps: &[usize], plan: &Plan, precision: Precision) -> Option<(usize, usize)> {
+    let lives = lives(kernels, steps);
+    let heirs = heirs(kernels, steps, &lives);
     let range = |i: usize| (plan.offsets[i], plan.offsets[i] + kernels.buffers[i].elements * bytes(precision));
     let pairs = (0..lives.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     pairs.into_iter().find(|&(a, b)| {

@@ -1,7 +1,8 @@
 //! A generated kernel on its way into the source: its parameters, its body, how it is launched.
 
+use super::nest::BLOCK;
 use super::source::Features;
-use super::text::float;
+use super::text::{Text, float};
 use crate::experiment::Precision;
 use crate::kernels::BufferId;
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub(super) struct Draft {
     pub(super) extra: Option<&'static str>,
     /// Statements, indented once.
     pub(super) body: String,
+    /// Bytes of shared memory that the body declares.
+    pub(super) shared: usize,
     pub(super) blocks: u64,
     pub(super) threads: u32,
     pub(super) features: Features,
@@ -47,25 +50,51 @@ pub(super) fn parameters(reads: &[BufferId], writes: &[BufferId]) -> Vec<Paramet
 }
 
 impl Draft {
-    /// The function; `shared`: does the memory of a parameter lie in another's?
-    pub(super) fn function(
-        &self,
-        name: &str,
-        names: &Names,
-        precision: Precision,
-        shared: impl Fn(BufferId) -> bool,
-    ) -> String {
-        let float = float(precision);
-        let one = |parameter: &Parameter| {
-            let constant = if parameter.written { "" } else { "const " };
-            let alone = if shared(parameter.buffer) { "" } else { "__restrict__ " };
-            format!("{constant}{float}* {alone}{}", names[&parameter.buffer])
-        };
-        let extra = self.extra.map(str::to_string);
-        let parameters: Vec<String> = self.parameters.iter().map(one).chain(extra).collect();
-        let joined = parameters.join(", ");
-        let list = if joined.len() < 90 { joined } else { format!("\n    {}", parameters.join(",\n    ")) };
-        let threads = self.threads;
-        format!("extern \"C\" __global__ void __launch_bounds__({threads})\n{name}({list})\n{{\n{}}}\n", self.body)
+    /// A body and what it needs; everything else is to be filled in.
+    pub(super) fn new(text: Text, features: Features) -> Self {
+        Draft {
+            kind: "",
+            comment: String::new(),
+            parameters: Vec::new(),
+            extra: None,
+            body: text.finish(),
+            shared: 0,
+            blocks: 1,
+            threads: BLOCK as u32,
+            features,
+        }
     }
+
+    /// Its parameters; `shared`: does the memory of a parameter lie in another's?
+    pub(super) fn signature(&self, names: &Names, precision: Precision, shared: impl Fn(BufferId) -> bool) -> String {
+        let one =
+            |parameter: &Parameter| declare(parameter, precision, &names[&parameter.buffer], shared(parameter.buffer));
+        list(&self.parameters.iter().map(one).chain(self.extra.map(str::to_string)).collect::<Vec<_>>())
+    }
+
+    /// A kernel of its own.
+    pub(super) fn kernel(&self, name: &str, signature: &str) -> String {
+        let Draft { threads, body, .. } = self;
+        let head = format!("extern \"C\" __global__ void __launch_bounds__({threads})");
+        format!("{head}\n{name}({signature})\n{{\n    const unsigned block = blockIdx.x;\n{body}}}\n")
+    }
+
+    /// A part of a kernel that does several things at once.
+    pub(super) fn part(&self, name: &str, signature: &str) -> String {
+        let body = &self.body;
+        format!("__device__ __forceinline__ void {name}(const unsigned block, {signature})\n{{\n{body}}}\n")
+    }
+}
+
+/// A parameter; `shared`: other parameters see its memory too.
+pub(super) fn declare(parameter: &Parameter, precision: Precision, name: &str, shared: bool) -> String {
+    let constant = if parameter.written { "" } else { "const " };
+    let alone = if shared { "" } else { "__restrict__ " };
+    format!("{constant}{}* {alone}{name}", float(precision))
+}
+
+/// A list of parameters, on lines of their own where they are many.
+pub(super) fn list(parameters: &[String]) -> String {
+    let joined = parameters.join(", ");
+    if joined.len() < 90 { joined } else { format!("\n    {}", parameters.join(",\n    ")) }
 }

@@ -9,7 +9,8 @@
 //!
 //! Zero padding comes after a summand, which is why that cannot go into the filters and a bias.
 
-use super::{Convolution, Emitter, Operand, Product, Work};
+use super::emitter::Emitter;
+use super::launch::{Convolution, Operand, Product, Work};
 use crate::graph::Op;
 use crate::kernels::{
     self, Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Kernel, Kernels, MatMul, Matrix, Nest, Pass, Place,

@@ -33,8 +33,7 @@ pub(super) struct Context<'a> {
 
 /// The kernel of a nest with at least one point.
 pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
-    let along = vector_axis(nest);
-    let lanes = along.map_or(1, |axis| lanes(nest, axis, context.precision));
+    let (along, lanes) = form(nest, context.precision);
     let is_reduction = nest.reduced.contains(&true) || !nest.reductions.is_empty();
     let mut draft = match along {
         _ if !is_reduction => map(nest, context, along, lanes),
@@ -44,6 +43,12 @@ pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
     let work = Work::Nest(nest.clone());
     draft.parameters = parameters(&work.reads(), &work.writes());
     draft
+}
+
+/// The axis along which neighbouring threads lie, and how many neighbours each works on.
+pub(super) fn form(nest: &Nest, precision: Precision) -> (Option<usize>, usize) {
+    let along = vector_axis(nest);
+    (along, along.map_or(1, |axis| lanes(nest, axis, precision)))
 }
 
 /// The axis that most accesses walk along one by one; stores count twice.
@@ -138,22 +143,19 @@ fn map(nest: &Nest, context: Context, along: Option<usize>, lanes: usize) -> Dra
     Draft {
         kind: "map",
         comment: format!("{} points, {}", nest.space.iter().product::<usize>(), per_thread(lanes)),
-        parameters: Vec::new(),
-        extra: None,
-        body: text.finish(),
         blocks: threads.div_ceil(BLOCK) as u64,
-        threads: BLOCK as u32,
-        features: values.features,
+        ..Draft::new(text, values.features)
     }
 }
 
+/// The number of a block, as the type of indices.
+pub(super) fn wide_block(index: &str) -> String {
+    if index == "unsigned" { "block".to_string() } else { format!("({index})block") }
+}
+
 /// The number of a thread among all.
-fn global_index(index: &str) -> String {
-    if index == "unsigned" {
-        format!("blockIdx.x * {BLOCK} + threadIdx.x")
-    } else {
-        format!("({index})blockIdx.x * {BLOCK} + threadIdx.x")
-    }
+pub(super) fn global_index(index: &str) -> String {
+    format!("{} * {BLOCK} + threadIdx.x", wide_block(index))
 }
 
 /// `4 a thread`

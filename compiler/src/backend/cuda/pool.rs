@@ -10,7 +10,7 @@
 //! A gradient is gathered, never scattered, so that its order is fixed and windows may overlap.
 
 use super::draft::{Draft, parameters};
-use super::nest::{BLOCK, Context, per_thread};
+use super::nest::{BLOCK, Context, global_index, per_thread};
 use super::source::{Feature, Features};
 use super::text::{Text, float, number};
 use crate::kernels::{Pool, Pooling, Work};
@@ -34,11 +34,8 @@ pub(super) fn draft(pool: &Pool, context: Context) -> Draft {
         kind: word(pool.pooling),
         comment: format!("{threads} threads, {}", per_thread(lanes)),
         parameters: parameters(&work.reads(), &work.writes()),
-        extra: None,
-        body: writer.text.finish(),
         blocks: threads.div_ceil(BLOCK) as u64,
-        threads: BLOCK as u32,
-        features: writer.features,
+        ..Draft::new(writer.text, writer.features)
     }
 }
 
@@ -95,7 +92,7 @@ impl Writer<'_> {
     fn place(&mut self, threads: usize, height: usize, width: usize) {
         let Context { index, .. } = self.context;
         let channels = self.pool.images[3] / self.lanes;
-        self.text.line(format!("const {index} at = ({index})blockIdx.x * {BLOCK} + threadIdx.x;"));
+        self.text.line(format!("const {index} at = {};", global_index(index)));
         if !threads.is_multiple_of(BLOCK) {
             self.text.line(format!("if (at >= {threads}) return;"));
         }

@@ -4,7 +4,7 @@
 //! tree, then warps (or rows of threads) from first to last.
 
 use super::draft::Draft;
-use super::nest::{BLOCK, Context, across, count, decompose, ordered, per_thread, variable, variables};
+use super::nest::{BLOCK, Context, across, count, decompose, ordered, per_thread, variable, variables, wide_block};
 use super::source::{Feature, Features};
 use super::text::{Text, float, number};
 use super::values::{Stage, Values, join};
@@ -21,16 +21,18 @@ const TERMS: usize = 4;
 pub(super) fn rows(nest: &Nest, context: Context, along: Option<usize>, lanes: usize) -> Draft {
     let (kept, joined) = (ordered(nest, false, along, 1), ordered(nest, true, along, lanes));
     let (rows, terms) = (count(&kept), count(&joined));
-    let whole_block = terms >= LONG && rows < MANY;
+    let whole_block = is_long(rows, terms);
     let index = context.index;
     let mut text = Text::body();
     text.line("const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;");
-    let per_block = BLOCK / 32;
+    let (per_block, block) = (BLOCK / 32, wide_block(index));
     if whole_block {
-        text.line(format!("const {index} row = blockIdx.x;"));
+        if rows > 1 {
+            text.line(format!("const {index} row = block;"));
+        }
         text.line(format!("__shared__ {} part[{}][{per_block}];", float(context.precision), nest.reductions.len()));
     } else {
-        text.line(format!("const {index} row = ({index})blockIdx.x * {per_block} + warp;"));
+        text.line(format!("const {index} row = ({index})block * {per_block} + warp;"));
         if !rows.is_multiple_of(per_block) {
             text.line(format!("if (row >= {rows}) return; // whole warps leave"));
         }
@@ -50,12 +52,9 @@ pub(super) fn rows(nest: &Nest, context: Context, along: Option<usize>, lanes: u
     Draft {
         kind: "rows",
         comment: format!("{rows} results of {} terms, {worker} each, {}", terms * lanes, per_thread(lanes)),
-        parameters: Vec::new(),
-        extra: None,
-        body: text.finish(),
+        shared: if whole_block { nest.reductions.len() * per_block * context.precision.bytes() } else { 0 },
         blocks: if whole_block { rows } else { rows.div_ceil(per_block) } as u64,
-        threads: BLOCK as u32,
-        features: values.features,
+        ..Draft::new(text, values.features)
     }
 }
 
@@ -100,99 +99,137 @@ fn finish_rows(
 
 /// Columns of threads, side by side along a kept axis.
 pub(super) fn columns(nest: &Nest, context: Context, axis: usize, lanes: usize) -> Draft {
-    let (kept, joined) = (ordered(nest, false, Some(axis), lanes), ordered(nest, true, None, 1));
-    let (terms, columns) = (count(&joined), nest.space[axis] / lanes);
-    let outer = &kept[..kept.len() - 1];
-    let cut = Cut::new(columns, count(outer), terms);
+    let cut = Cut::new(nest, axis, lanes);
+    let joined = ordered(nest, true, None, 1);
+    let kept = ordered(nest, false, Some(axis), lanes);
     let index = context.index;
     let mut text = Text::body();
-    cut.place(&mut text, index, columns);
-    let j = variable(axis);
-    let column = if cut.exact { "column".to_string() } else { "(inside ? column : 0)".to_string() };
-    text.line(format!(
-        "const {index} {j} = {column}{};",
-        if lanes > 1 { format!(" * {lanes}") } else { String::new() }
-    ));
-    let from = if cut.side == 1 { "blockIdx.x".to_string() } else { format!("blockIdx.x / {}", cut.side) };
-    decompose(&mut text, index, &from, outer);
+    cut.place(&mut text, index, axis, lanes, &kept[..kept.len() - 1]);
     let result = |r: usize, lane: bool| if lane { format!("r{r}.n[n]") } else { format!("r{r}") };
     let mut values = Values::new(nest, context.precision, context.names, (Some(axis), lanes), variables(nest), result);
     values.compute(&mut text, Stage::Outer);
     start(&mut text, nest, context, lanes);
-    let end = if cut.exact { terms.to_string() } else { format!("(inside ? {terms} : 0)") };
-    run(&mut text, &mut values, index, "y", &end, cut.height, &joined);
+    let end = if cut.is_exact() { cut.terms.to_string() } else { format!("(inside ? {} : 0)", cut.terms) };
+    run(&mut text, &mut values, index, if cut.height > 1 { "y" } else { "0" }, &end, cut.height, &joined);
     cut.finish(&mut text, &mut values.features, nest, context, lanes);
     values.compute(&mut text, Stage::Late);
     values.store(&mut text, Stage::Late);
+    let Cut { width, height, terms, .. } = cut;
     let results = count(&kept) * lanes;
+    let part = if lanes > 1 { 16 } else { context.precision.bytes() };
     Draft {
         kind: "columns",
-        comment: format!(
-            "{results} results of {terms} terms, {} x {} threads, {}",
-            cut.width,
-            cut.height,
-            per_thread(lanes)
-        ),
-        parameters: Vec::new(),
-        extra: None,
-        body: text.finish(),
-        blocks: (cut.side * count(outer)) as u64,
-        threads: (cut.width * cut.height) as u32,
-        features: values.features,
+        comment: format!("{results} results of {terms} terms, {width} x {height} threads, {}", per_thread(lanes)),
+        shared: if height > 1 { nest.reductions.len() * BLOCK * part } else { 0 },
+        blocks: cut.tiles().div_ceil(cut.depth) as u64,
+        ..Draft::new(text, values.features)
     }
 }
 
-/// How columns are cut into blocks.
+/// Blocks, and terms of a thread, that a reduction would come to; `None` for a nest that is none.
+pub(super) fn parallel(nest: &Nest, (along, lanes): (Option<usize>, usize)) -> Option<(usize, usize)> {
+    if nest.reductions.is_empty() {
+        return None;
+    }
+    match along {
+        Some(axis) if !nest.reduced[axis] => {
+            let cut = Cut::new(nest, axis, lanes);
+            Some((cut.tiles().div_ceil(cut.depth), cut.terms / cut.height))
+        }
+        _ => {
+            let (rows, terms) = (count(&ordered(nest, false, along, 1)), count(&ordered(nest, true, along, lanes)));
+            Some(if is_long(rows, terms) { (rows, terms / BLOCK) } else { (rows.div_ceil(BLOCK / 32), terms / 32) })
+        }
+    }
+}
+
+/// Does a block work on each result?
+fn is_long(rows: usize, terms: usize) -> bool {
+    terms >= LONG && rows < MANY
+}
+
+/// How columns are cut into blocks of `width x height x depth` threads: neighbouring columns, shares of what is joined, tiles
+/// of columns.
 struct Cut {
-    /// Threads side by side.
     width: usize,
-    /// Rows of threads.
     height: usize,
-    /// Blocks side by side.
-    side: usize,
-    /// Do the blocks end where the columns end?
-    exact: bool,
+    depth: usize,
+    /// Columns, or vectors of them, along the axis of the threads.
+    columns: usize,
+    /// Results of the other kept axes.
+    outer: usize,
+    terms: usize,
 }
 
 impl Cut {
-    fn new(columns: usize, outer: usize, terms: usize) -> Self {
+    fn new(nest: &Nest, axis: usize, lanes: usize) -> Self {
+        let kept: usize = count(&ordered(nest, false, Some(axis), lanes));
+        let (columns, terms) = (nest.space[axis] / lanes, count(&ordered(nest, true, None, 1)));
         let width = columns.next_power_of_two().clamp(1, 32);
-        let side = columns.div_ceil(width);
-        let most = if side * outer < 128 { 2 * BLOCK } else { BLOCK } / width;
         let mut height = 1;
-        while 2 * height * TERMS <= terms && 2 * height <= most {
+        while 2 * height * TERMS <= terms && 2 * height * width <= BLOCK {
             height *= 2;
         }
-        // Whole warps, so that threads without a column can wait for the others.
-        height = height.max(32 / width);
-        Cut { width, height, side, exact: columns.is_multiple_of(width) }
+        Cut { width, height, depth: BLOCK / (width * height), columns, outer: kept / columns, terms }
     }
 
-    /// Which column and which row of threads this is.
-    fn place(&self, text: &mut Text, index: &str, columns: usize) {
-        let Cut { width, side, .. } = self;
-        text.line(format!("const unsigned x = threadIdx.x % {width}, y = threadIdx.x / {width};"));
-        let block = if *side == 1 { "x".to_string() } else { format!("blockIdx.x % {side} * {width} + x") };
-        text.line(format!("const {index} column = {block};"));
-        if !self.exact {
-            text.line(format!("const bool inside = column < {columns};"));
+    /// Tiles side by side.
+    fn side(&self) -> usize {
+        self.columns.div_ceil(self.width)
+    }
+
+    fn tiles(&self) -> usize {
+        self.side() * self.outer
+    }
+
+    /// Does every thread have a column?
+    fn is_exact(&self) -> bool {
+        self.columns.is_multiple_of(self.width) && self.tiles().is_multiple_of(self.depth)
+    }
+
+    /// Which column and which share of the terms a thread has.
+    fn place(&self, text: &mut Text, index: &str, axis: usize, lanes: usize, outer: &[(usize, usize, usize)]) {
+        let Cut { width, height, depth, columns, .. } = self;
+        text.line(format!("const unsigned x = threadIdx.x % {width};"));
+        if *height > 1 {
+            let rest = if *depth > 1 { format!(" % {height}") } else { String::new() };
+            text.line(format!("const unsigned y = threadIdx.x / {width}{rest};"));
         }
+        let below = format!("threadIdx.x / {}", width * height);
+        let tile = if *depth > 1 { format!("{} * {depth} + {below}", wide_block(index)) } else { "block".to_string() };
+        let side = self.side();
+        if self.tiles() > 1 || !self.is_exact() {
+            text.line(format!("const {index} tile = {tile};"));
+        }
+        let first = if side == 1 { "x".to_string() } else { format!("tile % {side} * {width} + x") };
+        text.line(format!("const {index} column = {first};"));
+        if !self.is_exact() {
+            text.line(format!("const bool inside = column < {columns} && tile < {};", self.tiles()));
+        }
+        let times = if lanes > 1 { format!(" * {lanes}") } else { String::new() };
+        let column = if self.is_exact() { "column" } else { "(inside ? column : 0)" };
+        text.line(format!("const {index} {} = {column}{times};", variable(axis)));
+        let from = if side == 1 { "tile".to_string() } else { format!("tile / {side}") };
+        let from = if self.is_exact() { from } else { format!("(inside ? {from} : 0)") };
+        decompose(text, index, &from, outer);
     }
 
-    /// Joins the rows of threads; the first one goes on.
+    /// Joins the shares; the threads with the first ones go on.
     fn finish(&self, text: &mut Text, features: &mut Features, nest: &Nest, context: Context, lanes: usize) {
-        let Cut { width, height, .. } = self;
+        let Cut { width, height, depth, .. } = self;
         if *height == 1 {
-            if !self.exact {
+            if !self.is_exact() {
                 text.line("if (!inside) return;");
             }
             return;
         }
         let kind = if lanes > 1 { "Lanes" } else { float(context.precision) };
-        text.line(format!("__shared__ {kind} part[{}][{height}][{width}];", nest.reductions.len()));
-        (0..nest.reductions.len()).for_each(|r| text.line(format!("part[{r}][y][x] = r{r};")));
+        let reductions = nest.reductions.len();
+        text.line(format!("__shared__ {kind} part[{reductions}][{depth}][{height}][{width}];"));
+        text.line(format!("const unsigned z = threadIdx.x / {};", width * height));
+        (0..reductions).for_each(|r| text.line(format!("part[{r}][z][y][x] = r{r};")));
         text.line("__syncthreads();");
-        text.line(if self.exact { "if (y != 0) return;" } else { "if (y != 0 || !inside) return;" });
+        text.line(if self.is_exact() { "if (y != 0) return;" } else { "if (y != 0 || !inside) return;" });
         text.open(format!("for (int other = 1; other < {height}; ++other)"));
         if lanes > 1 {
             text.line("#pragma unroll");
@@ -201,7 +238,7 @@ impl Cut {
         let lane = if lanes > 1 { ".n[n]" } else { "" };
         for (r, reduction) in nest.reductions.iter().enumerate() {
             let sum = format!("r{r}{lane}");
-            let joined = join(reduction.join, &format!("part[{r}][other][x]{lane}"), &sum, features);
+            let joined = join(reduction.join, &format!("part[{r}][z][other][x]{lane}"), &sum, features);
             text.line(format!("{sum} = {joined};"));
         }
         if lanes > 1 {

@@ -43,7 +43,7 @@ impl Cut {
             height *= 2;
         }
         // 32 bytes of neighbours at least: that is what memory moves at once.
-        let width = (THREADS / height).clamp(8, 32).min(units.next_power_of_two());
+        let width = (THREADS / height).max(8).min(units.next_power_of_two());
         Cut { width, height, chunk: angles.div_ceil(height), angles, units }
     }
 
@@ -51,7 +51,7 @@ impl Cut {
     fn place(&self, text: &mut Text, index: &str) {
         let Cut { width, chunk, angles, units, .. } = self;
         text.line(format!("const unsigned x = threadIdx.x % {width}, y = threadIdx.x / {width};"));
-        text.line(format!("const {index} unit = blockIdx.x * {width} + x;"));
+        text.line(format!("const {index} unit = block * {width} + x;"));
         let end = format!("(y + 1) * {chunk} < {angles} ? (y + 1) * {chunk} : {angles}");
         let end = if self.is_exact() { end } else { format!("unit >= {units} ? 0 : {end}") };
         text.line(format!("const {index} first = y * {chunk}, end = {end};"));
@@ -62,17 +62,17 @@ impl Cut {
         self.units.is_multiple_of(self.width)
     }
 
-    fn draft(&self, kind: &'static str, work: &Work, body: String, features: Features) -> Draft {
+    fn draft(&self, kind: &'static str, work: &Work, text: Text, features: Features) -> Draft {
         let Cut { width, height, chunk, angles, units } = self;
         Draft {
             kind,
             comment: format!("{units} units of {angles} angles, {width} x {height} threads, {chunk} angles each"),
             parameters: parameters(&work.reads(), &work.writes()),
-            extra: None,
-            body,
+            // Two numbers a thread, of 8 bytes at most.
+            shared: 16 * width * height,
             blocks: units.div_ceil(*width) as u64,
             threads: (width * height) as u32,
-            features,
+            ..Draft::new(text, features)
         }
     }
 }
@@ -127,7 +127,7 @@ pub(super) fn forward(scan: &Spherical, context: Context) -> Option<Draft> {
     let mut features = Features::default();
     features.add(Feature::CosineAndVersine);
     features.add(Feature::Shrink);
-    Some(cut.draft("spherical", &Work::Spherical(scan.clone()), text.finish(), features))
+    Some(cut.draft("spherical", &Work::Spherical(scan.clone()), text, features))
 }
 
 /// The gradient at the angles; `None` where there are none.
@@ -170,5 +170,5 @@ pub(super) fn backward(scan: &SphericalGrad, context: Context) -> Option<Draft> 
     text.line(format!("{gradient}[at] = {prefixes}[at] * {fma}(d, q, {fma}(c, f, -d));"));
     text.line(format!("f = {fma}(d, c, {fma}(-f, q, f));"));
     text.close();
-    Some(cut.draft("spherical_grad", &Work::SphericalGrad(scan.clone()), text.finish(), Features::default()))
+    Some(cut.draft("spherical_grad", &Work::SphericalGrad(scan.clone()), text, Features::default()))
 }

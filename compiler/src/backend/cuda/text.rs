@@ -72,13 +72,15 @@ pub(super) fn function(precision: Precision, name: &str) -> String {
     }
 }
 
-/// A buffer's name as an identifier.
+/// A buffer's name as an identifier that no local name of a kernel is: those are words of letters alone, or a letter and a
+/// number.
 pub(super) fn identifier(name: &str) -> String {
-    let mut word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if !word.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        word.insert(0, 'b');
+    let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    match word.chars().next() {
+        Some(first) if !first.is_ascii_alphabetic() => format!("b{word}"),
+        _ if word.chars().all(|c| c.is_ascii_alphabetic()) => format!("in_{word}"),
+        _ => word,
     }
-    word
 }
 
 /// What a person typed, in one line of a comment.

@@ -12,7 +12,7 @@ pub(super) fn draft(draw: &Uniform, count: usize, context: Context) -> Draft {
     let (target, float) = (&context.names[&draw.target], float(context.precision));
     let blocks = count.div_ceil(4);
     let mut text = Text::body();
-    text.line(format!("const unsigned at = blockIdx.x * {BLOCK} + threadIdx.x;"));
+    text.line(format!("const unsigned at = block * {BLOCK} + threadIdx.x;"));
     if !blocks.is_multiple_of(BLOCK) {
         text.line(format!("if (at >= {blocks}) return;"));
     }
@@ -40,10 +40,8 @@ pub(super) fn draft(draw: &Uniform, count: usize, context: Context) -> Draft {
         comment: format!("{count} numbers in [0, 1), four a thread"),
         parameters: parameters(&[], &[draw.target]),
         extra: Some("const unsigned* __restrict__ random"),
-        body: text.finish(),
         blocks: blocks.div_ceil(BLOCK) as u64,
-        threads: BLOCK as u32,
-        features,
+        ..Draft::new(text, features)
     }
 }
 

@@ -266,7 +266,7 @@ impl<'a> Values<'a> {
         let late = stage == Stage::Late;
         let stores: Vec<(usize, &Store)> = self.numbered_stores(late).collect();
         for (number, store) in stores.iter().filter(|(_, s)| self.is_wide(s)) {
-            text.line(format!("s{number}.n[n] = {};", self.operand(store.value)));
+            text.line(format!("s{number}.n[n] = {};", bare(&self.operand(store.value))));
         }
         self.close_lanes(text);
         for (number, store) in stores {
@@ -275,7 +275,7 @@ impl<'a> Values<'a> {
             if self.is_wide(store) {
                 text.line(format!("store({name} + ({at}), s{number});"));
             } else {
-                text.line(format!("{name}[{at}] = {};", self.operand(store.value)));
+                text.line(format!("{name}[{at}] = {};", bare(&self.operand(store.value))));
             }
         }
     }
@@ -344,7 +344,7 @@ impl<'a> Values<'a> {
     }
 
     fn fma(&self, x: &str, y: &str, c: &str) -> String {
-        format!("{}({x}, {y}, {c})", function(self.precision, "fma"))
+        format!("{}({}, {}, {})", function(self.precision, "fma"), bare(x), bare(y), bare(c))
     }
 
     fn expression(&mut self, index: usize) -> String {
@@ -386,15 +386,15 @@ impl<'a> Values<'a> {
         let zero = || number(self.precision, 0.0);
         match (op, &text[..]) {
             (Op::Neg, [a]) => negated(a),
-            (Op::Abs, [a]) => format!("{}({a})", function(self.precision, "fabs")),
-            (Op::Sqrt, [a]) => format!("{}({a})", function(self.precision, "sqrt")),
+            (Op::Abs, [a]) => format!("{}({})", function(self.precision, "fabs"), bare(a)),
+            (Op::Sqrt, [a]) => format!("{}({})", function(self.precision, "sqrt"), bare(a)),
             (Op::Add, [a, b]) => format!("{a} + {b}"),
             (Op::Sub, [a, b]) => format!("{a} - {b}"),
             (Op::Mul, [a, b]) => format!("{a} * {b}"),
             (Op::Div, [a, b]) => format!("{a} / {b}"),
             (Op::Max | Op::Min, [a, b]) if constant(0) || constant(1) => {
                 let (a, b) = if constant(1) { (a, b) } else { (b, a) };
-                format!("{}({a}, {b})", self.features.bound(op))
+                format!("{}({}, {})", self.features.bound(op), bare(a), bare(b))
             }
             (Op::Less | Op::LessEqual | Op::Equal, [a, b]) => {
                 format!("{a} {} {b} ? {} : {}", comparison(op), one(), zero())
@@ -402,7 +402,8 @@ impl<'a> Values<'a> {
             (Op::Select, [mask, a, b]) => format!("{mask} != {} ? {a} : {b}", zero()),
             _ => {
                 let name = self.features.function(op);
-                format!("{name}({})", text.join(", "))
+                let arguments: Vec<&str> = text.iter().map(|t| bare(t)).collect();
+                format!("{name}({})", arguments.join(", "))
             }
         }
     }
@@ -427,6 +428,12 @@ fn comparison(op: &Op) -> &'static str {
 /// The negative of a value that is a name, a constant, or in brackets.
 fn negated(text: &str) -> String {
     text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_string)
+}
+
+/// Without the brackets around all of it.
+fn bare(text: &str) -> &str {
+    let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    inner.filter(|_| is_call(text)).unwrap_or(text)
 }
 
 /// Is a text one call, with nothing outside its brackets?

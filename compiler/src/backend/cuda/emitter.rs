@@ -1,0 +1,279 @@
+//! Puts kernels into the source and makes launches of them.
+
+use super::draft::{self, Draft, Names, Parameter};
+use super::launch::{Kernel, Launch, Region, Work};
+use super::source::Features;
+use super::text::{comment, identifier};
+use super::{library, names, neutral, traffic};
+use crate::experiment::Precision;
+use crate::kernels::{self, BufferId, Kernels};
+use crate::plan::{Address, Plan, bytes};
+use gmpc_grammar::source::{Sources, Span};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write;
+
+/// Most lines of the model that a comment names.
+const LINES: usize = 6;
+
+/// A function of the source.
+struct Function {
+    name: String,
+    comment: String,
+    /// Lines of the model.
+    lines: BTreeSet<String>,
+    text: String,
+}
+
+/// A program under construction.
+pub(super) struct Emitter<'a> {
+    kernels: &'a Kernels,
+    plan: &'a Plan,
+    precision: Precision,
+    sources: Option<&'a Sources>,
+    functions: Vec<Function>,
+    /// Functions by their text with neutral names.
+    known: HashMap<String, usize>,
+    taken: BTreeSet<String>,
+    features: Features,
+}
+
+impl<'a> Emitter<'a> {
+    pub(super) fn new(
+        kernels: &'a Kernels,
+        plan: &'a Plan,
+        precision: Precision,
+        sources: Option<&'a Sources>,
+    ) -> Self {
+        Emitter {
+            kernels,
+            plan,
+            precision,
+            sources,
+            functions: Vec::new(),
+            known: HashMap::new(),
+            taken: BTreeSet::new(),
+            features: Features::default(),
+        }
+    }
+
+    /// The launch of kernels that run at once; `None` where there is nothing to do.
+    pub(super) fn step(&mut self, kernels: &[kernels::Kernel]) -> Option<Launch> {
+        let mut lines: Vec<String> = Vec::new();
+        for line in kernels.iter().filter_map(|kernel| self.line(kernel.span)) {
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        let (label, work) = match kernels {
+            [kernel] => self.alone(&kernel.work, lines.first())?,
+            many => self.together(many)?,
+        };
+        let moved = kernels.iter().map(|kernel| traffic::of(self.kernels, &kernel.work, self.precision));
+        let (read_bytes, written_bytes) = moved.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        Some(Launch {
+            label,
+            line: shortened(&lines, 2).map(|lines| lines.join(", ")),
+            work,
+            read_bytes,
+            written_bytes,
+        })
+    }
+
+    /// `examples/first.gmpnet:4:46`
+    fn line(&self, span: Option<Span>) -> Option<String> {
+        let (span, sources) = (span?, self.sources?);
+        let (line, column) = sources.line_column(span);
+        Some(format!("{}:{line}:{column}", comment(&sources.get(span.source)?.name)))
+    }
+
+    fn name(&self, id: BufferId) -> &str {
+        &self.kernels.buffers[id.index()].name
+    }
+
+    /// The memory of a buffer.
+    pub(super) fn region(&self, id: BufferId, read: bool, written: bool) -> Region {
+        let bytes = self.kernels.buffers[id.index()].elements * bytes(self.precision);
+        Region { address: self.plan.address(self.kernels, id), bytes, read, written }
+    }
+
+    /// Where the key of the random numbers lies.
+    fn random(&self) -> Option<Region> {
+        let address = Address::Scratch(self.plan.random?);
+        Some(Region { address, bytes: 16, read: true, written: false })
+    }
+
+    fn alone(&mut self, work: &kernels::Work, line: Option<&String>) -> Option<(String, Work)> {
+        match work {
+            kernels::Work::MatMul(product) => {
+                Some((format!("product {}", self.name(product.c.buffer)), library::product(self, product)))
+            }
+            kernels::Work::Convolve(product) => {
+                let label = format!("{} {}", library::word(product.pass), self.name(product.c));
+                Some((label, library::convolution(self, product)))
+            }
+            work => {
+                let draft = neutral(self.kernels, work, self.precision)?;
+                let name = self.function(work, &draft, line, Form::Kernel);
+                let mut arguments: Vec<Region> =
+                    draft.parameters.iter().map(|p| self.region(p.buffer, p.read, p.written)).collect();
+                arguments.extend(draft.extra.and_then(|_| self.random()));
+                Some((name.clone(), Work::Kernel(launch(name, draft.blocks, draft.threads, arguments))))
+            }
+        }
+    }
+
+    /// One kernel for several pieces of work: the number of a block says which.
+    fn together(&mut self, kernels: &[kernels::Kernel]) -> Option<(String, Work)> {
+        let mut pieces = Vec::new();
+        for kernel in kernels {
+            let Some(draft) = neutral(self.kernels, &kernel.work, self.precision) else { continue };
+            let line = self.line(kernel.span);
+            let name = self.function(&kernel.work, &draft, line.as_ref(), Form::Part);
+            pieces.push((name, draft));
+        }
+        let all = united(pieces.iter().flat_map(|(_, draft)| &draft.parameters));
+        let mut used = BTreeSet::new();
+        let names: Names =
+            all.iter().map(|p| (p.buffer, unique(&mut used, &identifier(self.name(p.buffer))))).collect();
+        let extra = pieces.iter().find_map(|(_, draft)| draft.extra);
+        let one = |p: &Parameter| draft::declare(p, self.precision, &names[&p.buffer], self.is_shared(&all, p.buffer));
+        let list = draft::list(&all.iter().map(one).chain(extra.map(str::to_string)).collect::<Vec<_>>());
+        let threads = pieces.first()?.1.threads;
+        let name = unique(&mut self.taken, "together");
+        let mut text = format!("extern \"C\" __global__ void __launch_bounds__({threads})\n{name}({list})\n{{\n");
+        text.push_str("    const unsigned block = blockIdx.x;\n");
+        let mut before = 0;
+        for (part, draft) in &pieces {
+            let own: Vec<&str> = draft.parameters.iter().map(|p| names[&p.buffer].as_str()).collect();
+            let given = own.into_iter().chain(draft.extra.map(|_| "random")).collect::<Vec<_>>().join(", ");
+            let block = if before == 0 { "block".to_string() } else { format!("block - {before}") };
+            before += draft.blocks;
+            let _ = writeln!(text, "    if (block < {before}) return {part}({block}, {given});");
+        }
+        text.push_str("}\n");
+        let mut arguments: Vec<Region> = all.iter().map(|p| self.region(p.buffer, p.read, p.written)).collect();
+        arguments.extend(extra.and_then(|_| self.random()));
+        let comment = format!("{} pieces of work that do not need each other", pieces.len());
+        self.functions.push(Function { name: name.clone(), comment, lines: BTreeSet::new(), text });
+        Some((name.clone(), Work::Kernel(launch(name, before, threads, arguments))))
+    }
+
+    /// The name of a function that does some work, which is written unless its text is known already.
+    fn function(&mut self, work: &kernels::Work, draft: &Draft, line: Option<&String>, form: Form) -> String {
+        let plain = names(work, |position, _| format!("b{position}"));
+        let key = self.write(draft, "f", &plain, form);
+        let place = match self.known.get(&key) {
+            Some(&place) => place,
+            None => {
+                self.functions.push(self.readable(work, draft, form));
+                let place = self.functions.len() - 1;
+                self.taken.insert(self.functions[place].name.clone());
+                self.features.join(&draft.features);
+                self.known.insert(key, place);
+                place
+            }
+        };
+        self.functions[place].lines.extend(line.cloned());
+        self.functions[place].name.clone()
+    }
+
+    /// A function with names for people.
+    fn readable(&self, work: &kernels::Work, plain: &Draft, form: Form) -> Function {
+        let mut used = BTreeSet::new();
+        let names = names(work, |_, id| unique(&mut used, &identifier(self.name(id))));
+        let target = plain.parameters.iter().find(|p| p.written).map_or("", |p| self.name(p.buffer));
+        let name = unique(&mut self.taken.clone(), &format!("{}_{}", plain.kind, identifier(target)));
+        let readable = super::draft(self.kernels, work, self.precision, &names);
+        let text = readable.map(|draft| self.write(&draft, &name, &names, form)).unwrap_or_default();
+        Function { name, comment: plain.comment.clone(), lines: BTreeSet::new(), text }
+    }
+
+    fn write(&self, draft: &Draft, name: &str, names: &Names, form: Form) -> String {
+        let shared = |id| form == Form::Kernel && self.is_shared(&draft.parameters, id);
+        let signature = draft.signature(names, self.precision, shared);
+        match form {
+            Form::Kernel => draft.kernel(name, &signature),
+            Form::Part => draft.part(name, &signature),
+        }
+    }
+
+    /// Does a buffer's memory lie in another one's, and is one of them written?
+    fn is_shared(&self, parameters: &[Parameter], id: BufferId) -> bool {
+        let Some(own) = parameters.iter().find(|p| p.buffer == id) else { return false };
+        let place = |id: BufferId| self.region(id, false, false);
+        parameters
+            .iter()
+            .any(|other| other.buffer != id && (own.written || other.written) && meet(place(id), place(other.buffer)))
+    }
+
+    /// Everything that was written.
+    pub(super) fn source(self) -> String {
+        let mut text = self.features.text(self.precision);
+        for function in &self.functions {
+            text.push('\n');
+            let lines: Vec<String> = function.lines.iter().cloned().collect();
+            for line in shortened(&lines, LINES).unwrap_or_default() {
+                let _ = writeln!(text, "// {line}");
+            }
+            let _ = write!(text, "// {}\n{}", function.comment, function.text);
+        }
+        text
+    }
+}
+
+/// How a function is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Launched alone.
+    Kernel,
+    /// Called by a kernel that does several things.
+    Part,
+}
+
+fn launch(name: String, blocks: u64, threads: u32, arguments: Vec<Region>) -> Kernel {
+    let grid = [u32::try_from(blocks).unwrap_or(u32::MAX), 1, 1];
+    Kernel { name, grid, block: [threads, 1, 1], shared_bytes: 0, arguments }
+}
+
+/// Every buffer once, read or written where any of them is.
+fn united<'d>(all: impl Iterator<Item = &'d Parameter>) -> Vec<Parameter> {
+    let mut united: Vec<Parameter> = Vec::new();
+    for parameter in all {
+        match united.iter_mut().find(|known| known.buffer == parameter.buffer) {
+            Some(known) => {
+                known.read |= parameter.read;
+                known.written |= parameter.written;
+            }
+            None => united.push(*parameter),
+        }
+    }
+    united
+}
+
+/// The first few, and how many there are besides; `None` for none.
+fn shortened(all: &[String], most: usize) -> Option<Vec<String>> {
+    let mut shown: Vec<String> = all.iter().take(most).cloned().collect();
+    if all.len() > most {
+        shown.push(format!("and {} more", all.len() - most));
+    }
+    (!shown.is_empty()).then_some(shown)
+}
+
+/// The word, or the word with a number where it is taken.
+fn unique(taken: &mut BTreeSet<String>, word: &str) -> String {
+    let mut name = word.to_string();
+    let mut number = 2;
+    while !taken.insert(name.clone()) {
+        name = format!("{word}_{number}");
+        number += 1;
+    }
+    name
+}
+
+fn meet(a: Region, b: Region) -> bool {
+    let apart = |x: usize, y: usize| x + a.bytes <= y || y + b.bytes <= x;
+    match (a.address, b.address) {
+        (Address::States(x), Address::States(y)) | (Address::Scratch(x), Address::Scratch(y)) => !apart(x, y),
+        _ => false,
+    }
+}

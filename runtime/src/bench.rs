@@ -124,7 +124,8 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
     let program = Arc::clone(session.program(handle));
     let kernels = if request.device.name() == "cpu" { kernels(request, &mut session, handle)? } else { vec![] };
     let working = request.device.working_bytes(&program);
-    let planned_bytes = program.code.scratch_bytes + working + session.states.data.len() * session.precision().bytes();
+    let planned_bytes =
+        program.code.scratch_bytes + working + session.states.layout.elements * session.precision().bytes();
     let bench = Bench {
         param: network.module.experiment.param.clone(),
         device: request.device.name().into(),

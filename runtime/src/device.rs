@@ -2,10 +2,13 @@
 
 pub mod candle;
 pub mod cpu;
+mod states;
+
+pub use states::{Away, States};
 
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::Random;
-use gmpc_compiler::program::{Program, StateLayout};
+use gmpc_compiler::program::Program;
 use std::sync::Arc;
 
 /// Numbers of either precision.
@@ -71,15 +74,6 @@ impl Numbers {
             Numbers::F64(data) => SliceMut::F64(data),
         }
     }
-}
-
-/// Every state of a network: parameters, statistics, optimizer state, in graph layout at the layout's offsets.
-#[derive(Debug, Clone)]
-pub struct States {
-    /// Where each lies.
-    pub layout: Arc<StateLayout>,
-    /// `layout.elements` numbers.
-    pub data: Numbers,
 }
 
 /// Why a device could not do its work; exit code 5.

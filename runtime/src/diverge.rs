@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(at(0.0).unwrap().what, "the result of log");
         assert_eq!(at(f32::NAN).unwrap().what, "the input x");
         let mut states = states.clone();
-        states.data = Numbers::F32(vec![f32::MAX; 16]);
+        *states.data_mut() = Numbers::F32(vec![f32::MAX; 16]);
         let origin = locate(&graph, &[Numbers::F32(vec![f32::INFINITY])], &states, Random::default(), &[]).unwrap();
         assert_eq!(origin.unwrap().what, "the input x");
     }

@@ -280,7 +280,7 @@ fn chosen_on_test() -> Event {
 /// States and the training programs' own memory.
 #[must_use]
 pub fn planned_bytes(session: &Session) -> usize {
-    let states = session.states.data.len() * session.precision().bytes();
+    let states = session.states.layout.elements * session.precision().bytes();
     let training = session.loaded_programs().filter(|program| program.goal == Goal::Train);
     let own = |program: &Arc<gmpc_compiler::program::Program>| {
         program.code.scratch_bytes + session.device().working_bytes(program)

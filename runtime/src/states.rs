@@ -23,7 +23,7 @@ impl States {
     /// All zeros.
     #[must_use]
     pub fn zeros(layout: &Arc<StateLayout>, precision: Precision) -> Self {
-        States { layout: Arc::clone(layout), data: Numbers::zeros(precision, layout.elements) }
+        States::new(Arc::clone(layout), Numbers::zeros(precision, layout.elements))
     }
 
     /// What a file holds of the states whose role passes.
@@ -34,7 +34,7 @@ impl States {
     }
 
     fn stored(&self, state: &State, offset: usize) -> Stored {
-        let numbers = match &self.data.as_slice() {
+        let numbers = match &self.data().as_slice() {
             Slice::F32(data) => Numbers::F32(to_file(state, &data[offset..])),
             Slice::F64(data) => Numbers::F64(to_file(state, &data[offset..])),
         };
@@ -82,7 +82,7 @@ impl States {
     pub fn tensor(&self, index: usize) -> Tensor {
         let (state, offset) = (&self.layout.states[index], self.layout.offsets[index]);
         let len = state.shape.iter().product::<usize>();
-        Tensor { shape: state.shape.clone(), data: (offset..offset + len).map(|i| self.data.get(i)).collect() }
+        Tensor { shape: state.shape.clone(), data: (offset..offset + len).map(|i| self.data().get(i)).collect() }
     }
 
     /// The first state of a role that passes which holds a number that is not finite.
@@ -91,7 +91,7 @@ impl States {
         let mut each = self.layout.states.iter().zip(&self.layout.offsets);
         let found = each.find(|(state, offset)| {
             let range = **offset..**offset + state.shape.iter().product::<usize>();
-            match self.data.as_slice() {
+            match self.data().as_slice() {
                 Slice::F32(data) => data[range].iter().any(|number| !number.is_finite()),
                 Slice::F64(data) => data[range].iter().any(|number| !number.is_finite()),
             }
@@ -112,7 +112,7 @@ impl States {
 
     #[allow(clippy::cast_possible_truncation)] // rounded once, as the precision says
     fn write(&mut self, offset: usize, numbers: impl Iterator<Item = f64>, len: usize) {
-        match self.data.as_mut() {
+        match self.data_mut().as_mut() {
             SliceMut::F32(to) => to[offset..offset + len].iter_mut().zip(numbers).for_each(|(to, n)| *to = n as f32),
             SliceMut::F64(to) => to[offset..offset + len].iter_mut().zip(numbers).for_each(|(to, n)| *to = n),
         }
@@ -171,7 +171,7 @@ mod tests {
             let before = states(precision);
             let mut after = States::zeros(&before.layout, precision);
             after.set_named(&before.named(|_| true), |_| true).unwrap();
-            assert_eq!(before.data, after.data);
+            assert_eq!(before.data(), after.data());
         }
     }
 

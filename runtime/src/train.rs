@@ -320,7 +320,7 @@ fn copy_kept(from: &States, to: &mut States) {
     let layout = &from.layout;
     let kept = layout.states.iter().rposition(|state| state.role != Role::Optimizer);
     let end = kept.map_or(0, |last| layout.offsets.get(last + 1).copied().unwrap_or(layout.elements));
-    copy_numbers(&from.data, &mut to.data, end);
+    copy_numbers(from.data(), to.data_mut(), end);
 }
 
 /// Copies the first `end` numbers; both have the same precision and length.

@@ -53,12 +53,12 @@ impl Executable for Witness {
         let mut handed_out = 0;
         for output in &graph.outputs {
             let value = &values[output.id().index()];
-            let (destination, offset) = match output {
+            let (offset, destination) = match output {
                 Output::Value { .. } => {
                     handed_out += 1;
-                    (&mut self.outputs[handed_out - 1], 0)
+                    (0, &mut self.outputs[handed_out - 1])
                 }
-                Output::Write { state, .. } => (&mut states.data, states.layout.offsets[*state]),
+                Output::Write { state, .. } => (states.layout.offsets[*state], states.data_mut()),
             };
             download(value, destination, offset).map_err(failed)?;
         }
@@ -75,7 +75,7 @@ impl Executable for Witness {
 /// # Errors
 /// Candle refuses an operation, with the printed node.
 pub fn trace(graph: &Graph, inputs: &[Numbers], states: &States, random: Random) -> Result<Vec<Tensor>, DeviceError> {
-    let kind = match states.data {
+    let kind = match states.data() {
         Numbers::F32(_) => DType::F32,
         Numbers::F64(_) => DType::F64,
     };
@@ -83,7 +83,7 @@ pub fn trace(graph: &Graph, inputs: &[Numbers], states: &States, random: Random)
     for node in &graph.nodes {
         let value = match &node.op {
             Op::Input(i) => upload(&inputs[*i], 0, &node.shape),
-            Op::State(i) => upload(&states.data, states.layout.offsets[*i], &node.shape),
+            Op::State(i) => upload(states.data(), states.layout.offsets[*i], &node.shape),
             Op::Const(number) => Tensor::full(*number, (), &Place::Cpu).and_then(|t| t.to_dtype(kind)),
             Op::Iota(axis) => iota(&node.shape, *axis).and_then(|t| t.to_dtype(kind)),
             Op::Uniform { stream } => uniform(&node.shape, *stream, random).and_then(|t| t.to_dtype(kind)),

@@ -212,9 +212,10 @@ impl Executable for Loaded {
 
     fn run(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError> {
         self.check(&states.layout)?;
-        let address = match (&mut states.data, self.program.precision) {
-            (Numbers::F32(data), Precision::F32) if data.len() == states.layout.elements => data.as_mut_ptr().cast(),
-            (Numbers::F64(data), Precision::F64) if data.len() == states.layout.elements => data.as_mut_ptr().cast(),
+        let elements = states.layout.elements;
+        let address = match (states.data_mut(), self.program.precision) {
+            (Numbers::F32(data), Precision::F32) if data.len() == elements => data.as_mut_ptr().cast(),
+            (Numbers::F64(data), Precision::F64) if data.len() == elements => data.as_mut_ptr().cast(),
             _ => return Err(failed("these states are not this program's", "another precision or size")),
         };
         if let Some(at) = self.program.code.random {

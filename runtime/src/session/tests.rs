@@ -18,7 +18,7 @@ fn the_same_seed_gives_the_same_first_values() {
     let start = |seed| {
         let mut session = Tiny::session(Precision::F32);
         session.initialize(seed).unwrap();
-        session.states.data
+        session.states.data().clone()
     };
     assert_eq!(start(5), start(5));
     assert_ne!(start(5), start(6));
@@ -38,9 +38,9 @@ fn steps_lower_the_loss_and_evaluation_leaves_the_states_alone() {
             assert!(session.step(handle, &train, &Pick::Range(0..16), clock, &mut sums).unwrap());
             assert_eq!(sums.rows, 16);
         }
-        let states = session.states.data.clone();
+        let states = session.states.data().clone();
         let after = session.evaluate(&test).unwrap();
-        assert_eq!(session.states.data, states);
+        assert_eq!(*session.states.data(), states);
         assert_eq!((after[0].0.as_str(), after[1].0.as_str()), ("loss", "rmse"));
         assert!(after[1].1 < 0.1 * before[1].1, "{before:?} {after:?}");
         assert!((after[0].1.sqrt() - after[1].1).abs() < 1e-9);

@@ -28,9 +28,9 @@ impl Snapshot {
             Some(_) if states.first_not_finite().is_some() => {} // the step that broke it lies before
             Some(old) => {
                 old.progress.clone_from(progress);
-                copy_numbers(&states.data, &mut old.states, states.layout.elements);
+                copy_numbers(states.data(), &mut old.states, states.layout.elements);
             }
-            None => *snapshot = Some(Snapshot { progress: progress.clone(), states: states.data.clone() }),
+            None => *snapshot = Some(Snapshot { progress: progress.clone(), states: states.data().clone() }),
         }
     }
 }
@@ -51,7 +51,7 @@ impl Trainer<'_> {
     /// Steps again from the last copy to step `last`; the first step after which something is not finite is looked through.
     fn replay(&mut self, last: u64) -> Result<Option<Divergence>, Failure> {
         let Some(snapshot) = self.snapshot.take() else { return Ok(None) };
-        self.session.states.data = snapshot.states;
+        *self.session.states.data_mut() = snapshot.states;
         self.progress = snapshot.progress;
         if self.progress.batch > 0 {
             self.sums = self.progress.sums();

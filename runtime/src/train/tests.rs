@@ -101,7 +101,7 @@ struct End {
 
 fn end(trainer: &mut Trainer<'_>, epochs: &[Epoch]) -> End {
     let standing = trainer.standing();
-    let (states, best) = (standing.states.data.clone(), standing.best.map(|best| best.data.clone()));
+    let (states, best) = (standing.states.data().clone(), standing.best.map(|best| best.data().clone()));
     let mut progress = standing.progress.clone();
     progress.seconds = crate::exact::Exact(0.0);
     let epochs = epochs.iter().map(|epoch| Epoch { seconds: 0.0, ..epoch.clone() }).collect();

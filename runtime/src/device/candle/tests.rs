@@ -21,11 +21,11 @@ fn numbers(count: usize, salt: usize) -> Vec<f64> {
 fn difference(graph: Graph, precision: Precision) -> f64 {
     verify(&graph).unwrap();
     let layout = Arc::new(StateLayout::new(&graph.states));
-    let mut states = States { data: Numbers::zeros(precision, layout.elements), layout: Arc::clone(&layout) };
+    let mut states = States::new(Arc::clone(&layout), Numbers::zeros(precision, layout.elements));
     let input_values: Vec<Tensor> = tensors(graph.inputs.iter().map(|i| i.shape.clone()), 1);
     let state_values: Vec<Tensor> = tensors(graph.states.iter().map(|s| s.shape.clone()), 50);
     for (tensor, &offset) in state_values.iter().zip(&layout.offsets) {
-        fill(&mut states.data.as_mut(), offset, &tensor.data);
+        fill(&mut states.data_mut().as_mut(), offset, &tensor.data);
     }
     let expected = evaluate(&graph, &input_values, &state_values, RANDOM);
     let code = Code::default();
@@ -213,16 +213,16 @@ fn states_are_read_before_they_are_written() {
     graph.write(first, b);
     graph.write(second, a);
     let layout = Arc::new(StateLayout::new(&graph.states));
-    let mut states = States { data: Numbers::zeros(Precision::F64, layout.elements), layout };
-    fill(&mut states.data.as_mut(), 0, &[1.0, 2.0, 3.0]);
-    fill(&mut states.data.as_mut(), 16, &[4.0, 5.0, 6.0]);
+    let mut states = States::new(Arc::clone(&layout), Numbers::zeros(Precision::F64, layout.elements));
+    fill(&mut states.data_mut().as_mut(), 0, &[1.0, 2.0, 3.0]);
+    fill(&mut states.data_mut().as_mut(), 16, &[4.0, 5.0, 6.0]);
     let code = Code::default();
     let (goal, precision, prologue) = (Goal::Train, Precision::F64, Graph::default());
     let program = Program { goal, precision, batch: 1, graph, prologue, measures: vec![], code };
     let mut run = Candle.load(&Arc::new(program)).unwrap();
     run.run(&mut states, RANDOM).unwrap();
     assert_eq!(
-        [states.data.get(0), states.data.get(2), states.data.get(16), states.data.get(18)],
+        [states.data().get(0), states.data().get(2), states.data().get(16), states.data().get(18)],
         [4.0, 6.0, 1.0, 3.0]
     );
 }
@@ -234,7 +234,7 @@ fn the_first_operation_that_is_not_finite_is_seen() {
     let log = graph.unary(Op::Log, a);
     graph.output("log", log);
     let layout = Arc::new(StateLayout::new(&[]));
-    let states = States { data: Numbers::zeros(Precision::F32, 0), layout };
+    let states = States::new(layout, Numbers::zeros(Precision::F32, 0));
     let values = super::trace(&graph, &[Numbers::zeros(Precision::F32, 2)], &states, RANDOM).unwrap();
     assert_eq!(values.iter().map(|v| super::is_finite(v).unwrap()).collect::<Vec<_>>(), [true, false]);
 }

@@ -48,10 +48,10 @@ fn on_cpu(
         }
     }
     let layout = Arc::new(StateLayout::new(&graph.states));
-    let mut held = States { data: Numbers::zeros(precision, layout.elements), layout: Arc::clone(&layout) };
+    let mut held = States::new(Arc::clone(&layout), Numbers::zeros(precision, layout.elements));
     for (tensor, &offset) in states.iter().zip(&layout.offsets) {
         for (index, &number) in tensor.data.iter().enumerate() {
-            match &mut held.data {
+            match held.data_mut() {
                 Numbers::F32(data) => data[offset + index] = number as f32,
                 Numbers::F64(data) => data[offset + index] = number,
             }
@@ -66,7 +66,7 @@ fn on_cpu(
         }
         Output::Write { state, .. } => {
             let len = layout.states[*state].shape.iter().product::<usize>();
-            (0..len).map(|i| held.data.get(layout.offsets[*state] + i)).collect()
+            (0..len).map(|i| held.data().get(layout.offsets[*state] + i)).collect()
         }
     };
     graph.outputs.iter().map(value).collect()

@@ -85,7 +85,7 @@ pub struct OverrideArgs {
 /// Where to compute.
 #[derive(Debug, Clone, Copy, ClapArgs)]
 pub struct DeviceArgs {
-    /// `cpu`: compiled code; `candle`: the slow witness
+    /// `cpu`: compiled code; `cuda`: an NVIDIA GPU; `candle`: the slow witness
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
     pub device: DeviceName,
     /// Threads to use; the processor's cores by default. The numbers do not depend on it
@@ -98,6 +98,8 @@ pub struct DeviceArgs {
 pub enum DeviceName {
     /// Machine code for this processor.
     Cpu,
+    /// Fused kernels on the first NVIDIA GPU; needs a build with `--features cuda`.
+    Cuda,
     /// The reference device: every operation one by one, on candle.
     Candle,
 }

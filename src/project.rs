@@ -13,6 +13,7 @@ use gmpc_runtime::data::Directories;
 use gmpc_runtime::device::Device;
 use gmpc_runtime::device::candle::Candle;
 use gmpc_runtime::device::cpu::Cpu;
+use gmpc_runtime::device::cuda;
 use gmpc_runtime::network::Network;
 use gmpc_runtime::request::{self, Request, Warnings};
 use std::path::Path;
@@ -87,7 +88,10 @@ pub fn request_for(
 }
 
 /// The device that was asked for, with all of its threads.
-pub fn device(args: DeviceArgs) -> Arc<dyn Device> {
+///
+/// # Errors
+/// It is not there.
+pub fn device(args: DeviceArgs) -> Result<Arc<dyn Device>, Failure> {
     device_with(args, threads(args))
 }
 
@@ -98,11 +102,15 @@ pub fn threads(args: DeviceArgs) -> usize {
 }
 
 /// The device that was asked for, each of whose programs runs on so many threads.
-pub fn device_with(args: DeviceArgs, threads: usize) -> Arc<dyn Device> {
-    match args.device {
+///
+/// # Errors
+/// It is not there.
+pub fn device_with(args: DeviceArgs, threads: usize) -> Result<Arc<dyn Device>, Failure> {
+    Ok(match args.device {
         DeviceName::Cpu => Arc::new(Cpu::with_threads(threads)),
+        DeviceName::Cuda => cuda::open().map_err(gmpc_runtime::failure::Failure::from)?,
         DeviceName::Candle => Arc::new(Candle),
-    }
+    })
 }
 
 /// The resolved file; warnings are told.

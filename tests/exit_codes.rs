@@ -70,6 +70,17 @@ fn five_for_a_device_without_room_for_the_program() {
 }
 
 #[test]
+fn five_for_a_gpu_that_is_not_there() {
+    let ran = gmpc(&["train", "examples/first.gmpnet", "--device", "cuda", "--set", "train.epochs=1"]);
+    if ran.code == 0 {
+        println!("there is a GPU: nothing to see");
+        return;
+    }
+    let ran = ran.expect(5);
+    assert!(ran.stderr.contains("help:"), "what to install is told:\n{}", ran.stderr);
+}
+
+#[test]
 fn six_for_a_folder_that_cannot_be_written() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);

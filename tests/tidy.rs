@@ -84,6 +84,7 @@ fn every_heavy_dependency_has_one_home() {
         ("pest_derive", "grammar/Cargo.toml"),
         ("cranelift-frontend", "compiler/Cargo.toml"),
         ("cranelift-jit", "runtime/Cargo.toml"),
+        ("cudarc", "runtime/Cargo.toml"),
         ("candle-core", "runtime/Cargo.toml"),
         ("ureq", "runtime/Cargo.toml"),
         ("miette", "Cargo.toml"),
@@ -106,11 +107,12 @@ fn every_heavy_dependency_has_one_home() {
 
 #[test]
 fn heavy_dependencies_are_imported_only_where_they_live() {
-    let homes: [(&str, &[&str]); 5] = [
+    let homes: [(&str, &[&str]); 6] = [
         ("pest", &["grammar/src/read"]),
         ("cranelift_frontend", &["compiler/src/backend"]),
         ("cranelift_codegen", &["compiler/src/backend", "runtime/src/device/cpu"]),
         ("cranelift_jit", &["runtime/src/device/cpu"]),
+        ("cudarc", &["runtime/src/device/cuda"]),
         ("candle_core", &["runtime/src/device/candle", "tests"]),
     ];
     for (name, allowed) in homes {

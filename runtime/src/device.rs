@@ -2,6 +2,7 @@
 
 pub mod candle;
 pub mod cpu;
+pub mod cuda;
 mod states;
 
 pub use states::{Away, States};

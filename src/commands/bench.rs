@@ -12,7 +12,7 @@ use gmpc_runtime::bench::{Bench, Kernel, bench};
 /// # Errors
 /// The file is wrong, or the device fails.
 pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
-    let (bench, warnings) = bench(&request(&args.file, &args.data, device(args.device))?, args.batch)?;
+    let (bench, warnings) = bench(&request(&args.file, &args.data, device(args.device)?)?, args.batch)?;
     tell(warnings, output);
     output.line(&bench.to_json());
     output.say(text(&bench));

@@ -16,7 +16,7 @@ use gmpc_runtime::report::table::{csv, json_lines, latex};
 /// The file is wrong for one of the cells; every run of a cell failed; a signal, after finished runs were kept.
 pub fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
     let interrupt = interrupt::listen()?;
-    let one = device_with(args.device, 1); // the runs share the threads
+    let one = device_with(args.device, 1)?; // the runs share the threads
     let request = request_for(&args.file, overrides(None, &args.overrides)?, &args.data, one)?;
     let axes = axes(args)?;
     let output = Output { json: output.json || args.format == Format::Json, ..*output };

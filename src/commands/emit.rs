@@ -48,7 +48,7 @@ fn later(stage: StageName, args: &EmitArgs, network: &Network) -> Result<String,
         StageName::Clif => clif(&step()?),
         StageName::Asm => asm(&step()?)?,
         StageName::Cuda => cuda(&step()?, network),
-        StageName::Ptx => ptx()?,
+        StageName::Ptx => ptx(&step()?)?,
     })
 }
 
@@ -68,11 +68,10 @@ fn cuda(program: &Program, network: &Network) -> String {
     gmpc_compiler::lower_cuda(program, Some(&network.module.sources)).to_string()
 }
 
-/// NVIDIA's intermediate code comes from its own compiler.
-fn ptx() -> Result<String, Failure> {
-    let message = "this gmpc is built without CUDA, whose compiler makes PTX";
-    let help = "build it with `cargo build --release --features cuda`, or look at `--stage cuda`";
-    Err(Failure::with_help(Kind::Device, message, help))
+/// NVIDIA's intermediate code, from NVIDIA's own compiler.
+fn ptx(program: &Program) -> Result<String, Failure> {
+    let source = gmpc_compiler::lower_cuda(program, None).source;
+    Ok(gmpc_runtime::device::cuda::ptx(&source).map_err(gmpc_runtime::failure::Failure::from)?)
 }
 
 /// This processor's instructions.

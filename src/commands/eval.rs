@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 /// # Errors
 /// No run folder; data that are missing or have changed.
 pub fn run(args: &EvalArgs, output: &Output) -> Result<(), Failure> {
-    let (found, warnings) = evaluate::evaluate(&args.run, &data_directories(&args.data), &device(args.device))?;
+    let (found, warnings) = evaluate::evaluate(&args.run, &data_directories(&args.data), &device(args.device)?)?;
     tell(warnings, output);
     let mut line = Map::new();
     line.insert("event".into(), json!("eval"));

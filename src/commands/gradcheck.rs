@@ -16,7 +16,7 @@ use serde_json::json;
 pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
     let network = network(&args.file, &args.data, output)?;
     let seed = network.module.experiment.seed;
-    let device = device(args.device);
+    let device = device(args.device)?;
     let report = gradcheck(&network.module, &network.net, args.batch, seed, device.as_ref())?;
     tell(&report, output);
     if report.passed() {

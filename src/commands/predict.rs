@@ -17,7 +17,7 @@ const BEST: usize = 5;
 /// No run folder; an input that does not fit the network; the disk.
 pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
     let directories = data_directories(&DataDirArgs { data_dir: None });
-    let (predictions, warnings) = predict(&args.run, &args.input, &directories, &device(args.device))?;
+    let (predictions, warnings) = predict(&args.run, &args.input, &directories, &device(args.device)?)?;
     tell(warnings, output);
     match &args.output {
         Some(path) => {

@@ -44,7 +44,7 @@ fn start(
     interrupt: &Interrupt,
 ) -> Result<Done, Failure> {
     let overrides = overrides(args.param.as_deref(), &args.overrides)?;
-    let request = request_for(file, overrides, &args.data, device(args.device))?;
+    let request = request_for(file, overrides, &args.data, device(args.device)?)?;
     // Read once more than needed, so that warnings come before the training they are about.
     tell(request::read(&request)?.1, output);
     let out = args.out.as_deref().map_or(Out::Runs, Out::Folder);
@@ -58,7 +58,7 @@ fn resume(
     interrupt: &Interrupt,
 ) -> Result<Done, Failure> {
     let directories = data_directories(&args.data);
-    Ok(launch::resume(folder, &directories, &device(args.device), every(args), listener, &interrupt.stop)?.0)
+    Ok(launch::resume(folder, &directories, &device(args.device)?, every(args), listener, &interrupt.stop)?.0)
 }
 
 /// Time between checkpoints.

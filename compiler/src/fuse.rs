@@ -340,7 +340,7 @@ impl<'g> Builder<'g> {
         merge::merge(&mut self.kernels);
         for kernel in &mut self.kernels.kernels {
             if let Work::Nest(nest) = &mut kernel.work {
-                collapse::collapse(nest);
+                nest.collapse();
                 spread::spread(nest);
             }
         }

@@ -10,6 +10,7 @@
 //! `Reshape`, `Transpose`, `Broadcast`, `Slice`, `Pad` and `Concat` are gone: they are index arithmetic now. A buffer is
 //! row-major and contiguous, so that a view of it is an offset and a stride for each axis of the loop that reads it.
 
+mod collapse;
 mod print;
 mod unread;
 mod verify;

@@ -5,8 +5,10 @@ use crate::failure::Failure;
 use crate::output::table::{Field, bytes, draw, thousands};
 use crate::output::{Output, stdout_is_colourful};
 use crate::project::{batch, network, step_goal};
+use gmpc_compiler::backend::cuda::{Counts, one_by_one};
 use gmpc_compiler::cost::flops;
 use gmpc_compiler::graph::{Role, State};
+use gmpc_compiler::lower_cuda;
 use gmpc_compiler::net::{Layer, LayerKind, Product};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::window::Window;
@@ -32,6 +34,10 @@ struct Summary {
     activation_bytes: usize,
     /// What convolutions work in, on this machine.
     workspace_bytes: usize,
+    /// What a step on a CUDA device comes to, counted.
+    cuda: Counts,
+    /// The same with a launch for each operation.
+    one_by_one: Counts,
 }
 
 /// One layer.
@@ -73,6 +79,8 @@ fn summarize(network: &Network, batch: usize) -> Result<Summary, Failure> {
         state_bytes: network.layout().elements * bytes,
         activation_bytes: step.code.scratch_bytes,
         workspace_bytes: Cpu::default().working_bytes(&step),
+        cuda: lower_cuda(&step, None).counts(),
+        one_by_one: one_by_one(&step.graph, step.precision),
     })
 }
 
@@ -130,6 +138,14 @@ fn elements(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
+/// Launches and bytes that the compiler counted; nothing of it was measured.
+fn counted(counts: &Counts) -> Value {
+    json!({
+        "launches": counts.launches(), "kernels": counts.kernels, "library_calls": counts.library_calls,
+        "read_bytes": counts.read_bytes, "written_bytes": counts.written_bytes,
+    })
+}
+
 impl Summary {
     /// All memory of a step.
     fn planned_bytes(&self) -> usize {
@@ -154,6 +170,8 @@ impl Summary {
             "activation_bytes": self.activation_bytes,
             "workspace_bytes": self.workspace_bytes,
             "planned_bytes": self.planned_bytes(),
+            "cuda_counted": counted(&self.cuda),
+            "one_by_one_counted": counted(&self.one_by_one),
         })
     }
 
@@ -180,11 +198,15 @@ impl Summary {
             ("- states", bytes(self.state_bytes as u64)),
             ("- activations", bytes(self.activation_bytes as u64)),
             ("- workspace", bytes(self.workspace_bytes as u64)),
+            ("CUDA launches*", thousands(self.cuda.launches() as u64)),
+            ("- one by one", thousands(self.one_by_one.launches() as u64)),
+            ("CUDA traffic*", bytes(self.cuda.bytes())),
+            ("- one by one", bytes(self.one_by_one.bytes())),
         ];
         let width = totals.iter().map(|(_, number)| number.len()).max().unwrap_or(0);
         let totals: Vec<String> = totals.iter().map(|(word, number)| format!("{word:<18}{number:>width$}")).collect();
         format!(
-            "model {}, param {}, {:?}, batch {}\n\n{}\n\n{}",
+            "model {}, param {}, {:?}, batch {}\n\n{}\n\n{}\n\n* of a step, counted by the compiler, not measured; one by one: a launch for each operation",
             experiment.model,
             experiment.param,
             experiment.precision,

@@ -7,6 +7,7 @@
 //! A kernel's text depends on the shape of its work alone, so that layers of one shape share a kernel. Each begins with the
 //! lines of the model that it came from.
 
+mod count;
 mod draft;
 mod emitter;
 mod launch;
@@ -27,6 +28,7 @@ mod traffic;
 mod uniform;
 mod values;
 
+pub use count::{Counts, one_by_one};
 pub use launch::{Convolution, Kernel, Launch, OPTIONS, Operand, Product, Program, Region, Work};
 
 use crate::experiment::Precision;

@@ -1,4 +1,4 @@
-//! Fewer, longer loops: axes of size 1 go, neighbours that every access walks through as one are joined.
+//! Fewer loops: axes of size 1 go.
 
 use crate::kernels::Nest;
 
@@ -13,22 +13,6 @@ pub(super) fn drop_unit_axes(nest: &mut Nest) {
             nest.reduced.remove(axis);
             nest.affines_mut().for_each(|at| {
                 at.strides.remove(axis);
-            });
-        }
-    }
-}
-
-/// Joins neighbouring axes wherever all accesses allow.
-pub(super) fn collapse(nest: &mut Nest) {
-    for axis in (1..nest.space.len()).rev() {
-        let size = nest.space[axis];
-        let alike = nest.reduced[axis - 1] == nest.reduced[axis];
-        if alike && nest.affines().all(|at| at.strides[axis - 1] == at.strides[axis] * size) {
-            nest.space[axis - 1] *= size;
-            nest.space.remove(axis);
-            nest.reduced.remove(axis);
-            nest.affines_mut().for_each(|at| {
-                at.strides.remove(axis - 1);
             });
         }
     }

@@ -66,23 +66,29 @@ impl Draft {
     }
 
     /// Its parameters; `shared`: does the memory of a parameter lie in another's?
-    pub(super) fn signature(&self, names: &Names, precision: Precision, shared: impl Fn(BufferId) -> bool) -> String {
+    pub(super) fn signature(
+        &self,
+        names: &Names,
+        precision: Precision,
+        shared: impl Fn(BufferId) -> bool,
+    ) -> Vec<String> {
         let one =
             |parameter: &Parameter| declare(parameter, precision, &names[&parameter.buffer], shared(parameter.buffer));
-        list(&self.parameters.iter().map(one).chain(self.extra.map(str::to_string)).collect::<Vec<_>>())
+        self.parameters.iter().map(one).chain(self.extra.map(str::to_string)).collect()
     }
 
     /// A kernel of its own.
-    pub(super) fn kernel(&self, name: &str, signature: &str) -> String {
-        let Draft { threads, body, .. } = self;
+    pub(super) fn kernel(&self, name: &str, signature: &[String]) -> String {
+        let (Draft { threads, body, .. }, signature) = (self, list(signature));
         let head = format!("extern \"C\" __global__ void __launch_bounds__({threads})");
         format!("{head}\n{name}({signature})\n{{\n    const unsigned block = blockIdx.x;\n{body}}}\n")
     }
 
     /// A part of a kernel that does several things at once.
-    pub(super) fn part(&self, name: &str, signature: &str) -> String {
-        let body = &self.body;
-        format!("__device__ __forceinline__ void {name}(const unsigned block, {signature})\n{{\n{body}}}\n")
+    pub(super) fn part(&self, name: &str, signature: &[String]) -> String {
+        let all: Vec<String> =
+            ["const unsigned block".to_string()].into_iter().chain(signature.iter().cloned()).collect();
+        format!("__device__ __forceinline__ void {name}({})\n{{\n{}}}\n", list(&all), self.body)
     }
 }
 
@@ -96,5 +102,5 @@ pub(super) fn declare(parameter: &Parameter, precision: Precision, name: &str, s
 /// A list of parameters, on lines of their own where they are many.
 pub(super) fn list(parameters: &[String]) -> String {
     let joined = parameters.join(", ");
-    if joined.len() < 90 { joined } else { format!("\n    {}", parameters.join(",\n    ")) }
+    if joined.len() < 70 { joined } else { format!("\n    {}", parameters.join(",\n    ")) }
 }

@@ -1,13 +1,17 @@
 //! A program as text: its source, and as comments behind it what is launched in turn.
 
-use super::{Convolution, Kernel, Operand, Product, Program, Region, Work, library};
+use super::{Convolution, Counts, Kernel, Operand, Product, Program, Region, Work, library};
 use crate::plan::Address;
 use std::fmt::{Display, Formatter, Result};
 
 impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "{}", self.source)?;
-        writeln!(f, "// {} launches, {} bytes of scratch memory", self.launches.len(), self.scratch_bytes)?;
+        let counts = self.counts();
+        let Counts { kernels, library_calls, read_bytes, written_bytes } = counts;
+        writeln!(f, "// {} launches: {kernels} kernels, {library_calls} library calls", counts.launches())?;
+        writeln!(f, "// counted, not measured: {read_bytes} bytes read, {written_bytes} bytes written")?;
+        writeln!(f, "// {} bytes of scratch memory", self.scratch_bytes)?;
         for (number, launch) in self.launches.iter().enumerate() {
             let line = launch.line.as_deref().map(|line| format!("   {line}")).unwrap_or_default();
             writeln!(f, "// {:>3} {}{line}", number + 1, launch.work)?;

@@ -32,7 +32,7 @@ pub(super) fn rows(nest: &Nest, context: Context, along: Option<usize>, lanes: u
         }
         text.line(format!("__shared__ {} part[{}][{per_block}];", float(context.precision), nest.reductions.len()));
     } else {
-        text.line(format!("const {index} row = ({index})block * {per_block} + warp;"));
+        text.line(format!("const {index} row = {block} * {per_block} + warp;"));
         if !rows.is_multiple_of(per_block) {
             text.line(format!("if (row >= {rows}) return; // whole warps leave"));
         }

@@ -21,7 +21,11 @@ const TERMS: usize = 64;
 /// The same kernels, long reductions as two.
 pub(super) fn split(kernels: Kernels, precision: Precision) -> Kernels {
     let mut out = Kernels { buffers: kernels.buffers, kernels: Vec::new(), outputs: kernels.outputs };
-    for kernel in kernels.kernels {
+    for mut kernel in kernels.kernels {
+        if let Work::Nest(nest) = &mut kernel.work {
+            nest.spread = false; // how threads of a processor share a loop says nothing here
+            nest.collapse();
+        }
         let cut = if let Work::Nest(nest) = &kernel.work { cut(nest, precision) } else { None };
         match (&kernel.work, cut) {
             (Work::Nest(nest), Some((axis, parts))) => {

@@ -273,7 +273,7 @@ impl<'a> Values<'a> {
             let at = affine(&store.access.at, &self.variables);
             let name = &self.names[&store.access.buffer];
             if self.is_wide(store) {
-                text.line(format!("store({name} + ({at}), s{number});"));
+                text.line(format!("store({}, s{number});", place(name, &at)));
             } else {
                 text.line(format!("{name}[{at}] = {};", bare(&self.operand(store.value))));
             }
@@ -295,7 +295,7 @@ impl<'a> Values<'a> {
     fn load(&mut self, text: &mut Text, index: usize, access: &Access) {
         let (name, at) = (&self.names[&access.buffer], affine(&access.at, &self.variables));
         if self.varies[index] {
-            text.line(format!("const Lanes v{index} = load({name} + ({at}));"));
+            text.line(format!("const Lanes v{index} = load({});", place(name, &at)));
             self.known[index] = format!("v{index}.n[n]");
         } else {
             text.line(format!("const {} v{index} = {name}[{at}];", float(self.precision)));
@@ -423,6 +423,11 @@ fn comparison(op: &Op) -> &'static str {
         Op::LessEqual => "<=",
         _ => "==",
     }
+}
+
+/// The address of an element.
+fn place(name: &str, at: &str) -> String {
+    if at.contains(' ') { format!("{name} + ({at})") } else { format!("{name} + {at}") }
 }
 
 /// The negative of a value that is a name, a constant, or in brackets.

@@ -32,6 +32,10 @@ pub enum Command {
     Predict(PredictArgs),
     /// Train every parameterization several times and put them side by side
     Compare(CompareArgs),
+    /// Where the units of runs switch: how steady over training, how a perturbation moves them, linear regions
+    Analyze(AnalyzeArgs),
+    /// Repeat a figure of the paper, its numbers beside ours
+    Reproduce(ReproduceArgs),
     /// Write a trained network in another parameterization
     Convert(ConvertArgs),
     /// Print a stage of the compiler as text
@@ -142,6 +146,10 @@ pub struct TrainArgs {
     /// Go on, bit for bit, in the folder of a run that was stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = ["file", "param", "set", "seed"])]
     pub resume: Option<PathBuf>,
+    /// What to keep of the way there: `boundaries`, where the first layer's units switch after every epoch, or
+    /// `boundaries(epochs = 10)`, `boundaries(steps = 100)`; short for `--set train.record=…`
+    #[arg(long, value_name = "WHAT", conflicts_with = "resume")]
+    pub record: Option<String>,
     /// Seconds between checkpoints, of which a run that is killed loses at most so much; 0 for one after every epoch
     /// [default: 30]
     #[arg(long, value_name = "SECONDS")]
@@ -217,6 +225,49 @@ pub enum Format {
     Latex,
     /// One line a cell, as with `--json`.
     Json,
+}
+
+/// `gmpc analyze`
+#[derive(Debug, Clone, ClapArgs)]
+pub struct AnalyzeArgs {
+    /// Run folders, side by side
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Add each of these numbers to every parameter of a unit and measure how its boundary turns (the paper's Figure 1)
+    #[arg(long, value_name = "EPS,…", value_delimiter = ',', value_parser = finite)]
+    pub perturb: Vec<f64>,
+    /// The unit to perturb, such as `hidden.3`; by default the first of the first layer
+    #[arg(long, value_name = "LAYER.N", requires = "perturb")]
+    pub unit: Option<String>,
+    /// Parameterizations the unit is rewritten in to be perturbed, beside its own
+    #[arg(long, value_name = "P,…", default_value = "sp,wn,gmp", requires = "perturb")]
+    pub param: String,
+    /// Count the linear regions of networks with two inputs, over the training rows' range
+    #[arg(long)]
+    pub regions: bool,
+    /// Write figures as SVG, with their numbers as CSV, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataDirArgs,
+}
+
+/// `gmpc reproduce`
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ReproduceArgs {
+    /// Which
+    #[arg(value_enum)]
+    pub what: Reproduced,
+    /// Write the figure as SVG, with its numbers as CSV, into this folder
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
+/// A part of the paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reproduced {
+    /// Figure 1: a boundary under perturbation.
+    Fig1,
 }
 
 /// `gmpc convert`
@@ -375,6 +426,15 @@ pub struct FmtArgs {
     /// Change nothing; exit with 1 if a file is not laid out canonically
     #[arg(long)]
     pub check: bool,
+}
+
+/// A number that is neither infinite nor no number.
+fn finite(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        Ok(_) => Err("must be finite".to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// A whole number above 0.

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod analyze;
 mod bench;
 mod check;
 mod compare;
@@ -12,6 +13,7 @@ mod explain;
 mod fmt;
 mod gradcheck;
 mod predict;
+mod reproduce;
 mod summary;
 mod train;
 
@@ -30,7 +32,9 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args, output),
         Command::Predict(args) => predict::run(args, output),
         Command::Compare(args) => compare::run(args, output),
+        Command::Analyze(args) => analyze::run(args, output),
         Command::Convert(args) => convert::run(args, output),
+        Command::Reproduce(args) => reproduce::run(args, output),
         Command::Emit(args) => emit::run(args, output),
         Command::Summary(args) => summary::run(args, output),
         Command::Gradcheck(args) => gradcheck::run(args, output),

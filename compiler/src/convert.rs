@@ -13,8 +13,8 @@
 //! have rebound `x`: one that centres `x`, as `mn` does, must stay, or the border would be another function.
 
 mod complain;
-mod fold;
-mod patch;
+pub(crate) mod fold;
+pub(crate) mod patch;
 mod write;
 
 use crate::graph::{Role, State, Tensor};

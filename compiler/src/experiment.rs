@@ -269,8 +269,28 @@ pub struct TrainSpec {
     pub keep_last_batch: bool,
     /// Done to each training image, drawn anew each epoch; empty for tables.
     pub augment: Vec<ImageStep>,
+    /// What is kept of the way there, beside the result.
+    pub record: Option<Record>,
     /// The `train { … }` block.
     pub span: Span,
+}
+
+/// `record = boundaries`: where the units of the first layers switch, over training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// How often.
+    pub every: Every,
+    /// The setting's value.
+    pub span: Span,
+}
+
+/// How often something is done, once before the first step and then again after so many, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Every {
+    /// `boundaries(epochs = 10)`
+    Epochs(u64),
+    /// `boundaries(steps = 100)`: optimizer steps, counted over the whole run.
+    Steps(u64),
 }
 
 /// A metric and which way is better.

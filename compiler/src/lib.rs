@@ -15,6 +15,7 @@
 mod activate;
 mod arguments;
 pub mod backend;
+pub mod boundary;
 pub mod constant;
 pub mod convert;
 pub mod cost;

@@ -17,6 +17,10 @@ pub enum Goal {
     /// Training-mode forward and backward without an update, for tests and `gradcheck`. Outputs `prediction`, `loss`,
     /// `grad.output`, `grad.input`, `grad.NAME` for every parameter; writes the statistics.
     Gradients,
+    /// No inputs; an output `boundary.NAME`, `[fan_in + 1, units]`, for each layer of ReLU units that reads the network's
+    /// input: directions with the signed distances below them, see [`crate::boundary::graph()`]. Writes nothing; the batch
+    /// size means nothing.
+    Boundaries,
 }
 
 /// One compiled computation at one batch size.

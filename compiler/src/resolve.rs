@@ -15,6 +15,7 @@ mod definitions;
 mod monitor;
 mod overrides;
 mod param;
+mod record;
 mod reference;
 mod schedule;
 mod settings;

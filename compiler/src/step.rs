@@ -5,6 +5,7 @@
 //! Evaluate   x target          ->  sums of loss and metrics
 //! Predict    x                 ->  prediction
 //! Gradients  x target          ->  prediction, loss, grad.output, grad.input, grad.NAME…; new statistics
+//! Boundaries                   ->  boundary.NAME…
 //! ```
 //!
 //! Every graph of a network lists the same states in the same order: what [`states`] returns.
@@ -67,17 +68,14 @@ pub fn step_graph(
     batch: usize,
     options: &Options,
 ) -> Result<(Graph, Vec<Measure>), Vec<Diagnostic>> {
-    let mode = match goal {
-        Goal::Train | Goal::Gradients => Mode::Training,
-        Goal::Evaluate | Goal::Predict => Mode::Evaluation,
-    };
-    let forward = parameterize(net, mode, batch)?;
+    let forward = |mode| parameterize(net, mode, batch);
     let one = |error| vec![error];
     match goal {
-        Goal::Train => train(module, net, forward, options),
-        Goal::Evaluate => evaluate(module, net, forward, options),
-        Goal::Predict => predict(module, forward, options).map_err(one),
-        Goal::Gradients => gradients(module, net, forward).map_err(one),
+        Goal::Train => train(module, net, forward(Mode::Training)?, options),
+        Goal::Evaluate => evaluate(module, net, forward(Mode::Evaluation)?, options),
+        Goal::Predict => predict(module, forward(Mode::Evaluation)?, options).map_err(one),
+        Goal::Gradients => gradients(module, net, forward(Mode::Training)?).map_err(one),
+        Goal::Boundaries => Ok((crate::boundary::graph(module, net)?, vec![])),
     }
 }
 

@@ -63,7 +63,8 @@ fn run_folder(path: &Path, about: &About, to: &Network, weights: &[u8]) -> Resul
     Ok(folder.path)
 }
 
-fn tensors(named: Named) -> Tensors {
+/// A checkpoint's tensors for the compiler, widened.
+pub(crate) fn tensors(named: Named) -> Tensors {
     let tensor = |stored: Stored| Tensor { data: stored.numbers.as_slice().to_f64(), shape: stored.shape };
     named.into_iter().map(|(name, stored)| (name, tensor(stored))).collect()
 }

@@ -10,6 +10,8 @@ use crate::request::{Facts, Prepared, Request, Warnings, network_for, prepare};
 use crate::run_folder::{About, Inputs, Keeper, RunFolder, restore};
 use crate::session::{Programs, Session};
 use crate::train::{Forget, Keep, Progress, Trainer};
+use crate::trajectory::records_after;
+use gmpc_compiler::boundary::first_layers;
 use gmpc_compiler::experiment::{DataFacts, Precision, Select};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::resolve::Overrides;
@@ -56,7 +58,10 @@ pub fn train(
         Out::Folder(path) => Some(RunFolder::create(Some(path), &about, source)?),
         Out::Nowhere => None,
     };
-    let keeper = folder.as_ref().map(Keeper::new).transpose()?.map(|keeper| keeper.every(every));
+    let keeper = match &folder {
+        Some(folder) => Some(recording(Keeper::new(folder)?.every(every), &prepared, trainer.progress())?),
+        None => None,
+    };
     let done =
         Run { prepared: &prepared, about: &about, folder: folder.as_ref(), trainer }.go(keeper, listener, stop)?;
     Ok((done, warnings))
@@ -97,10 +102,16 @@ pub fn resume(
     let lock = folder.lock()?;
     let mut session = prepared.session();
     let (progress, best) = standing(&folder, &prepared, &mut session, listener)?;
-    let keeper = Keeper::locked(&folder, progress.epoch, lock)?.every(every);
+    let keeper = recording(Keeper::locked(&folder, progress.epoch, lock)?.every(every), &prepared, &progress)?;
     let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
     let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
     Ok((run.go(Some(keeper), listener, stop)?, warnings))
+}
+
+/// Has the boundaries of the first layers kept, where the file asks for it.
+fn recording(keeper: Keeper, prepared: &Prepared, progress: &Progress) -> Result<Keeper, Failure> {
+    let Some(record) = prepared.spec()?.record else { return Ok(keeper) };
+    keeper.recording(&first_layers(&prepared.network.net), records_after(record.every, progress.epoch, progress.step))
 }
 
 /// Where a run stands: its newest whole checkpoint, or its beginning if it was ended before the first one.

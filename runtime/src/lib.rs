@@ -1,5 +1,6 @@
 //! Runs gmpc programs: devices, data, training, checkpoints, comparison.
 
+pub mod analysis;
 pub mod bench;
 pub mod checkpoint;
 pub mod compare;
@@ -25,6 +26,7 @@ pub mod schedule;
 pub mod session;
 pub mod states;
 pub mod train;
+pub mod trajectory;
 
 #[cfg(test)]
 mod testing;

@@ -1,3 +1,4 @@
-//! Results as text for other programs: pure functions from data to strings.
+//! What is shown of finished work: tables of comparisons, figures of runs.
 
+pub mod figure;
 pub mod table;

@@ -6,6 +6,7 @@
 //!   run.json           versions, seed, device, data: see [`About`]
 //!   metrics.jsonl      one line an epoch
 //!   last.safetensors   states and counters (checkpoint.rs); last.previous.safetensors is the generation before
+//!   boundaries/        where the first layers' units switch, if recorded (trajectory.rs)
 //!   best.safetensors   parameters and statistics of the best epoch
 //!   result.json        the `done` line, once the run has ended
 //!   lock               held by the process that trains here; holds its id

@@ -8,13 +8,14 @@ mod judge;
 mod pace;
 mod plan;
 mod progress;
+mod recording;
 mod replay;
 
 pub use plan::Tables;
 pub use progress::Progress;
 
 use crate::data::order_into;
-use crate::device::{Numbers, States};
+use crate::device::{Numbers, Slice, States};
 use crate::event::{Epoch, Event, Listener, Steps, StoppedBy};
 use crate::exact::Exact;
 use crate::failure::Failure;
@@ -26,6 +27,7 @@ use gmpc_compiler::experiment::TrainSpec;
 use judge::Judge;
 use pace::Pace;
 use plan::Plan;
+use recording::Recording;
 use replay::Snapshot;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -60,6 +62,19 @@ pub trait Keep {
     /// # Errors
     /// It could not be written.
     fn note(&mut self, epoch: &Epoch) -> Result<(), Failure>;
+
+    /// Are the boundaries of the first layers kept, where the file asks for them?
+    fn records(&self) -> bool {
+        false
+    }
+
+    /// Keeps the boundaries of one first layer as they are now, `[fan_in + 1, units]`.
+    ///
+    /// # Errors
+    /// They could not be written.
+    fn record(&mut self, _layer: usize, _numbers: &Slice<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Keeps nothing.
@@ -96,6 +111,7 @@ pub struct Trainer<'a> {
     order: Vec<u32>,
     best: Option<States>,
     snapshot: Option<Snapshot>,
+    recording: Option<Recording>,
     /// Since when the time counts that `progress.seconds` does not hold yet.
     since: Instant,
 }
@@ -128,8 +144,9 @@ impl<'a> Trainer<'a> {
             sums = plan.resumed_sums(&progress, &sums)?;
         }
         let (order, since, lr) = (Vec::new(), Instant::now(), spec.lr);
+        let (snapshot, recording) = (None, None);
         let mut trainer =
-            Trainer { session, spec, tables, plan, judge, progress, sums, lr, order, best, snapshot: None, since };
+            Trainer { session, spec, tables, plan, judge, progress, sums, lr, order, best, snapshot, recording, since };
         trainer.begin_epoch();
         Ok(trainer)
     }
@@ -145,6 +162,10 @@ impl<'a> Trainer<'a> {
         listener: &mut dyn Listener,
         stop: &AtomicBool,
     ) -> Result<StoppedBy, Failure> {
+        self.recording = Recording::new(&mut self.session, self.spec, keep)?;
+        if self.progress.step == 0 {
+            self.record(keep, false)?;
+        }
         let ended = self.epochs(keep, listener, stop);
         if matches!(ended, Err(Failure::Diverged(_))) && self.session.states.first_not_finite().is_none() {
             self.save(keep, listener)?;
@@ -167,6 +188,7 @@ impl<'a> Trainer<'a> {
                 return Ok(StoppedBy::Signal);
             }
             let epoch = self.close_epoch()?;
+            self.record(keep, true)?;
             keep.note(&epoch)?;
             listener.hear(&Event::Epoch(epoch));
             if self.progress.ended.is_none() && keep.is_due() {
@@ -185,6 +207,7 @@ impl<'a> Trainer<'a> {
             if !self.step()? {
                 return Err(self.diagnose());
             }
+            self.record(keep, false)?;
             if let Some(rows_per_second) = pace.step(self.plan.batch(self.progress.batch - 1).1.len()) {
                 let (epoch, total) = (self.progress.epoch + 1, self.plan.batches);
                 listener.hear(&Event::Steps(Steps { epoch, done: self.progress.batch, total, rows_per_second }));
@@ -248,6 +271,14 @@ impl<'a> Trainer<'a> {
         }
         self.begin_epoch();
         Ok(Epoch { epoch: epoch + 1, lr, figures, best: better, seconds: self.seconds() })
+    }
+
+    /// Records the boundaries, where that is asked for and due.
+    fn record(&mut self, keep: &mut dyn Keep, epoch_ended: bool) -> Result<(), Failure> {
+        match self.recording.filter(|recording| recording.is_due(&self.progress, epoch_ended)) {
+            Some(recording) => recording.record(&mut self.session, keep),
+            None => Ok(()),
+        }
     }
 
     fn end(&self) -> Option<StoppedBy> {

@@ -23,6 +23,9 @@ pub fn run(args: &CheckArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     let experiment = &network.module.experiment;
+    if experiment.train.as_ref().is_some_and(|train| train.record.is_some()) {
+        network.program(Goal::Boundaries, 1)?;
+    }
     output.line(&json!({ "event": "checked", "model": experiment.model, "param": experiment.param }));
     let file = args.file.file.display();
     output.note(format_args!("{file}: model {}, param {}, no errors", experiment.model, experiment.param));

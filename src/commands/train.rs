@@ -43,7 +43,8 @@ fn start(
     listener: &mut dyn gmpc_runtime::event::Listener,
     interrupt: &Interrupt,
 ) -> Result<Done, Failure> {
-    let overrides = overrides(args.param.as_deref(), &args.overrides)?;
+    let mut overrides = overrides(args.param.as_deref(), &args.overrides)?;
+    overrides.set.extend(args.record.iter().map(|what| ("train.record".to_string(), what.clone())));
     let request = request_for(file, overrides, &args.data, device(args.device)?)?;
     // Read once more than needed, so that warnings come before the training they are about.
     tell(request::read(&request)?.1, output);

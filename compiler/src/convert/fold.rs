@@ -16,21 +16,21 @@ const TOLERANCE: f64 = 1e-9;
 
 /// One unit layer in evaluation mode.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Plain {
+pub(crate) struct Plain {
     /// `[fan_in, units]`
-    pub(super) w: Tensor,
+    pub(crate) w: Tensor,
     /// One per unit.
-    pub(super) b: Vec<f64>,
+    pub(crate) b: Vec<f64>,
     /// One per unit.
-    pub(super) scale: Vec<f64>,
+    pub(crate) scale: Vec<f64>,
     /// One per unit.
-    pub(super) shift: Vec<f64>,
+    pub(crate) shift: Vec<f64>,
     /// What `x` has become where it is multiplied, if it was 0: minus a mean, for each input. The offset holds this already.
-    pub(super) moved: Vec<f64>,
+    pub(crate) moved: Vec<f64>,
 }
 
 /// The states of one unit layer.
-pub(super) fn states(of: &Patch) -> Result<Vec<(State, Origin)>, Diagnostic> {
+pub(crate) fn states(of: &Patch) -> Result<Vec<(State, Origin)>, Diagnostic> {
     let mut forward = Forward::new(1, &of.shape);
     let x = forward.x;
     unit(&mut forward, &of.layer, &of.unit, x, Mode::Evaluation, Act::Cut)?;
@@ -40,7 +40,7 @@ pub(super) fn states(of: &Patch) -> Result<Vec<(State, Origin)>, Diagnostic> {
 /// Reads a unit's definition as a function of `x` and of `act(…)`, and takes its coefficients.
 ///
 /// The graph has one row for each unit, so that the gradient of row i of the diagonal is unit i's weight vector.
-pub(super) fn fold(of: &Patch, tensors: &Tensors) -> Result<Plain, Diagnostic> {
+pub(crate) fn fold(of: &Patch, tensors: &Tensors) -> Result<Plain, Diagnostic> {
     let (layer, units) = (&of.layer, of.unit.product.units());
     let mut forward = Forward::new(units, &of.shape);
     let x = forward.x;
@@ -143,7 +143,7 @@ impl Plain {
     }
 
     /// Are these the same functions?
-    pub(super) fn is_close(&self, other: &Plain) -> bool {
+    pub(crate) fn is_close(&self, other: &Plain) -> bool {
         pairs(&self.w.data, &other.w.data)
             && pairs(&self.b, &other.b)
             && pairs(&self.scale, &other.scale)
@@ -151,17 +151,17 @@ impl Plain {
     }
 
     /// Is `x` moved before it is multiplied? Zeros around an image are put there after that.
-    pub(super) fn is_moved(&self) -> bool {
+    pub(crate) fn is_moved(&self) -> bool {
         self.moved.iter().any(|x| *x != 0.0)
     }
 
     /// Does another unit move `x` in the same way?
-    pub(super) fn moves_like(&self, other: &Plain) -> bool {
+    pub(crate) fn moves_like(&self, other: &Plain) -> bool {
         pairs(&self.moved, &other.moved)
     }
 
     /// The same weights with the offset for an `x` that has been moved: w . (x + moved) + this.
-    pub(super) fn at_moved(&self) -> Plain {
+    pub(crate) fn at_moved(&self) -> Plain {
         let mut plain = self.clone();
         let units = self.b.len();
         for (i, moved) in self.moved.iter().enumerate() {
@@ -173,7 +173,7 @@ impl Plain {
 
     /// Takes an input that is still to be multiplied and shifted: w . (c x + d) + b = (c w) . x + (b + w . d); one factor and
     /// one shift for each feature or channel, of which every unit sees so many places.
-    pub(super) fn absorb_input(&mut self, scale: &[f64], shift: &[f64], places: usize) {
+    pub(crate) fn absorb_input(&mut self, scale: &[f64], shift: &[f64], places: usize) {
         let units = self.b.len();
         for (channel, (c, d)) in scale.iter().zip(shift).enumerate() {
             for (i, unit) in
@@ -187,7 +187,7 @@ impl Plain {
     }
 
     /// Moves as much of the scale and the shift inside the activation as can be; returns what stays outside.
-    pub(super) fn absorb_output(&mut self, activation: Activation) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn absorb_output(&mut self, activation: Activation) -> (Vec<f64>, Vec<f64>) {
         let units = self.b.len();
         let (mut scale, mut shift) = (vec![1.0; units], self.shift.clone());
         for unit in 0..units {

@@ -8,20 +8,20 @@ use crate::window::Window;
 
 /// A unit layer over one patch of its input.
 #[derive(Debug, Clone)]
-pub(super) struct Patch {
+pub(crate) struct Patch {
     /// The layer, with a single result for each unit.
-    pub(super) layer: Layer,
+    pub(crate) layer: Layer,
     /// Its unit; a filter has neither stride nor padding here.
-    pub(super) unit: Unit,
+    pub(crate) unit: Unit,
     /// The patch's shape in the network, `[features]` or `[channels, kh, kw]`.
-    pub(super) shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// Do filters see zeros outside of the image?
-    pub(super) padded: bool,
+    pub(crate) padded: bool,
 }
 
 impl Patch {
     /// Of a unit layer of a network.
-    pub(super) fn new(net: &Net, layer: &Layer, unit: &Unit) -> Self {
+    pub(crate) fn new(net: &Net, layer: &Layer, unit: &Unit) -> Self {
         let input = layer.inputs.first().and_then(|&i| net.layers.get(i)).map_or(&[][..], |l| &l.shape);
         let (mut patch, mut of, mut shape, mut padded) = (layer.clone(), unit.clone(), input.to_vec(), false);
         if let Product::Convolution { units, window } = unit.product {
@@ -37,22 +37,22 @@ impl Patch {
     }
 
     /// Inputs of each unit.
-    pub(super) fn fan_in(&self) -> usize {
+    pub(crate) fn fan_in(&self) -> usize {
         self.shape.iter().product()
     }
 
     /// Numbers of each feature or channel.
-    pub(super) fn area(&self) -> usize {
+    pub(crate) fn area(&self) -> usize {
         self.shape.iter().skip(1).product()
     }
 
     /// The patch's numbers in the network's order, channels outermost, out of many patches in the graph's.
-    pub(super) fn to_network(&self, data: &[f64]) -> Vec<f64> {
+    pub(crate) fn to_network(&self, data: &[f64]) -> Vec<f64> {
         turned(data, self.area(), self.shape.first().copied().unwrap_or(1))
     }
 
     /// The other way.
-    pub(super) fn to_graph(&self, data: &[f64]) -> Vec<f64> {
+    pub(crate) fn to_graph(&self, data: &[f64]) -> Vec<f64> {
         turned(data, self.shape.first().copied().unwrap_or(1), self.area())
     }
 }

@@ -93,7 +93,7 @@ fn not_negative(what: &str, expr: &Expr, context: &mut Context<'_>) -> Option<f6
 }
 
 /// A name or a call of one of `known`, with its arguments.
-fn call<'e>(
+pub(super) fn call<'e>(
     expr: &'e Expr,
     setting: &str,
     known: &[(&'static str, &'static [Slot<'static>])],

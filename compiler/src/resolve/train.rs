@@ -13,9 +13,11 @@
 //! | `shuffle` | `true` |
 //! | `last_batch` | `keep` |
 //! | `augment` | `[]`; of images only |
+//! | `record` | nothing; `boundaries` |
 
 use super::context::Context;
 use super::monitor::{Judged, held_out};
+use super::record::record;
 use super::reference::instance;
 use super::schedule::{early_stop, schedule};
 use super::settings::{Settings, settings};
@@ -26,7 +28,7 @@ use gmpc_grammar::ast::{Definition, Expr, ExprKind, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// What can be set in a `train` block.
-pub(crate) const SETTINGS: [&str; 11] = [
+pub(crate) const SETTINGS: [&str; 12] = [
     "loss",
     "optimizer",
     "metrics",
@@ -38,6 +40,7 @@ pub(crate) const SETTINGS: [&str; 11] = [
     "shuffle",
     "last_batch",
     "augment",
+    "record",
 ];
 
 /// Rows in a step where the file says nothing; a common choice, picked by hand.
@@ -72,6 +75,7 @@ pub(crate) fn train(
     let shuffle = read(get("shuffle"), true, |e| context.truth("shuffle", e));
     let keep = read(get("last_batch"), true, |e| context.word("last_batch", e, &[("keep", true), ("drop", false)]));
     let augment = read(get("augment"), Vec::new(), |e| augment(e, data, context));
+    let record = get("record").map(|e| record(e, context));
     if let Some(select) = select {
         held_out(&set, select, data, context);
         warn_selection(&set, select, context);
@@ -91,6 +95,7 @@ pub(crate) fn train(
         shuffle: shuffle?,
         keep_last_batch: keep?,
         augment: augment?,
+        record: flat(record)?,
         span: block.span,
     };
     Some((Training { loss, optimizer, metrics }, spec))

@@ -2,11 +2,13 @@
 
 use super::{CADENCE, RunFolder};
 use crate::checkpoint::{Checkpoint, Disk, encode, previous, write_atomically};
-use crate::device::States;
+use crate::device::{Slice, States};
 use crate::event::Epoch;
 use crate::failure::Failure;
 use crate::states::{Named, Stored};
 use crate::train::{Keep, Standing};
+use crate::trajectory::Writer;
+use gmpc_compiler::boundary::First;
 use gmpc_compiler::graph::Role;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -25,6 +27,8 @@ pub struct Keeper {
     saved: Instant,
     /// The best epoch that `best.safetensors` is from, as far as this process knows.
     best_epoch: Option<u64>,
+    /// Where the first layers' boundaries go, where they are recorded.
+    boundaries: Option<Writer>,
     _lock: File,
 }
 
@@ -51,7 +55,7 @@ impl Keeper {
         folder.write("metrics.jsonl", kept.as_bytes())?;
         let metrics = BufWriter::new(File::options().append(true).open(&path).map_err(failed)?);
         let (folder, saved) = (folder.clone(), Instant::now());
-        Ok(Keeper { folder, metrics, cadence: CADENCE, saved, best_epoch: None, _lock: lock })
+        Ok(Keeper { folder, metrics, cadence: CADENCE, saved, best_epoch: None, boundaries: None, _lock: lock })
     }
 
     /// Another time between checkpoints.
@@ -61,7 +65,19 @@ impl Keeper {
         self
     }
 
+    /// Keeps the boundaries of these layers, of which so many records are there already.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or has fewer records.
+    pub fn recording(mut self, layers: &[First], records: u64) -> Result<Self, Failure> {
+        self.boundaries = Some(Writer::open(&self.folder.path, layers, records)?);
+        Ok(self)
+    }
+
     fn flush(&mut self) -> Result<(), Failure> {
+        if let Some(boundaries) = &mut self.boundaries {
+            boundaries.flush()?;
+        }
         let written = self.metrics.flush().and_then(|()| self.metrics.get_ref().sync_data());
         written.map_err(|error| Failure::io("write", &self.folder.file("metrics.jsonl"), &error))
     }
@@ -101,6 +117,14 @@ impl Keep for Keeper {
     fn note(&mut self, epoch: &Epoch) -> Result<(), Failure> {
         let written = writeln!(self.metrics, "{}", epoch.to_json());
         written.map_err(|error| Failure::io("write", &self.folder.file("metrics.jsonl"), &error))
+    }
+
+    fn records(&self) -> bool {
+        self.boundaries.is_some()
+    }
+
+    fn record(&mut self, layer: usize, numbers: &Slice<'_>) -> Result<(), Failure> {
+        self.boundaries.as_mut().map_or(Ok(()), |boundaries| boundaries.write(layer, numbers))
     }
 }
 

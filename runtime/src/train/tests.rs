@@ -35,6 +35,7 @@ fn spec() -> TrainSpec {
         shuffle: true,
         keep_last_batch: true,
         augment: vec![],
+        record: None,
         span: Span { source: SourceId(0), start: 0, end: 0 },
     }
 }

@@ -1,0 +1,34 @@
+//! Drawings hold what they should, and nothing that cannot be drawn.
+
+use super::*;
+use crate::analysis::perturb::of_weights;
+
+#[test]
+fn figure_1_has_a_panel_for_each_perturbation_and_a_row_for_each_line() {
+    let found = of_weights(&[1.6e-3, -6.1e-4], -5.3e-4, &[1e-4, 1e-2], &["sp", "wn", "gmp"]).unwrap();
+    let figure = perturbation::figure(&found).unwrap().expect("two inputs");
+    assert!(figure.svg.starts_with("<svg") && figure.svg.trim_end().ends_with("</svg>"));
+    assert!(figure.svg.contains("eps = 0.0001") && figure.svg.contains("eps = 0.01"));
+    assert_eq!(figure.csv.lines().count(), 1 + 6);
+    let columns = figure.csv.lines().map(|line| line.split(',').count()).collect::<Vec<_>>();
+    assert!(columns.iter().all(|count| *count == columns[0]), "{columns:?}");
+    assert!(!figure.svg.contains("NaN") && !figure.svg.contains("inf"));
+}
+
+#[test]
+fn figure_1_is_for_units_of_two_inputs() {
+    let found = of_weights(&[1.0, 2.0, 3.0], 0.5, &[0.1], &["gmp"]).unwrap();
+    assert_eq!(perturbation::figure(&found).unwrap(), None);
+}
+
+#[test]
+fn ranges_have_room_whatever_the_numbers() {
+    assert_eq!(range([], 0.1), -1.0..1.0);
+    assert_eq!(range([2.0, f64::NAN], 0.1), 1.0..3.0);
+    assert_eq!(range([0.0, 10.0], 0.1), -1.0..11.0);
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_empty_in_tables() {
+    assert_eq!(csv("a,b,c", [("x".to_string(), vec![1.5, f64::NAN])]), "a,b,c\nx,1.5,\n");
+}

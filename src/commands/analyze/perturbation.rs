@@ -1,0 +1,106 @@
+//! `--perturb`: the same number added to every parameter of a unit, and how far its boundary turned.
+
+use crate::args::AnalyzeArgs;
+use crate::failure::{Failure, Kind};
+use crate::output::table::{Field, draw, number};
+use crate::output::{Output, stdout_is_colourful};
+use gmpc_compiler::net::LayerKind;
+use gmpc_runtime::analysis::{Perturbed, Subject, UnitName, perturb};
+use gmpc_runtime::compare::split_list;
+use gmpc_runtime::report::figure::Figure;
+use gmpc_runtime::report::figure::perturbation::figure;
+use serde_json::{Value, json};
+
+/// A table for each run, and Figure 1 of each unit of two inputs.
+///
+/// # Errors
+/// No such unit; a unit without a boundary; a parameterization that is not known.
+pub fn tell(subjects: &[Subject], args: &AnalyzeArgs, output: &Output) -> Result<Vec<Figure>, Failure> {
+    let params = split_list(&args.param);
+    let params: Vec<&str> = params.iter().map(String::as_str).collect();
+    let mut figures = Vec::new();
+    for subject in subjects {
+        let (name, text) = unit(subject, args.unit.as_deref())?;
+        let found = perturb(subject, &name, &args.perturb, &params)?;
+        found.iter().for_each(|one| output.line(&line(subject, &text, one)));
+        output.say(format_args!(
+            "\n{}, unit {text}: every parameter changed by eps\n\n{}",
+            subject.title(),
+            table(&found)
+        ));
+        let drawn = figure(&found)?;
+        let several = subjects.len() > 1;
+        figures.extend(drawn.map(|figure| if several { named(figure, &subject.title()) } else { figure }));
+    }
+    output.note(
+        "\n* as the run has it; the others are the same unit rewritten. The bound: |turn| <= |change of the angles|",
+    );
+    Ok(figures)
+}
+
+/// One of several runs' figures.
+fn named(figure: Figure, run: &str) -> Figure {
+    Figure { name: format!("{}-{run}", figure.name), ..figure }
+}
+
+fn table(found: &[Perturbed]) -> String {
+    let degrees = |radians: f64| format!("{:.4}°", radians.to_degrees());
+    let row = |one: &Perturbed| {
+        let direction = match one.after.angles()[..] {
+            [angle] => Field::number(degrees(angle)),
+            _ => Field::number("-"),
+        };
+        vec![
+            Field::text(&one.param),
+            Field::number(number(one.delta)),
+            Field::number(degrees(one.turn)),
+            Field::number(one.bound.map_or("none".to_string(), degrees)),
+            direction,
+            Field::number(format!("{:.4}", one.before.offset)),
+            Field::number(format!("{:.4}", one.after.offset)),
+        ]
+    };
+    let rows: Vec<_> = found.iter().map(row).collect();
+    let head = ["param", "eps", "turn", "bound", "direction", "lambda before", "lambda after"];
+    draw(&head, &rows, stdout_is_colourful())
+}
+
+fn line(subject: &Subject, unit: &str, one: &Perturbed) -> Value {
+    json!({
+        "event": "perturbed",
+        "run": subject.folder.path.display().to_string(),
+        "unit": unit,
+        "param": one.param.trim_end_matches('*'),
+        "as_trained": one.param.ends_with('*'),
+        "eps": one.delta,
+        "turn": one.turn,
+        "bound": one.bound,
+        "before": { "direction": one.before.direction, "lambda": one.before.offset, "phi": one.before.location() },
+        "after": { "direction": one.after.direction, "lambda": one.after.offset, "phi": one.after.location() },
+    })
+}
+
+/// The unit that was asked for, or the first one; with its name in full.
+fn unit(subject: &Subject, asked: Option<&str>) -> Result<(UnitName, String), Failure> {
+    let layers = || {
+        let layers = subject.network.net.layers.iter().enumerate();
+        layers.filter(|(_, layer)| matches!(layer.kind, LayerKind::Unit(_)))
+    };
+    let Some(text) = asked else {
+        let first = subject.first_layers().into_iter().next().map(|first| first.layer);
+        let layer = first.or_else(|| layers().next().map(|(place, _)| place));
+        let layer = layer.ok_or_else(|| Failure::new(Kind::Usage, "the network has no units"))?;
+        let name = &subject.network.net.layers[layer].name;
+        return Ok((UnitName { layer, unit: 0 }, format!("{name}.0")));
+    };
+    let split = text.rsplit_once('.').and_then(|(layer, unit)| Some((layer, unit.parse::<usize>().ok()?)));
+    let found = split.and_then(|(name, unit)| {
+        let layer = layers().find(|(_, layer)| layer.name == name)?.0;
+        Some(UnitName { layer, unit })
+    });
+    found.map(|name| (name, text.to_string())).ok_or_else(|| {
+        let names: Vec<String> = layers().map(|(_, layer)| format!("`{}.0`", layer.name)).collect();
+        let message = format!("`{}` has no unit `{text}`", subject.title());
+        Failure::with_help(Kind::Usage, message, format!("write a layer and a number: {}", names.join(", ")))
+    })
+}

@@ -1,5 +1,6 @@
 //! The whole of gmpc seen from outside, as one test binary: `cargo test --release` builds and links it once.
 
+mod analysis;
 mod cli;
 mod convert;
 mod determinism;

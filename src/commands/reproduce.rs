@@ -1,6 +1,6 @@
 //! `gmpc reproduce fig1`: what the paper ran, with its numbers beside ours.
 
-use crate::args::{Reproduced, ReproduceArgs};
+use crate::args::{ReproduceArgs, Reproduced};
 use crate::failure::Failure;
 use crate::output::table::{Field, draw, number};
 use crate::output::{Output, stdout_is_colourful};
@@ -50,7 +50,9 @@ fn figure_1(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     );
     if let (Some(folder), Some(figure)) = (&args.output, figure(&found)?) {
         let [svg, csv] = figure.write(folder)?.map(|path| path.display().to_string());
-        output.line(&json!({ "event": "figure", "name": figure.name, "caption": figure.caption, "svg": svg, "csv": csv }));
+        output.line(
+            &json!({ "event": "figure", "name": figure.name, "caption": figure.caption, "svg": svg, "csv": csv }),
+        );
         output.note(format_args!("{svg}, {csv}: {}", figure.caption));
     }
     Ok(())

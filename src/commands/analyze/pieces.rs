@@ -25,7 +25,10 @@ pub fn tell(subjects: &[Subject], output: &Output) -> Result<Vec<Figure>, Failur
     };
     let rows: Vec<_> = counted.iter().map(row).collect();
     let head = ["run", "linear regions", "over training"];
-    output.say(format_args!("\nlinear regions over the range of the training rows\n\n{}", draw(&head, &rows, stdout_is_colourful())));
+    output.say(format_args!(
+        "\nlinear regions over the range of the training rows\n\n{}",
+        draw(&head, &rows, stdout_is_colourful())
+    ));
     let mut figures = Vec::new();
     for (subject, found) in &counted {
         output.line(&json!({

@@ -20,6 +20,8 @@ const POINTS: usize = 401;
 
 /// One run's panel.
 struct Panel {
+    run: String,
+    /// With its figure on the test rows.
     title: String,
     colour: RGBColor,
     rows: Vec<(f64, f64)>,
@@ -45,7 +47,7 @@ pub fn figure(subjects: &[Subject], device: &Arc<dyn Device>) -> Result<Option<F
     drawn(draw(&mut svg, &panels))?;
     let mut lines = Vec::new();
     for panel in &panels {
-        let name = |kind: &str| format!("{},{kind}", panel.title);
+        let name = |kind: &str| format!("{},{kind}", panel.run);
         lines.extend(panel.rows.iter().map(|(x, y)| (name("row"), vec![*x, *y])));
         lines.extend(panel.curve.iter().map(|[x, before, _]| (name("before"), vec![*x, *before])));
         lines.extend(panel.curve.iter().map(|[x, _, after]| (name("after"), vec![*x, *after])));
@@ -74,8 +76,9 @@ fn panel(subject: &Subject, place: usize, device: &Arc<dyn Device>) -> Result<Op
     let after = session.predict(&points)?;
     let curve = grid.iter().zip(before).zip(after).map(|((x, before), after)| [*x, before, after]).collect();
     let strips = subject.trajectories.first().map(strips).unwrap_or_default();
-    let (title, colour) = (subject.title(), colour(&subject.about.param, place));
-    Ok(Some(Panel { title, colour, rows, curve, strips }))
+    let (title, colour) = (subject.title_with_result(), colour(&subject.about.param, place));
+    let run = subject.title();
+    Ok(Some(Panel { run, title, colour, rows, curve, strips }))
 }
 
 fn strips(trajectory: &Trajectory) -> Vec<(u64, Vec<f64>)> {
@@ -108,6 +111,7 @@ fn draw_panel(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel) -> Drawn
     let high = range(values.chain(panel.rows.iter().map(|(_, y)| *y)), 0.06);
     let mut chart = ChartBuilder::on(&top)
         .margin(10)
+        .margin_right(22)
         .caption(&panel.title, ("sans-serif", 15))
         .x_label_area_size(24)
         .y_label_area_size(44)
@@ -129,6 +133,7 @@ fn draw_strips(area: &DrawingArea<SVGBackend<'_>, Shift>, panel: &Panel, wide: s
     let times: Vec<u64> = panel.strips.iter().map(|(time, _)| *time).collect();
     let mut chart = ChartBuilder::on(area)
         .margin(10)
+        .margin_right(22)
         .x_label_area_size(34)
         .y_label_area_size(44)
         .build_cartesian_2d(wide.clone(), 0.0..count)?;

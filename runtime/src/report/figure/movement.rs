@@ -67,6 +67,7 @@ fn draw(svg: &mut String, what: &str, series: &[Series]) -> Drawn {
     let end = series.iter().filter_map(|s| s.points.last()).map(|(t, _)| *t).fold(1.0, f64::max);
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
+        .margin_right(28)
         .caption(what, ("sans-serif", 15))
         .x_label_area_size(38)
         .y_label_area_size(58)
@@ -76,6 +77,7 @@ fn draw(svg: &mut String, what: &str, series: &[Series]) -> Drawn {
         .light_line_style(TRANSPARENT)
         .x_desc("epochs or steps")
         .y_labels(9)
+        .x_label_formatter(&|x| format!("{x:.0}"))
         .y_label_formatter(&|y| format!("2^{y:.0}"))
         .draw()?;
     for one in series {
@@ -87,7 +89,12 @@ fn draw(svg: &mut String, what: &str, series: &[Series]) -> Drawn {
             .label(one.name.clone())
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], key));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.3)).draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerLeft)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     root.present()?;
     Ok(())
 }

@@ -99,6 +99,8 @@ fn draw_paths(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, units: &[V
 
 /// One run's decisions.
 struct Decision {
+    run: String,
+    /// With its figure on the test rows.
     title: String,
     /// Probability of the second class at each place of the grid, rows of x2 first.
     values: Vec<f64>,
@@ -125,7 +127,7 @@ pub fn decisions(subjects: &[Subject], device: &Arc<dyn Device>) -> Result<Optio
     drawn(panels(&mut svg, found.len(), |place, area| draw_decision(area, &found[place])))?;
     let mut lines = Vec::new();
     for one in &found {
-        let name = |kind: &str| format!("{},{kind}", one.title);
+        let name = |kind: &str| format!("{},{kind}", one.run);
         lines.extend(
             one.values.iter().enumerate().map(|(k, p)| (name("grid"), vec![place(k % GRID), place(k / GRID), *p])),
         );
@@ -158,7 +160,8 @@ fn decision(subject: &Subject, device: &Arc<dyn Device>) -> Result<Option<Decisi
     let rows = x.as_chunks::<2>().0.iter().zip(classes).map(|([a, b], class)| [*a, *b, class]).collect();
     let units = subject.first_layers().into_iter().next().map(|first| subject.effective(first.layer)).transpose()?;
     let stars = units.map(|units| (0..units.units()).filter_map(|unit| point(&units, unit)).collect());
-    Ok(Some(Decision { title: subject.title(), values, rows, stars: stars.unwrap_or_default() }))
+    let run = subject.title();
+    Ok(Some(Decision { run, title: subject.title_with_result(), values, rows, stars: stars.unwrap_or_default() }))
 }
 
 fn point(units: &gmpc_compiler::boundary::Effective, unit: usize) -> Option<(f64, f64)> {

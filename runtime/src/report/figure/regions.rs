@@ -37,9 +37,14 @@ fn draw(svg: &mut String, title: &str, counted: &Counted) -> Drawn {
     chart.configure_mesh().disable_mesh().x_desc("x1").y_desc("x2").draw()?;
     let corners = |corners: &[[f64; 2]]| corners.iter().map(|[x, y]| (*x, *y)).collect::<Vec<_>>();
     // Pale, so that lines are seen; neighbours differ.
-    chart.draw_series(counted.end.regions.iter().enumerate().map(|(place, region)| {
-        Polygon::new(corners(&region.corners), unit_colour(place).mix(0.14).filled())
-    }))?;
+    chart.draw_series(
+        counted
+            .end
+            .regions
+            .iter()
+            .enumerate()
+            .map(|(place, region)| Polygon::new(corners(&region.corners), unit_colour(place).mix(0.14).filled())),
+    )?;
     let mut layers: Vec<usize> = counted.end.creases.iter().map(|crease| crease.layer).collect();
     layers.sort_unstable();
     layers.dedup();

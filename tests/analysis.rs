@@ -1,0 +1,168 @@
+//! Boundaries recorded in training, and what is made of them.
+
+use crate::support::{TINY, gmpc, write};
+use serde_json::json;
+use std::path::Path;
+use tempfile::tempdir;
+
+/// A model on the plane, trained on a table made here.
+fn plane(folder: &Path, param: &str) -> String {
+    let row = |k: usize| {
+        let (x, y) = ((0.7 * k as f64).sin(), (1.3 * k as f64).cos());
+        format!("{x},{y},{}\n", if x * y > 0.0 { "yes" } else { "no" })
+    };
+    write(folder, "plane.csv", &(0..80).map(row).collect::<String>());
+    let text = format!(
+        "//! Two inputs, two hidden layers.
+        param = {param}
+        data = table(\"plane.csv\", target = 2, task = classification)
+        model plane {{ input -> dense(6) as hidden -> relu -> dense(4) as deep -> relu -> linear(1) }}
+        train {{ loss = binary_cross_entropy  optimizer = adam(lr = 0.05)  batch = 16  epochs = 6  metrics = [accuracy] }}"
+    );
+    write(folder, "plane.gmpnet", &text)
+}
+
+fn train(folder: &Path, file: &str, name: &str, options: &[&str]) -> String {
+    let run = folder.join(name).to_string_lossy().into_owned();
+    gmpc(&[&["train", file, "--out", &run, "--quiet"], options].concat()).expect(0);
+    run
+}
+
+fn numbers(run: &str, layer: &str) -> Vec<u8> {
+    std::fs::read(Path::new(run).join("boundaries").join(format!("{layer}.npy"))).expect("recorded boundaries")
+}
+
+#[test]
+fn boundaries_are_recorded_where_the_file_or_the_option_asks_for_it() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let by_option = train(folder.path(), &file, "option", &["--record", "boundaries"]);
+    let by_file = train(folder.path(), &file, "file", &["--set", "train.record=boundaries(epochs = 1)"]);
+    let nothing = train(folder.path(), &file, "nothing", &[]);
+    // A header, then the first states and three epochs of four units with a direction and a distance each.
+    assert_eq!(numbers(&by_option, "hidden").len(), 128 + 4 * (4 * 2) * 4);
+    assert_eq!(numbers(&by_option, "hidden"), numbers(&by_file, "hidden"));
+    assert!(!Path::new(&nothing).join("boundaries").exists());
+    let weights = |run: &str| std::fs::read(Path::new(run).join("best.safetensors")).unwrap();
+    assert_eq!(weights(&by_option), weights(&nothing), "recording changes nothing");
+    // Four steps an epoch: the first states and after steps 5 and 10.
+    let by_steps = train(folder.path(), &file, "steps", &["--record", "boundaries(steps = 5)"]);
+    assert_eq!(numbers(&by_steps, "hidden").len(), 128 + 3 * (4 * 2) * 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_killed_and_resumed_has_recorded_what_an_uninterrupted_one_has() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let options = ["--set", "train.epochs=2000", "--record", "boundaries(steps = 3)"];
+    let whole = train(folder.path(), &file, "whole", &options);
+    let parts = folder.path().join("parts");
+    let name = parts.to_string_lossy().into_owned();
+    let begin = [&["train", &file, "--out", &name, "--save-every", "0", "--quiet"], &options[..]].concat();
+    let resume = ["train", "--resume", &name, "--save-every", "0", "--quiet"];
+    for wait in [30, 60, 10, 90] {
+        let begun = parts.join("run.json").exists();
+        let arguments = if begun { &resume[..] } else { &begin[..] };
+        let mut child = crate::support::command(folder.path(), arguments).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    gmpc(if parts.join("run.json").exists() { &resume[..3] } else { &begin }).expect(0);
+    assert!(numbers(&whole, "hidden") == numbers(&name, "hidden"), "the records differ");
+}
+
+#[test]
+fn a_record_that_cannot_be_is_told_before_training() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let ran = gmpc(&["train", &file, "--record", "boundries"]).expect(1);
+    assert!(ran.stderr.contains("E0614") && ran.stderr.contains("boundaries"), "{}", ran.stderr);
+    let text = "model m(input: [3]) { input -> linear(1) }
+                train { loss = mse  optimizer = sgd(lr = 0.1)  record = boundaries }\n";
+    let file = write(folder.path(), "none.gmpnet", text);
+    let ran = gmpc(&["check", &file]).expect(1);
+    assert!(ran.stderr.contains("E0652"), "{}", ran.stderr);
+}
+
+#[test]
+fn runs_are_analyzed_side_by_side() {
+    let folder = tempdir().unwrap();
+    let runs: Vec<String> = ["sp", "wn", "bn", "gmp"]
+        .iter()
+        .map(|param| train(folder.path(), &plane(folder.path(), param), param, &["--record", "boundaries"]))
+        .collect();
+    let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+    let ran = gmpc(&[&["analyze", "--json"], &runs[..]].concat()).expect(0);
+    let lines = ran.json();
+    assert_eq!(lines.len(), 4);
+    for line in &lines {
+        assert_eq!((&line["layer"], &line["units"], &line["records"]), (&json!("hidden"), &json!(6), &json!(7)));
+        assert!(line["location"]["max"].as_f64().unwrap() >= line["location"]["mean"].as_f64().unwrap());
+        let count = |name: &str| line[name].as_u64().unwrap();
+        assert_eq!(count("dead") + count("always_active") + count("splitting"), 6);
+        assert!(count("cells") >= 2);
+    }
+    assert!(ran.stderr.contains("movement of the boundaries per epoch"), "people's text: {}", ran.stderr);
+}
+
+#[test]
+fn a_perturbed_unit_turns_no_further_than_the_bound_says() {
+    let folder = tempdir().unwrap();
+    let run = train(folder.path(), &plane(folder.path(), "gmp"), "run", &[]);
+    for unit in ["hidden.2", "deep.1"] {
+        let ran = gmpc(&["analyze", &run, "--perturb", "1e-4,1e-1", "--unit", unit, "--json"]).expect(0);
+        let lines: Vec<_> = ran.json().into_iter().filter(|line| line["event"] == "perturbed").collect();
+        assert_eq!(lines.len(), 8);
+        for line in &lines {
+            let turn = line["turn"].as_f64().unwrap();
+            match line["bound"].as_f64() {
+                Some(bound) => assert!(turn <= bound * (1.0 + 1e-9), "{line}"),
+                None => assert!(line["param"] != "gmp", "{line}"),
+            }
+        }
+    }
+    let ran = gmpc(&["analyze", &run, "--perturb", "0.1", "--unit", "hiden.2"]).expect(2);
+    assert!(ran.stderr.contains("hidden.0"), "the units are listed: {}", ran.stderr);
+    gmpc(&["analyze", &run, "--perturb", "0.1", "--unit", "hidden.6"]).expect(2);
+    gmpc(&["analyze", &run, "--perturb", "lots"]).expect(2);
+}
+
+#[test]
+fn regions_of_a_trained_deep_network_are_counted_and_drawn() {
+    let folder = tempdir().unwrap();
+    let run = train(folder.path(), &plane(folder.path(), "gmp"), "run", &["--record", "boundaries"]);
+    let figures = folder.path().join("figures");
+    let ran = gmpc(&["analyze", &run, "--regions", "--figures", &figures.to_string_lossy(), "--json"]).expect(0);
+    let regions = ran.event("regions");
+    assert!(regions["complete"] == true && regions["regions"].as_u64().unwrap() > 6, "{regions}");
+    for name in ["figure-2c", "figure-3i", "figure-3a-h", "figure-3j-m", "regions-run"] {
+        let svg = std::fs::read_to_string(figures.join(format!("{name}.svg"))).expect(name);
+        assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"), "{name}");
+        let csv = std::fs::read_to_string(figures.join(format!("{name}.csv"))).expect(name);
+        let widths: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+        assert!(widths.len() > 2 && widths.iter().all(|width| *width == widths[0]), "{name}");
+    }
+    let tiny = train(folder.path(), &write(folder.path(), "tiny.gmpnet", TINY), "tiny", &[]);
+    gmpc(&["analyze", &tiny, "--regions"]).expect(2);
+}
+
+#[test]
+fn figure_1_is_reproduced_with_the_expected_numbers() {
+    let ran = gmpc(&["reproduce", "fig1", "--json"]).expect(0);
+    let lines = ran.json();
+    assert_eq!(lines.len(), 12);
+    for line in &lines {
+        for (name, digits) in [("direction_degrees", 5e-3), ("lambda", 5e-5)] {
+            let (ours, theirs) = (line[name].as_f64().unwrap(), line["expected"][name].as_f64().unwrap());
+            assert!((ours - theirs).abs() < digits + 2e-3 * f64::from(u8::from(line["param"] == "gmp")), "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_run_is_told() {
+    gmpc(&["analyze", "nowhere"]).expect(6);
+    gmpc(&["analyze"]).expect(2);
+}

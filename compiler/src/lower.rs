@@ -28,7 +28,7 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
 #[must_use]
 pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program {
     let prepared = cuda::prepare(&fuse(&program.graph), program.precision);
-    let cuda::Prepared { kernels, steps } = &prepared;
+    let cuda::Prepared { kernels, steps, .. } = &prepared;
     debug_assert_eq!(kernels::verify(kernels), Ok(()), "{}", kernels::print(kernels, None));
     let plan = plan_steps(kernels, steps, &StateLayout::new(&program.graph.states), program.precision);
     debug_assert_eq!(overlap_steps(kernels, steps, &plan, program.precision), None);

@@ -10,6 +10,7 @@
 mod count;
 mod draft;
 mod emitter;
+mod inline;
 mod launch;
 mod library;
 mod machine;
@@ -46,19 +47,22 @@ pub struct Prepared {
     pub kernels: Kernels,
     /// For each kernel the number of its step.
     pub steps: Vec<usize>,
+    /// For each kernel: is it computed by the next one, where that reads its result?
+    pub inlined: Vec<bool>,
 }
 
 /// Packs filters for libraries, cuts long reductions in two, and puts small kernels together.
 #[must_use]
 pub fn prepare(kernels: &Kernels, precision: Precision) -> Prepared {
-    let kernels = split::split(library::prepare(kernels), precision);
+    let (kernels, inlined) = inline::inline(split::split(library::prepare(kernels), precision), precision);
     let drafts: Vec<Option<Draft>> =
-        kernels.kernels.iter().map(|kernel| neutral(&kernels, &kernel.work, precision)).collect();
-    let order = together::together(&kernels, &drafts);
+        kernels.kernels.iter().map(|kernel| neutral(&kernels, &kernel.work, None, precision)).collect();
+    let order = together::together(&kernels, &drafts, &inlined);
     let place = |&index: &usize| kernels.kernels[index].clone();
     let steps = order.iter().enumerate().flat_map(|(step, all)| vec![step; all.len()]).collect();
     let sorted = order.iter().flatten().map(place).collect();
-    Prepared { kernels: Kernels { kernels: sorted, ..kernels }, steps }
+    let inlined = order.iter().flatten().map(|&index| inlined[index]).collect();
+    Prepared { kernels: Kernels { kernels: sorted, ..kernels }, steps, inlined }
 }
 
 /// Source and launches for kernels whose buffers lie where `plan` says; `sources` knows the lines of the model.
@@ -69,11 +73,15 @@ pub fn emit(prepared: &Prepared, plan: &Plan, precision: Precision, sources: Opt
     let count = kernels.buffers.iter().filter(|b| matches!(b.place, Place::Input(_))).count();
     let mut emitter = Emitter::new(kernels, plan, precision, sources);
     let mut launches = Vec::new();
-    let mut rest = kernels.kernels.as_slice();
+    let mut first = 0;
     for step in prepared.steps.chunk_by(|a, b| a == b) {
-        let (now, later) = rest.split_at(step.len().min(rest.len()));
-        launches.extend(emitter.step(now));
-        rest = later;
+        let now = &kernels.kernels[first..first + step.len()];
+        let computed = now.iter().zip(&prepared.inlined[first..]).find(|(_, inlined)| **inlined);
+        launches.extend(match (computed, now) {
+            (Some((pool, _)), [.., nest]) => emitter.step(std::slice::from_ref(nest), Some(&pool.work)),
+            _ => emitter.step(now, None),
+        });
+        first += step.len();
     }
     Program {
         precision,
@@ -87,12 +95,19 @@ pub fn emit(prepared: &Prepared, plan: &Plan, precision: Precision, sources: Opt
 }
 
 /// The kernel of some work; `None` for what libraries do and where there is nothing to do.
-fn draft(kernels: &Kernels, work: &kernels::Work, precision: Precision, names: &Names) -> Option<Draft> {
+fn draft(
+    kernels: &Kernels,
+    work: &kernels::Work,
+    inlined: Option<&kernels::Pool>,
+    precision: Precision,
+    names: &Names,
+) -> Option<Draft> {
     let elements = |id: BufferId| kernels.buffers[id.index()].elements;
     let points = if let kernels::Work::Nest(nest) = work { nest.space.iter().product() } else { 0 };
-    let most = work.reads().into_iter().chain(work.writes()).map(elements).max().unwrap_or(0).max(points);
+    let touched = nest::reads(work, inlined).into_iter().chain(work.reads()).chain(work.writes());
+    let most = touched.map(elements).max().unwrap_or(0).max(points);
     let index = if most < 1 << 31 { "unsigned" } else { "unsigned long long" };
-    let context = Context { precision, names, index };
+    let context = Context { precision, names, index, inlined };
     match work {
         kernels::Work::Nest(nest) if nest.space.contains(&0) => None,
         kernels::Work::Nest(nest) => Some(nest::draft(nest, context)),
@@ -105,12 +120,21 @@ fn draft(kernels: &Kernels, work: &kernels::Work, precision: Precision, names: &
 }
 
 /// The same with names that say nothing, so that equal kernels have equal texts.
-fn neutral(kernels: &Kernels, work: &kernels::Work, precision: Precision) -> Option<Draft> {
-    draft(kernels, work, precision, &names(work, |position, _| format!("b{position}")))
+fn neutral(
+    kernels: &Kernels,
+    work: &kernels::Work,
+    inlined: Option<&kernels::Pool>,
+    precision: Precision,
+) -> Option<Draft> {
+    draft(kernels, work, inlined, precision, &names(work, inlined, |position, _| format!("b{position}")))
 }
 
 /// Names for every buffer of a kernel, each told its position.
-fn names(work: &kernels::Work, mut name: impl FnMut(usize, BufferId) -> String) -> Names {
-    let all = draft::parameters(&work.reads(), &work.writes());
+fn names(
+    work: &kernels::Work,
+    inlined: Option<&kernels::Pool>,
+    mut name: impl FnMut(usize, BufferId) -> String,
+) -> Names {
+    let all = draft::parameters(&nest::reads(work, inlined), &work.writes());
     all.iter().enumerate().map(|(i, p)| (p.buffer, name(i, p.buffer))).collect()
 }

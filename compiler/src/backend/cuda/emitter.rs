@@ -56,8 +56,10 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The launch of kernels that run at once; `None` where there is nothing to do.
-    pub(super) fn step(&mut self, kernels: &[kernels::Kernel]) -> Option<Launch> {
+    /// The launch of kernels that run at once; `None` where there is nothing to do. A single nest may compute a pool on the
+    /// way.
+    pub(super) fn step(&mut self, kernels: &[kernels::Kernel], computed: Option<&kernels::Work>) -> Option<Launch> {
+        let inlined = if let Some(kernels::Work::Pool(pool)) = computed { Some(pool) } else { None };
         let mut lines: Vec<String> = Vec::new();
         for line in kernels.iter().filter_map(|kernel| self.line(kernel.span)) {
             if !lines.contains(&line) {
@@ -65,10 +67,10 @@ impl<'a> Emitter<'a> {
             }
         }
         let (label, work) = match kernels {
-            [kernel] => self.alone(&kernel.work, lines.first())?,
+            [kernel] => self.alone(&kernel.work, inlined, lines.first())?,
             many => self.together(many)?,
         };
-        let moved = kernels.iter().map(|kernel| traffic::of(self.kernels, &kernel.work, self.precision));
+        let moved = kernels.iter().map(|kernel| traffic::of(self.kernels, &kernel.work, inlined, self.precision));
         let (read_bytes, written_bytes) = moved.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
         Some(Launch {
             label,
@@ -102,7 +104,12 @@ impl<'a> Emitter<'a> {
         Some(Region { address, bytes: 16, read: true, written: false })
     }
 
-    fn alone(&mut self, work: &kernels::Work, line: Option<&String>) -> Option<(String, Work)> {
+    fn alone(
+        &mut self,
+        work: &kernels::Work,
+        inlined: Option<&kernels::Pool>,
+        line: Option<&String>,
+    ) -> Option<(String, Work)> {
         match work {
             kernels::Work::MatMul(product) => {
                 Some((format!("product {}", self.name(product.c.buffer)), library::product(self, product)))
@@ -112,8 +119,8 @@ impl<'a> Emitter<'a> {
                 Some((label, library::convolution(self, product)))
             }
             work => {
-                let draft = neutral(self.kernels, work, self.precision)?;
-                let name = self.function(work, &draft, line, Form::Kernel);
+                let draft = neutral(self.kernels, work, inlined, self.precision)?;
+                let name = self.function(work, inlined, &draft, line, Form::Kernel);
                 let mut arguments: Vec<Region> =
                     draft.parameters.iter().map(|p| self.region(p.buffer, p.read, p.written)).collect();
                 arguments.extend(draft.extra.and_then(|_| self.random()));
@@ -126,9 +133,9 @@ impl<'a> Emitter<'a> {
     fn together(&mut self, kernels: &[kernels::Kernel]) -> Option<(String, Work)> {
         let mut pieces = Vec::new();
         for kernel in kernels {
-            let Some(draft) = neutral(self.kernels, &kernel.work, self.precision) else { continue };
+            let Some(draft) = neutral(self.kernels, &kernel.work, None, self.precision) else { continue };
             let line = self.line(kernel.span);
-            let name = self.function(&kernel.work, &draft, line.as_ref(), Form::Part);
+            let name = self.function(&kernel.work, None, &draft, line.as_ref(), Form::Part);
             pieces.push((name, draft));
         }
         let all = united(pieces.iter().flat_map(|(_, draft)| &draft.parameters));
@@ -159,13 +166,20 @@ impl<'a> Emitter<'a> {
     }
 
     /// The name of a function that does some work, which is written unless its text is known already.
-    fn function(&mut self, work: &kernels::Work, draft: &Draft, line: Option<&String>, form: Form) -> String {
-        let plain = names(work, |position, _| format!("b{position}"));
+    fn function(
+        &mut self,
+        work: &kernels::Work,
+        inlined: Option<&kernels::Pool>,
+        draft: &Draft,
+        line: Option<&String>,
+        form: Form,
+    ) -> String {
+        let plain = names(work, inlined, |position, _| format!("b{position}"));
         let key = self.write(draft, "f", &plain, form);
         let place = match self.known.get(&key) {
             Some(&place) => place,
             None => {
-                self.functions.push(self.readable(work, draft, form));
+                self.functions.push(self.readable(work, inlined, draft, form));
                 let place = self.functions.len() - 1;
                 self.taken.insert(self.functions[place].name.clone());
                 self.features.join(&draft.features);
@@ -178,12 +192,12 @@ impl<'a> Emitter<'a> {
     }
 
     /// A function with names for people.
-    fn readable(&self, work: &kernels::Work, plain: &Draft, form: Form) -> Function {
+    fn readable(&self, work: &kernels::Work, inlined: Option<&kernels::Pool>, plain: &Draft, form: Form) -> Function {
         let mut used = BTreeSet::new();
-        let names = names(work, |_, id| unique(&mut used, &identifier(self.name(id))));
+        let names = names(work, inlined, |_, id| unique(&mut used, &identifier(self.name(id))));
         let target = plain.parameters.iter().find(|p| p.written).map_or("", |p| self.name(p.buffer));
         let name = unique(&mut self.taken.clone(), &format!("{}_{}", plain.kind, identifier(target)));
-        let readable = super::draft(self.kernels, work, self.precision, &names);
+        let readable = super::draft(self.kernels, work, inlined, self.precision, &names);
         let text = readable.map(|draft| self.write(&draft, &name, &names, form)).unwrap_or_default();
         Function { name, comment: plain.comment.clone(), lines: BTreeSet::new(), text }
     }

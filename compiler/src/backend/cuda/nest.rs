@@ -13,7 +13,7 @@ use super::reduce;
 use super::text::Text;
 use super::values::{Stage, Values};
 use crate::experiment::Precision;
-use crate::kernels::{Affine, Nest, Work};
+use crate::kernels::{Affine, BufferId, Nest, Pool, Work};
 
 /// Threads of a block.
 pub(super) const BLOCK: usize = 256;
@@ -29,6 +29,8 @@ pub(super) struct Context<'a> {
     pub(super) names: &'a Names,
     /// The type of indices: 32 bits where all fit.
     pub(super) index: &'static str,
+    /// A pool that is computed where its result is read.
+    pub(super) inlined: Option<&'a Pool>,
 }
 
 /// The kernel of a nest with at least one point.
@@ -40,9 +42,19 @@ pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
         Some(axis) if !nest.reduced[axis] => reduce::columns(nest, context, axis, lanes),
         _ => reduce::rows(nest, context, along, lanes),
     };
-    let work = Work::Nest(nest.clone());
-    draft.parameters = parameters(&work.reads(), &work.writes());
+    draft.parameters = parameters(&reads(&Work::Nest(nest.clone()), context.inlined), &stores(nest));
     draft
+}
+
+/// What is read where a pool is computed on the way.
+pub(super) fn reads(work: &Work, inlined: Option<&Pool>) -> Vec<BufferId> {
+    let Some(pool) = inlined else { return work.reads() };
+    let own = work.reads().into_iter().filter(|id| *id != pool.target);
+    own.chain(Work::Pool(pool.clone()).reads()).collect()
+}
+
+fn stores(nest: &Nest) -> Vec<BufferId> {
+    nest.stores.iter().map(|store| store.access.buffer).collect()
 }
 
 /// The axis along which neighbouring threads lie, and how many neighbours each works on.
@@ -136,8 +148,7 @@ fn map(nest: &Nest, context: Context, along: Option<usize>, lanes: usize) -> Dra
         text.line(format!("if (at >= {threads}) return;"));
     }
     decompose(&mut text, index, "at", &axes);
-    let mut values =
-        Values::new(nest, context.precision, context.names, (along, lanes), variables(nest), |_, _| String::new());
+    let mut values = Values::new(nest, context, (along, lanes), variables(nest), |_, _| String::new());
     values.compute(&mut text, Stage::Inner);
     values.store(&mut text, Stage::Inner);
     Draft {

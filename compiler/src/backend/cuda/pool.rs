@@ -17,26 +17,59 @@ use crate::kernels::{Pool, Pooling, Work};
 
 /// The kernel of a pool.
 pub(super) fn draft(pool: &Pool, context: Context) -> Draft {
-    let channels = pool.images[3];
     let most = 16 / context.precision.bytes();
-    let lanes = if channels.is_multiple_of(most) { most } else { 1 };
-    let gathers = matches!(pool.pooling, Pooling::MaxGradient | Pooling::SumGradient);
-    let [height, width] = if gathers { [pool.images[1], pool.images[2]] } else { pool.result };
-    let threads = pool.images[0] * height * width * (channels / lanes);
-    let mut writer = Writer { pool, context, lanes, text: Text::body(), features: Features::default() };
-    writer.place(threads, height, width);
-    match pool.pooling {
-        Pooling::Max | Pooling::Sum => writer.forward(),
-        Pooling::MaxGradient | Pooling::SumGradient => writer.gradient(),
+    let lanes = if pool.images[3].is_multiple_of(most) { most } else { 1 };
+    let [height, width] = written(pool);
+    let threads = pool.images[0] * height * width * (pool.images[3] / lanes);
+    let mut features = Features::default();
+    let value = call(pool, context, lanes, "at", &mut features);
+    let target = &context.names[&pool.target];
+    let (index, mut text) = (context.index, Text::body());
+    let step = if lanes > 1 { format!(" * {lanes}") } else { String::new() };
+    let thread = global_index(index);
+    text.line(format!("const {index} at = {};", if lanes > 1 { format!("({thread}){step}") } else { thread }));
+    if !threads.is_multiple_of(BLOCK) {
+        text.line(format!("if (at >= {}) return;", threads * lanes));
     }
+    let store = if lanes > 1 { format!("store({target} + at, {value});") } else { format!("{target}[at] = {value};") };
+    text.line(store);
     let work = Work::Pool(pool.clone());
     Draft {
         kind: word(pool.pooling),
         comment: format!("{threads} threads, {}", per_thread(lanes)),
         parameters: parameters(&work.reads(), &work.writes()),
         blocks: threads.div_ceil(BLOCK) as u64,
-        ..Draft::new(writer.text, writer.features)
+        ..Draft::new(text, features)
     }
+}
+
+/// The value at element `at` of what a pool writes; `features` gets the function that computes it.
+pub(super) fn call(pool: &Pool, context: Context, lanes: usize, at: &str, features: &mut Features) -> String {
+    let name = function_name(pool, lanes);
+    let mut writer = Writer { pool, context, lanes, text: Text::body(), features: Features::default() };
+    let text = writer.function(&name);
+    features.join(&writer.features);
+    features.helper(&name, text);
+    let operands = [pool.x, pool.scale, pool.dy].into_iter().flatten();
+    let given: Vec<&str> = operands.map(|id| context.names[&id].as_str()).collect();
+    format!("{name}({at}, {})", given.join(", "))
+}
+
+/// Height and width of what is written.
+fn written(pool: &Pool) -> [usize; 2] {
+    let gathers = matches!(pool.pooling, Pooling::MaxGradient | Pooling::SumGradient);
+    if gathers { [pool.images[1], pool.images[2]] } else { pool.result }
+}
+
+/// `max_pool_2x2_by_2x2_pad_0x0_of_32x32x128_to_16x16`: everything that its text depends on.
+fn function_name(pool: &Pool, lanes: usize) -> String {
+    let [kernel, stride, before] =
+        [pool.window.kernel, pool.window.stride, pool.window.before].map(|[h, w]| format!("{h}x{w}"));
+    let ([_, height, width, channels], [h, w]) = (pool.images, pool.result);
+    let scaled = if pool.scale.is_some() { "_scaled" } else { "" };
+    let each = if lanes > 1 { "" } else { "_single" };
+    let size = format!("{height}x{width}x{channels}_to_{h}x{w}");
+    format!("{}_{kernel}_by_{stride}_pad_{before}_of_{size}{scaled}{each}", word(pool.pooling))
 }
 
 fn word(pooling: Pooling) -> &'static str {
@@ -57,8 +90,21 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn name(&self, buffer: Option<crate::kernels::BufferId>) -> String {
-        buffer.and_then(|id| self.context.names.get(&id)).cloned().unwrap_or_default()
+    /// The function that computes the value at an element.
+    fn function(&mut self, name: &str) -> String {
+        self.place();
+        match self.pool.pooling {
+            Pooling::Max | Pooling::Sum => self.forward(),
+            Pooling::MaxGradient | Pooling::SumGradient => self.gradient(),
+        }
+        self.text.line("return result;");
+        let float = float(self.context.precision);
+        let operands = [(self.pool.x, "images"), (self.pool.scale, "factors"), (self.pool.dy, "gradient")];
+        let given = operands.iter().filter(|(buffer, _)| buffer.is_some());
+        let list: Vec<String> = given.map(|(_, name)| format!("const {float}* {name}")).collect();
+        let signature = format!("{}({} at, {})", name, self.context.index, list.join(", "));
+        let body = std::mem::replace(&mut self.text, Text::body()).finish();
+        format!("__device__ __forceinline__ {} {signature}\n{{\n{body}}}\n", self.kind())
     }
 
     /// The type of 16 bytes or of one number.
@@ -88,16 +134,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Which channels (c), column (w), row (h) and image (b) a thread writes.
-    fn place(&mut self, threads: usize, height: usize, width: usize) {
-        let Context { index, .. } = self.context;
-        let channels = self.pool.images[3] / self.lanes;
-        self.text.line(format!("const {index} at = {};", global_index(index)));
-        if !threads.is_multiple_of(BLOCK) {
-            self.text.line(format!("if (at >= {threads}) return;"));
-        }
-        let step = if self.lanes > 1 { format!(" * {}", self.lanes) } else { String::new() };
-        self.text.line(format!("const {index} c = at % {channels}{step}, b = at / {};", channels * width * height));
+    /// Which channels (c), column (w), row (h) and image (b) an element has.
+    fn place(&mut self) {
+        let (index, channels, [height, width]) = (self.context.index, self.pool.images[3], written(self.pool));
+        let image = channels * width * height;
+        self.text.line(format!("const {index} c = at % {channels}, b = at / {image};"));
         let (w, h) = (format!("at / {channels} % {width}"), format!("at / {} % {height}", channels * width));
         self.text.line(format!("const int w = {w}, h = {h};"));
     }
@@ -115,9 +156,8 @@ impl Writer<'_> {
     }
 
     fn factor(&mut self) {
-        if let Some(scale) = self.pool.scale {
-            let name = self.name(Some(scale));
-            let read = self.read(&name, "c");
+        if self.pool.scale.is_some() {
+            let read = self.read("factors", "c");
             self.text.line(format!("const {} factor = {read};", self.kind()));
         }
     }
@@ -149,8 +189,7 @@ impl Writer<'_> {
 
     /// The value of a pixel that takes part in the search for the largest.
     fn value(&mut self, name: &str) {
-        let x = self.name(self.pool.x);
-        let read = self.read(&x, &self.pixel("y", "x"));
+        let read = self.read("images", &self.pixel("y", "x"));
         let kind = self.kind();
         if self.pool.scale.is_some() {
             self.text.line(format!("{kind} {name} = {read};"));
@@ -177,16 +216,6 @@ impl Writer<'_> {
         }
         self.text.close();
         self.text.close();
-        self.write("result", &self.window("h", "w"));
-    }
-
-    fn write(&mut self, value: &str, at: &str) {
-        let target = self.name(Some(self.pool.target));
-        if self.lanes > 1 {
-            self.text.line(format!("store({target} + ({at}), {value});"));
-        } else {
-            self.text.line(format!("{target}[{at}] = {value};"));
-        }
     }
 
     /// For each window that sees the pixel: its gradient, where the pixel has a right to it.
@@ -211,15 +240,13 @@ impl Writer<'_> {
         if self.pool.pooling == Pooling::MaxGradient {
             self.search();
         }
-        let dy = self.name(self.pool.dy);
-        let read = self.read(&dy, &self.window("oh", "ow"));
+        let read = self.read("gradient", &self.window("oh", "ow"));
         self.text.line(format!("const {} g = {read};", self.kind()));
         match self.pool.pooling {
             Pooling::MaxGradient => self.each(&["if (place@ == own) result@ = result@ + g@;"]),
             _ => self.each(&["result@ = result@ + g@;"]),
         }
         self.text.close();
-        self.write("result", &self.pixel("h", "w"));
     }
 
     /// The place of the first largest value of window (oh, ow), or of its first NaN; and this pixel's place in it.

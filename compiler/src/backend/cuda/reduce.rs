@@ -39,7 +39,7 @@ pub(super) fn rows(nest: &Nest, context: Context, along: Option<usize>, lanes: u
     }
     decompose(&mut text, index, "row", &kept);
     let result = |r: usize, _: bool| format!("q{r}");
-    let mut values = Values::new(nest, context.precision, context.names, (along, lanes), variables(nest), result);
+    let mut values = Values::new(nest, context, (along, lanes), variables(nest), result);
     values.compute(&mut text, Stage::Outer);
     start(&mut text, nest, context, lanes);
     let (first, step) = if whole_block { ("threadIdx.x", BLOCK) } else { ("lane", 32) };
@@ -106,7 +106,7 @@ pub(super) fn columns(nest: &Nest, context: Context, axis: usize, lanes: usize) 
     let mut text = Text::body();
     cut.place(&mut text, index, axis, lanes, &kept[..kept.len() - 1]);
     let result = |r: usize, lane: bool| if lane { format!("r{r}.n[n]") } else { format!("r{r}") };
-    let mut values = Values::new(nest, context.precision, context.names, (Some(axis), lanes), variables(nest), result);
+    let mut values = Values::new(nest, context, (Some(axis), lanes), variables(nest), result);
     values.compute(&mut text, Stage::Outer);
     start(&mut text, nest, context, lanes);
     let end = if cut.is_exact() { cut.terms.to_string() } else { format!("(inside ? {} : 0)", cut.terms) };

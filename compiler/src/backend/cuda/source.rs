@@ -5,7 +5,7 @@ use super::text::{float, function};
 use crate::experiment::Precision;
 use crate::graph::Op;
 use crate::math;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A function of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub(super) enum Feature {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Features {
     used: BTreeSet<Feature>,
+    /// Functions for one program's shapes, by name.
+    helpers: BTreeMap<String, String>,
 }
 
 impl Features {
@@ -54,6 +56,12 @@ impl Features {
     /// Asks for everything that `other` asks for.
     pub(super) fn join(&mut self, other: &Features) {
         self.used.extend(&other.used);
+        self.helpers.extend(other.helpers.iter().map(|(name, text)| (name.clone(), text.clone())));
+    }
+
+    /// Asks for a function that only this program has; its name says all that its text depends on.
+    pub(super) fn helper(&mut self, name: &str, text: String) {
+        self.helpers.insert(name.to_string(), text);
     }
 
     /// The function for an operation that is none of C's.
@@ -90,6 +98,10 @@ impl Features {
         let mut text = beginning(precision);
         for feature in used {
             text.push_str(&define(precision, feature));
+        }
+        for helper in self.helpers.values() {
+            text.push('\n');
+            text.push_str(helper);
         }
         text
     }

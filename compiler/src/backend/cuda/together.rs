@@ -15,11 +15,16 @@ const SHARED: usize = 40 << 10;
 /// Buffers of one launch, so that its parameters stay below 4 KiB.
 const BUFFERS: usize = 240;
 
-/// For each step the kernels that it runs, by their place in `kernels`; `drafts` has nothing for what libraries do.
-pub(super) fn together(kernels: &Kernels, drafts: &[Option<Draft>]) -> Vec<Vec<usize>> {
+/// For each step the kernels that it runs, by their place in `kernels`; `drafts` has nothing for what libraries do. Kernels
+/// marked in `inlined` are computed by the next one.
+pub(super) fn together(kernels: &Kernels, drafts: &[Option<Draft>], inlined: &[bool]) -> Vec<Vec<usize>> {
     let mut late: VecDeque<Step> = VecDeque::new();
-    for index in (0..drafts.len()).rev() {
-        let step = Step::new(kernels, index, drafts[index].as_ref());
+    for index in (0..drafts.len()).rev().filter(|&index| !inlined[index]) {
+        let mut step = Step::new(kernels, index, drafts[index].as_ref());
+        if index > 0 && inlined[index - 1] {
+            step.join(Step::new(kernels, index - 1, None));
+            step.small = None;
+        }
         let free = late.iter().take_while(|other| !step.conflicts(other)).count();
         match (0..free).rev().find(|&at| step.joins(&late[at])) {
             Some(at) => late[at].join(step),

@@ -1,18 +1,20 @@
 //! How many bytes a kernel moves, counted from its shape: every distinct number once for reading, once for writing.
 
 use crate::experiment::Precision;
-use crate::kernels::{Access, BufferId, Kernels, Work};
+use crate::kernels::{Access, BufferId, Kernels, Pool, Work};
 use std::collections::HashMap;
 
 /// Bytes read and written.
-pub(super) fn of(kernels: &Kernels, work: &Work, precision: Precision) -> (u64, u64) {
+pub(super) fn of(kernels: &Kernels, work: &Work, inlined: Option<&Pool>, precision: Precision) -> (u64, u64) {
     let (reads, writes) = match work {
         Work::Nest(nest) => {
             let touched = |access: &Access| {
                 let sizes = nest.space.iter().zip(&access.at.strides).filter(|(_, stride)| **stride != 0);
                 (access.buffer, sizes.map(|(size, _)| *size).product())
             };
-            let reads: Vec<(BufferId, usize)> = nest.loads().map(touched).collect();
+            let own = nest.loads().filter(|load| inlined.is_none_or(|pool| pool.target != load.buffer)).map(touched);
+            let computed = inlined.map(|pool| Work::Pool(pool.clone()).reads()).unwrap_or_default();
+            let reads: Vec<(BufferId, usize)> = own.chain(computed.into_iter().map(|id| (id, usize::MAX))).collect();
             let writes = nest.stores.iter().map(|store| touched(&store.access)).collect();
             (reads, writes)
         }

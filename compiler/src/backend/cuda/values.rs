@@ -10,12 +10,14 @@
 //! them is computed in a short unrolled loop over `n`, on members of `Lanes`; everything else once. Short values that are
 //! used once stand where they are used.
 
+use super::draft::Names;
+use super::nest::Context;
+use super::pool;
 use super::source::Features;
 use super::text::{Text, affine, float, function, number};
 use crate::experiment::Precision;
 use crate::graph::Op;
-use crate::kernels::{Access, Affine, BufferId, Expr, ExprId, Join, Nest, Store};
-use std::collections::HashMap;
+use crate::kernels::{Access, Affine, Expr, ExprId, Join, Nest, Store};
 
 /// Where a value is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,9 @@ const SHORT: usize = 40;
 /// A nest's values for a thread.
 pub(super) struct Values<'a> {
     nest: &'a Nest,
+    context: Context<'a>,
     precision: Precision,
-    names: &'a HashMap<BufferId, String>,
+    names: &'a Names,
     /// The axis whose neighbours a thread works on at once, and how many there are.
     along: Option<usize>,
     lanes: usize,
@@ -66,16 +69,16 @@ impl<'a> Values<'a> {
     /// number and whether there is one for each lane.
     pub(super) fn new(
         nest: &'a Nest,
-        precision: Precision,
-        names: &'a HashMap<BufferId, String>,
+        context: Context<'a>,
         (along, lanes): (Option<usize>, usize),
         variables: Vec<String>,
         reduced: fn(usize, bool) -> String,
     ) -> Self {
         let mut values = Values {
             nest,
-            precision,
-            names,
+            context,
+            precision: context.precision,
+            names: context.names,
             along: along.filter(|_| lanes > 1),
             lanes,
             variables,
@@ -293,14 +296,16 @@ impl<'a> Values<'a> {
     }
 
     fn load(&mut self, text: &mut Text, index: usize, access: &Access) {
-        let (name, at) = (&self.names[&access.buffer], affine(&access.at, &self.variables));
-        if self.varies[index] {
-            text.line(format!("const Lanes v{index} = load({});", place(name, &at)));
-            self.known[index] = format!("v{index}.n[n]");
-        } else {
-            text.line(format!("const {} v{index} = {name}[{at}];", float(self.precision)));
-            self.known[index] = format!("v{index}");
-        }
+        let at = affine(&access.at, &self.variables);
+        let wide = self.varies[index];
+        let value = match self.context.inlined.filter(|pool| pool.target == access.buffer) {
+            Some(pool) => pool::call(pool, self.context, if wide { self.lanes } else { 1 }, &at, &mut self.features),
+            None if wide => format!("load({})", place(&self.names[&access.buffer], &at)),
+            None => format!("{}[{at}]", self.names[&access.buffer]),
+        };
+        let kind = if wide { "Lanes" } else { float(self.precision) };
+        text.line(format!("const {kind} v{index} = {value};"));
+        self.known[index] = if wide { format!("v{index}.n[n]") } else { format!("v{index}") };
     }
 
     /// One value: a statement, or text to be put where it is used. `member`: it goes into `Lanes` declared before.

@@ -34,6 +34,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Where the units of runs switch: how steady over training, how a perturbation moves them, linear regions
     Analyze(AnalyzeArgs),
+    /// One page about runs, with curves, tables and figures, that opens without a network
+    Report(ReportArgs),
     /// Repeat a figure of the paper, its numbers beside ours
     Reproduce(ReproduceArgs),
     /// Write a trained network in another parameterization
@@ -246,6 +248,22 @@ pub struct AnalyzeArgs {
     #[arg(long)]
     pub regions: bool,
     /// Write figures as SVG, with their numbers as CSV, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: DataDirArgs,
+}
+
+/// `gmpc report`
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ReportArgs {
+    /// Run folders
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// The page to write
+    #[arg(long, short, value_name = "FILE.html", default_value = "report.html")]
+    pub output: PathBuf,
+    /// Write each figure as SVG, with its numbers as CSV, into this folder too
     #[arg(long, value_name = "DIR")]
     pub figures: Option<PathBuf>,
     #[command(flatten)]

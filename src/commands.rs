@@ -13,6 +13,7 @@ mod explain;
 mod fmt;
 mod gradcheck;
 mod predict;
+mod report;
 mod reproduce;
 mod summary;
 mod train;
@@ -34,6 +35,7 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Command::Compare(args) => compare::run(args, output),
         Command::Analyze(args) => analyze::run(args, output),
         Command::Convert(args) => convert::run(args, output),
+        Command::Report(args) => report::run(args, output),
         Command::Reproduce(args) => reproduce::run(args, output),
         Command::Emit(args) => emit::run(args, output),
         Command::Summary(args) => summary::run(args, output),

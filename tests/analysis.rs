@@ -149,6 +149,32 @@ fn regions_of_a_trained_deep_network_are_counted_and_drawn() {
 }
 
 #[test]
+fn a_report_is_one_page_that_asks_for_nothing() {
+    let folder = tempdir().unwrap();
+    let runs: Vec<String> = ["sp", "gmp"]
+        .iter()
+        .map(|param| train(folder.path(), &plane(folder.path(), param), param, &["--record", "boundaries"]))
+        .collect();
+    let page = folder.path().join("report.html");
+    gmpc(&["report", &runs[0], &runs[1], "-o", &page.to_string_lossy(), "--quiet"]).expect(0);
+    let text = std::fs::read_to_string(&page).unwrap();
+    for wanted in
+        ["<title>gmpc: sp, gmp</title>", "valid.accuracy", "data-chart=\"boundaries\"", "binary_cross_entropy"]
+    {
+        assert!(text.contains(wanted), "{wanted}");
+    }
+    // Names of namespaces are no addresses that are asked for.
+    let addresses = text.matches("http").count() - text.matches("http://www.w3.org/").count();
+    assert!(addresses == 0 && !text.contains("src=") && text.len() < 3_000_000, "{} bytes", text.len());
+    for chart in text.split("data-chart=").skip(1) {
+        let numbers = chart.split_once('>').unwrap().1.split("</script>").next().unwrap();
+        if numbers.starts_with('{') {
+            serde_json::from_str::<serde_json::Value>(numbers).expect("the numbers of a chart");
+        }
+    }
+}
+
+#[test]
 fn figure_1_is_reproduced_with_the_expected_numbers() {
     let ran = gmpc(&["reproduce", "fig1", "--json"]).expect(0);
     let lines = ran.json();

@@ -1,4 +1,5 @@
-//! What is shown of finished work: tables of comparisons, figures of runs.
+//! What is shown of finished work: tables of comparisons, figures of runs, a page about them.
 
 pub mod figure;
+pub mod page;
 pub mod table;

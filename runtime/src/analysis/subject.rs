@@ -76,14 +76,20 @@ impl Subject {
     /// What it is called, with its first metric on the test rows: `gmp, test.rmse 0.496`; its title alone before it has ended.
     #[must_use]
     pub fn title_with_result(&self) -> String {
-        let text = std::fs::read_to_string(self.folder.file("result.json")).unwrap_or_default();
-        let result: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let result = self.result();
         let wanted = |name: &str| name.starts_with("test.") && name != "test.loss";
         let metric = result.as_object().and_then(|object| object.iter().find(|(name, _)| wanted(name)));
         match metric.and_then(|(name, value)| Some((name, value.as_f64()?))) {
             Some((name, value)) => format!("{}, {name} {value:.3}", self.title()),
             None => self.title(),
         }
+    }
+
+    /// `result.json`; null before the run has ended.
+    #[must_use]
+    pub fn result(&self) -> serde_json::Value {
+        let text = std::fs::read_to_string(self.folder.file("result.json")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// What a table calls it: its folder's name.

@@ -67,7 +67,7 @@ fn drawn<T>(result: Drawn<T>) -> Result<T, Failure> {
 }
 
 /// The paper's colours of its four methods (Figure 1 and 2); anything else takes the next of a list.
-fn colour(param: &str, place: usize) -> RGBColor {
+pub(super) fn colour(param: &str, place: usize) -> RGBColor {
     let known = [
         ("sp", RGBColor(214, 39, 40)),
         ("wn", RGBColor(44, 160, 44)),
@@ -111,7 +111,7 @@ fn csv(header: &str, rows: impl IntoIterator<Item = (String, Vec<f64>)>) -> Stri
 }
 
 /// The lowest and highest of some numbers with a margin; a little room around a single one.
-fn range(numbers: impl IntoIterator<Item = f64>, margin: f64) -> std::ops::Range<f64> {
+pub(super) fn range(numbers: impl IntoIterator<Item = f64>, margin: f64) -> std::ops::Range<f64> {
     let finite = numbers.into_iter().filter(|number| number.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
     match high - low {

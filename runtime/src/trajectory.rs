@@ -204,6 +204,13 @@ impl Trajectory {
         finite.then_some(Boundary { direction, offset })
     }
 
+    /// One number: `row` below `fan_in` is of the direction, `row` = `fan_in` the distance; NaN where there is none.
+    #[must_use]
+    pub fn number(&self, record: usize, row: usize, unit: usize) -> f64 {
+        let First { fan_in, units, .. } = self.first;
+        self.numbers.get((record * (fan_in + 1) + row) * units + unit).map_or(f64::NAN, |number| f64::from(*number))
+    }
+
     /// Every unit's boundary at a record.
     #[must_use]
     pub fn boundaries(&self, record: usize) -> Vec<Option<Boundary>> {

@@ -1,7 +1,7 @@
 //! How boundaries moved from record to record, and how they lie over the data.
 
 use crate::trajectory::Trajectory;
-use gmpc_compiler::boundary::{Boundary, turn};
+use gmpc_compiler::boundary::Boundary;
 use std::collections::BTreeSet;
 
 /// How far something moved between two records: over all units and records.
@@ -46,7 +46,6 @@ pub struct Stability {
 /// Follows every unit from record to record.
 #[must_use]
 pub fn stability(trajectory: &Trajectory) -> Stability {
-    let mut before = trajectory.boundaries(0);
     let mut found = Stability {
         records: trajectory.records(),
         location: Movement::default(),
@@ -57,14 +56,12 @@ pub fn stability(trajectory: &Trajectory) -> Stability {
     };
     let mut pairs = 0.0;
     for record in 1..trajectory.records() {
-        let after = trajectory.boundaries(record);
         let (mut moved, mut turned) = (0.0_f64, 0.0_f64);
-        for pair in before.iter().zip(&after) {
-            let (Some(a), Some(b)) = pair else {
+        for unit in 0..trajectory.first.units {
+            let Some((step, angle)) = step(trajectory, record, unit) else {
                 found.lost += 1;
                 continue;
             };
-            let (step, angle) = (distance(a, b), turn(&a.direction, &b.direction));
             (moved, turned) = (moved.max(step), turned.max(angle));
             found.location.mean += step;
             found.direction.mean += angle;
@@ -72,7 +69,6 @@ pub fn stability(trajectory: &Trajectory) -> Stability {
         }
         found.location_steps.push(moved);
         found.direction_steps.push(turned);
-        before = after;
     }
     for (movement, steps) in
         [(&mut found.location, &found.location_steps), (&mut found.direction, &found.direction_steps)]
@@ -83,10 +79,20 @@ pub fn stability(trajectory: &Trajectory) -> Stability {
     found
 }
 
-/// Between two locations.
-fn distance(a: &Boundary, b: &Boundary) -> f64 {
-    let moved = a.location().into_iter().zip(b.location()).map(|(a, b)| (a - b) * (a - b));
-    moved.sum::<f64>().sqrt()
+/// How far a unit's phi moved since the record before, and how far its direction turned; `None` where it had no boundary.
+fn step(trajectory: &Trajectory, record: usize, unit: usize) -> Option<(f64, f64)> {
+    let fan_in = trajectory.first.fan_in;
+    let at = |back: usize, row: usize| trajectory.number(record - back, row, unit);
+    let (before, after) = (at(1, fan_in), at(0, fan_in));
+    let (mut moved, mut apart, mut along) = (0.0, 0.0, 0.0);
+    for row in 0..fan_in {
+        let (a, b) = (at(1, row), at(0, row));
+        moved += (before * a - after * b) * (before * a - after * b);
+        apart += (a - b) * (a - b);
+        along += (a + b) * (a + b);
+    }
+    let (moved, turned): (f64, f64) = (moved.sqrt(), 2.0 * libm::atan2(apart.sqrt(), along.sqrt())); // as `turn` has it
+    (moved.is_finite() && turned.is_finite()).then_some((moved, turned))
 }
 
 /// On which sides of the boundaries rows lie; `rows` is `[rows, inputs]`. A unit without a boundary counts as dead.

@@ -13,8 +13,10 @@ use std::fmt::Write;
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");
 
-/// Moments of training that the slider shows, at most.
+/// Moments of training that the slider shows, at most; fewer of many units, so that the page stays small.
 const MOMENTS: usize = 80;
+/// Boundaries in all of these moments together, about.
+const BOUNDARIES: usize = 20_000;
 /// Rows drawn beneath boundaries, at most.
 const ROWS: usize = 400;
 
@@ -148,7 +150,8 @@ fn slider(first: &Subject, of: &[(&Subject, &Trajectory)], fan_in: usize) -> Val
         .enumerate()
         .map(|(place, (subject, trajectory))| {
             let colour = colour(&subject.about.param, place);
-            json!({ "name": subject.title(), "colour": css(colour), "records": moments(trajectory) })
+            let most = (BOUNDARIES / (of.len() * trajectory.first.units).max(1)).clamp(12, MOMENTS);
+            json!({ "name": subject.title(), "colour": css(colour), "records": moments(trajectory, most) })
         })
         .collect();
     let low: Vec<f64> = axes.iter().map(|axis| axis.start).collect();
@@ -157,9 +160,9 @@ fn slider(first: &Subject, of: &[(&Subject, &Trajectory)], fan_in: usize) -> Val
 }
 
 /// A few records, evenly spread, the last among them.
-fn moments(trajectory: &Trajectory) -> Vec<Value> {
+fn moments(trajectory: &Trajectory, most: usize) -> Vec<Value> {
     let last = trajectory.records().saturating_sub(1);
-    let count = MOMENTS.min(last + 1);
+    let count = most.min(last + 1);
     let moment = |k: usize| {
         let record = last * k / (count - 1).max(1);
         let units: Vec<Vec<f64>> = trajectory
@@ -188,9 +191,9 @@ fn sources(subjects: &[Subject]) -> String {
     for subject in subjects {
         let source = subject.folder.source().unwrap_or_default();
         let about = &subject.about;
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "<details><summary>{}: gmpc {}, {}, on {}</summary><pre>{}</pre></details>\n",
+            "<details><summary>{}: gmpc {}, {}, on {}</summary><pre>{}</pre></details>",
             escaped(&subject.title()),
             escaped(&about.gmpc),
             escaped(&about.file),

@@ -46,7 +46,9 @@ pub fn tell(subjects: &[Subject], output: &Output) {
         draw(&head, &rows, stdout_is_colourful())
     ));
     for subject in subjects {
-        if subject.trajectories.is_empty() {
+        if subject.first_layers().is_empty() {
+            output.note(format_args!("{}: no dense layer of ReLU units reads the input", subject.title()));
+        } else if subject.trajectories.is_empty() {
             let title = subject.title();
             output.note(format_args!(
                 "{title} recorded no boundaries: train with `--record boundaries` to see them move"

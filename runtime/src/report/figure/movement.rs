@@ -33,8 +33,11 @@ pub fn location(subjects: &[Subject]) -> Result<Option<Figure>, Failure> {
 /// # Errors
 /// The drawing failed.
 pub fn direction(subjects: &[Subject]) -> Result<Option<Figure>, Failure> {
-    let mut series = series(subjects, |found| &found.direction_steps);
-    series.retain(|series| series.points.iter().any(|(_, y)| *y > 0.0));
+    let plane = |subject: &&Subject| subject.trajectories.first().is_some_and(|t| t.first.fan_in > 1);
+    if !subjects.iter().any(|subject| plane(&subject)) {
+        return Ok(None);
+    }
+    let series = series(subjects, |found| &found.direction_steps);
     figure("figure-3i", "largest turn of a boundary from record to record, radians", &series)
 }
 

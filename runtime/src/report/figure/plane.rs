@@ -20,7 +20,12 @@ const DECISIONS: std::ops::Range<f64> = -4.5..4.5;
 /// Places of the decision's grid along each axis, as in the paper.
 const GRID: usize = 100;
 /// Points of a path at most.
-const POINTS: usize = 1500;
+const POINTS: usize = 300;
+/// Crosses along a path at most.
+const CROSSES: usize = 40;
+
+/// A unit's way: epochs or steps done, and its characteristic point.
+type Path = Vec<(u64, f64, f64)>;
 
 /// Figure 3a to h: where each unit's characteristic point went. `None` where no run recorded units of two inputs.
 ///
@@ -32,7 +37,7 @@ pub fn trajectories(subjects: &[Subject]) -> Result<Option<Figure>, Failure> {
     if runs.is_empty() {
         return Ok(None);
     }
-    let paths: Vec<(String, Vec<Vec<(u64, f64, f64)>>)> =
+    let paths: Vec<(String, Vec<Path>)> =
         runs.iter().map(|run| (run.title(), run.trajectories.first().map(paths).unwrap_or_default())).collect();
     let mut svg = String::new();
     drawn(panels(&mut svg, paths.len(), |place, area| draw_paths(area, &paths[place].0, &paths[place].1)))?;
@@ -47,7 +52,7 @@ pub fn trajectories(subjects: &[Subject]) -> Result<Option<Figure>, Failure> {
     Ok(Some(Figure { name: "figure-3a-h".into(), caption, svg, csv: csv("run,unit,time,phi1,phi2", lines) }))
 }
 
-fn paths(trajectory: &Trajectory) -> Vec<Vec<(u64, f64, f64)>> {
+fn paths(trajectory: &Trajectory) -> Vec<Path> {
     let step = trajectory.records().div_ceil(POINTS).max(1);
     let path = |unit: usize| {
         let records = (0..trajectory.records()).step_by(step);
@@ -78,7 +83,7 @@ fn panels(
     Ok(())
 }
 
-fn draw_paths(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, units: &[Vec<(u64, f64, f64)>]) -> Drawn {
+fn draw_paths(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, units: &[Path]) -> Drawn {
     let mut chart = ChartBuilder::on(area)
         .margin(10)
         .caption(title, ("sans-serif", 15))
@@ -87,9 +92,12 @@ fn draw_paths(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, units: &[V
         .build_cartesian_2d(PATHS, PATHS)?;
     chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("x1").y_desc("x2").draw()?;
     for (unit, path) in units.iter().enumerate() {
-        let inside = path.iter().filter(|(_, x, y)| PATHS.contains(x) && PATHS.contains(y));
         let colour = unit_colour(unit);
-        chart.draw_series(inside.map(|(_, x, y)| Cross::new((*x, *y), 2, colour.mix(0.6))))?;
+        let points = || path.iter().map(|(_, x, y)| (*x, *y));
+        chart.draw_series(LineSeries::new(points(), colour.stroke_width(1)))?;
+        let inside = |(x, y): &(f64, f64)| PATHS.contains(x) && PATHS.contains(y);
+        let crosses = points().step_by(path.len().div_ceil(CROSSES).max(1)).filter(inside);
+        chart.draw_series(crosses.map(|at| Cross::new(at, 2, colour.mix(0.7))))?;
         if let Some((_, x, y)) = path.last().filter(|(_, x, y)| PATHS.contains(x) && PATHS.contains(y)) {
             chart.draw_series([Circle::new((*x, *y), 5, colour.filled())])?;
         }

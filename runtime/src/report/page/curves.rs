@@ -24,7 +24,8 @@ pub(super) fn charts(subjects: &[Subject]) -> Vec<Value> {
         }
     }
     let mut names: Vec<&String> = histories.iter().flat_map(BTreeMap::keys).collect();
-    names.sort();
+    // What is looked at first comes first: metrics, then movement, then the learning rate.
+    names.sort_by_key(|name| (name.as_str() == "lr", name.as_str() == MOVEMENT, name.as_str()));
     names.dedup();
     let chart = |name: &&String| {
         let series = groups.iter().enumerate().filter_map(|(place, (_, members))| {
@@ -46,8 +47,8 @@ pub(super) fn charts(subjects: &[Subject]) -> Vec<Value> {
     names.iter().map(chart).collect()
 }
 
-/// What the chart of the boundaries' movement is called; it sorts behind the metrics.
-const MOVEMENT: &str = "~ largest movement of a boundary, max |Δφ| (log scale)";
+/// What the chart of the boundaries' movement is called.
+const MOVEMENT: &str = "largest movement of a boundary, max |Δφ| (log scale)";
 
 fn history(subject: &Subject) -> History {
     let text = std::fs::read_to_string(subject.folder.file("metrics.jsonl")).unwrap_or_default();

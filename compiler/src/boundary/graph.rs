@@ -159,9 +159,14 @@ fn weights(graph: &mut Graph, inside: Id, x: Id, fan_in: usize) -> (Id, Id) {
     (unit_matrix, pull(graph, &[(back, unit_matrix)], &[arriving], &none)[0])
 }
 
-/// u above lambda. The largest weight is divided out first, so that squares of tiny weights do not vanish.
+/// u above lambda. The largest weight is divided out first, so that squares of tiny weights do not vanish. A
+/// single weight is its own length, up to its sign.
 fn polar(graph: &mut Graph, weights: Id, b: Id) -> Id {
     let sizes = graph.unary(Op::Abs, weights);
+    if graph.shape(weights)[0] == 1 {
+        let (sign, offset) = (graph.div(weights, sizes), graph.div(b, sizes));
+        return graph.concat(&[sign, offset], 0);
+    }
     let largest = graph.max_over(sizes, &[0]);
     let scaled = graph.div(weights, largest);
     let squares = graph.mul(scaled, scaled);

@@ -74,9 +74,9 @@ impl Keeper {
         Ok(self)
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
+    fn flush(&mut self, goes_on: bool) -> Result<(), Failure> {
         if let Some(boundaries) = &mut self.boundaries {
-            boundaries.flush()?;
+            boundaries.flush(goes_on)?; // nothing is resumed after the end, so the disk may take its time then
         }
         let written = self.metrics.flush().and_then(|()| self.metrics.get_ref().sync_data());
         written.map_err(|error| Failure::io("write", &self.folder.file("metrics.jsonl"), &error))
@@ -100,7 +100,7 @@ impl Keep for Keeper {
     }
 
     fn save(&mut self, standing: Standing<'_>) -> Result<PathBuf, Failure> {
-        self.flush()?;
+        self.flush(standing.progress.ended.is_none())?;
         self.save_best(&standing)?;
         let mut tensors = standing.states.named(|_| true);
         if let Some(best) = standing.best {

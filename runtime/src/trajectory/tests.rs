@@ -21,7 +21,7 @@ fn records_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(folder.path(), &[first()], 0).unwrap();
     write(&mut writer, 0..3);
-    writer.flush().unwrap();
+    writer.flush(true).unwrap();
     let read = Trajectory::read(folder.path(), &first(), Every::Epochs(10)).unwrap();
     assert_eq!((read.records(), read.time(2)), (3, 20));
     let boundary = read.boundary(2, 1).unwrap();
@@ -35,14 +35,14 @@ fn a_resumed_file_is_that_of_a_run_that_was_never_stopped() {
     let (whole, resumed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut writer = Writer::open(whole.path(), &[first()], 0).unwrap();
     write(&mut writer, 0..7);
-    writer.flush().unwrap();
+    writer.flush(true).unwrap();
     let mut writer = Writer::open(resumed.path(), &[first()], 0).unwrap();
     write(&mut writer, 0..5);
-    writer.flush().unwrap();
+    writer.flush(true).unwrap();
     // The checkpoint is from after three records; two more were written before the run was killed.
     let mut writer = Writer::open(resumed.path(), &[first()], 3).unwrap();
     write(&mut writer, 3..7);
-    writer.flush().unwrap();
+    writer.flush(true).unwrap();
     let bytes = |folder: &Path| std::fs::read(folder.join("boundaries/hidden.npy")).unwrap();
     assert_eq!(bytes(whole.path()), bytes(resumed.path()));
 }
@@ -60,7 +60,7 @@ fn lost_records_and_foreign_files_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(folder.path(), &[first()], 0).unwrap();
     write(&mut writer, 0..2);
-    writer.flush().unwrap();
+    writer.flush(true).unwrap();
     let error = Writer::open(folder.path(), &[first()], 3).unwrap_err();
     assert!(error.to_string().contains("has lost records"), "{error}");
     let other = First { units: 4, ..first() };

@@ -3,7 +3,9 @@
 mod analysis;
 mod cli;
 mod convert;
+mod cuda;
 mod determinism;
+mod emulator;
 mod errors;
 mod examples;
 mod exit_codes;

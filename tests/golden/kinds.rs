@@ -41,7 +41,7 @@ struct Wrong {
 ///
 /// # Errors
 /// Which tensors are off, and by how much.
-pub fn check(case: &Case, make: Make, Judge { tighter, far }: Judge) -> Result<Worst, String> {
+pub fn check(case: &Case, make: Make<'_>, Judge { tighter, far }: Judge) -> Result<Worst, String> {
     let worst = Worst { ratio: 0.0, tensor: "none".to_string(), noisy: vec![] };
     let mut checks = Checks { tighter, worst, wrong: vec![] };
     let done = match case.text("kind") {
@@ -111,7 +111,7 @@ fn tolerance(case: &Case, key: &str, default: f64) -> f64 {
     case.meta["tolerance"][key].as_f64().unwrap_or(default)
 }
 
-fn single_step(case: &Case, make: Make, checks: &mut Checks) -> Result<(), String> {
+fn single_step(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), String> {
     let mut machine = make(case.text("source"))?;
     machine.set(&case.states());
     let (x, target) = (case.tensor("input"), case.tensor("target"));
@@ -143,7 +143,7 @@ fn loss(outputs: Tensors, rows: usize) -> Option<Tensor> {
     Some(Tensor::full(&[], sum.data[0] / rows as f64))
 }
 
-fn multi_step(case: &Case, make: Make, checks: &mut Checks) -> Result<(), String> {
+fn multi_step(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), String> {
     let mut machine = make(case.text("source"))?;
     machine.set(&case.states());
     let (x, target) = (case.tensor("input"), case.tensor("target"));
@@ -179,7 +179,7 @@ fn after_steps(case: &Case, machine: &mut dyn Machine, steps: usize, tolerance: 
 /// Any network: only its machine's way to compute a graph is used.
 const SMALLEST: &str = "model golden(input: [1]) { input -> linear(1) }";
 
-fn unit_vector(case: &Case, make: Make, checks: &mut Checks) -> Result<(), String> {
+fn unit_vector(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), String> {
     let machine = make(SMALLEST)?;
     let (theta, cotangent) = (transposed(case.tensor("theta")), transposed(case.tensor("cotangent")));
     let mut graph = Graph::default();
@@ -204,7 +204,7 @@ fn transposed(a: &Tensor) -> Tensor {
     Tensor { shape: vec![columns, rows], data }
 }
 
-fn conversion(case: &Case, make: Make, checks: &mut Checks) -> Result<(), String> {
+fn conversion(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), String> {
     let w = case.tensor("w");
     let source = |param: &str| {
         let (units, fan_in) = (w.shape[0], w.shape[1]);

@@ -80,8 +80,11 @@ impl Draft {
     /// A kernel of its own.
     pub(super) fn kernel(&self, name: &str, signature: &[String]) -> String {
         let (Draft { threads, body, .. }, signature) = (self, list(signature));
-        let head = format!("extern \"C\" __global__ void __launch_bounds__({threads})");
-        format!("{head}\n{name}({signature})\n{{\n    const unsigned block = blockIdx.x;\n{body}}}\n")
+        // Left to itself, the assembler makes room for eight blocks of these on a processor, and spills.
+        let blocks = if self.kind == "max_pool_grad" { ", 4" } else { "" };
+        let head = format!("extern \"C\" __global__ void __launch_bounds__({threads}{blocks})");
+        let block = if body.contains("block") { "    const unsigned block = blockIdx.x;\n" } else { "" };
+        format!("{head}\n{name}({signature})\n{{\n{block}{body}}}\n")
     }
 
     /// A part of a kernel that does several things at once.

@@ -1,0 +1,16 @@
+//! The CUDA backend without a GPU.
+//!
+//! ```text
+//! syntax      every emitted kernel is C++ without a warning                              g++
+//! toolchain   every emitted kernel is machine code without a spill, as a table           NVRTC, nvdisasm
+//! numerics    kernels against the evaluator in f64, in several orders, of odd sizes      the emulator
+//! sanitized   the same with the sanitizers for addresses and for races
+//! training    the golden cases                                                           the emulator as a device
+//! ```
+
+pub mod device;
+mod emitted;
+mod graphs;
+mod numerics;
+mod text;
+mod toolchain;

@@ -1,0 +1,161 @@
+//! Every kernel of every example under each parameterization: C++ without a warning, machine code without a spill.
+//!
+//! Kernels that differ in names only are compiled once, and each for all that is asked of it here. For sm_80 those are left out
+//! that only the two deepest networks have: they are more of the same, and a minute.
+
+use super::text::{Kernel, cut};
+use super::toolchain::{Compiled, tools};
+use crate::emulator::build::{Unit, check_syntax, compiler};
+use crate::support::{gmpc, root};
+use gmpc_compiler::backend::cuda::OPTIONS;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
+
+const PARAMETERIZATIONS: [&str; 6] = ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"];
+/// The processors of an A100 and of an H100.
+const PROCESSORS: [&str; 2] = ["sm_80", "sm_90"];
+
+/// The training step of an example.
+struct Step {
+    /// `first, gmp + mn`
+    name: String,
+    kernels: Vec<Kernel>,
+}
+
+/// Every step, and every kernel of theirs in one text.
+struct Emitted {
+    steps: Vec<Step>,
+    units: Vec<Unit>,
+    /// For each neutral text the number of the unit that has the kernel, and its name there.
+    places: HashMap<String, (usize, String)>,
+}
+
+fn examples() -> Vec<String> {
+    let entries = std::fs::read_dir(root().join("examples")).expect("the examples").flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter_map(|n| n.strip_suffix(".gmpnet").map(str::to_string)).collect();
+    names.sort();
+    names
+}
+
+fn emitted() -> &'static Emitted {
+    static EMITTED: OnceLock<Emitted> = OnceLock::new();
+    EMITTED.get_or_init(|| {
+        let mut emitted = Emitted { steps: vec![], units: vec![], places: HashMap::new() };
+        for example in examples() {
+            for param in PARAMETERIZATIONS {
+                let file = format!("examples/{example}.gmpnet");
+                let ran = gmpc(&["emit", &file, "--stage", "cuda", "--param", param]).expect(0);
+                emitted.add(format!("{example}, {param}"), &ran.stdout);
+            }
+        }
+        emitted
+    })
+}
+
+impl Emitted {
+    /// Adds a step, and a unit with the kernels that no other has.
+    fn add(&mut self, name: String, source: &str) {
+        let (mut text, kernels) = cut(source);
+        let mut unit = Unit { name: name.replace([',', ' ', '+'], "_"), text: String::new(), kernels: vec![] };
+        for kernel in &kernels {
+            if !self.places.contains_key(&kernel.neutral) {
+                self.places.insert(kernel.neutral.clone(), (self.units.len(), kernel.name.clone()));
+                text.push_str(&kernel.text);
+                unit.kernels.push(kernel.name.clone());
+            }
+        }
+        assert!(!kernels.is_empty(), "{name} has kernels");
+        self.steps.push(Step { name, kernels });
+        if !unit.kernels.is_empty() {
+            self.units.push(Unit { text, ..unit });
+        }
+    }
+}
+
+/// The machine code of units, by their number.
+type Code = BTreeMap<usize, Compiled>;
+
+/// For each processor, or what the compiler says.
+fn compiled() -> Option<&'static [Code; 2]> {
+    static COMPILED: OnceLock<[Code; 2]> = OnceLock::new();
+    let tools = tools()?;
+    Some(COMPILED.get_or_init(|| {
+        let deep = |unit: &Unit| unit.name.starts_with("resnet34") || unit.name.starts_with("resnet50");
+        let all = || emitted().units.iter().enumerate();
+        let shares = PROCESSORS.map(|processor| {
+            let (numbers, units): (Vec<usize>, Vec<Unit>) =
+                all().filter(|(_, unit)| processor == "sm_90" || !deep(unit)).map(|(i, u)| (i, u.clone())).unzip();
+            (processor, numbers, units)
+        });
+        std::thread::scope(|scope| {
+            let work = shares.map(|(processor, numbers, units)| {
+                scope.spawn(move || {
+                    let compiled = tools.compile(&units, processor, &OPTIONS).unwrap_or_else(|text| panic!("{text}"));
+                    numbers.into_iter().zip(compiled).collect()
+                })
+            });
+            work.map(|thread| thread.join().expect("every text is machine code"))
+        })
+    }))
+}
+
+#[test]
+fn every_emitted_kernel_is_a_function_of_plain_cpp_without_a_warning() {
+    if compiler().is_some() {
+        check_syntax(&emitted().units).unwrap_or_else(|text| panic!("{text}"));
+    }
+}
+
+#[test]
+fn every_emitted_kernel_fits_into_registers() {
+    let Some(compiled) = compiled() else { return };
+    let mut wrong = Vec::new();
+    for (processor, units) in PROCESSORS.iter().zip(compiled) {
+        for (index, unit) in units {
+            let text = &emitted().units[*index];
+            let resources = unit.resources();
+            assert_eq!(resources.len(), text.kernels.len(), "the report on {} is read: {}", unit.name, unit.log);
+            let bad = resources.iter().filter(|r| r.spills > 0 || r.stack > 0 || r.registers == 0);
+            wrong.extend(bad.map(|r| format!("{processor} {}: {r:?}", unit.name)));
+        }
+    }
+    assert!(wrong.is_empty(), "kernels that spill, or keep numbers in memory:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn machine_code_moves_16_bytes_at_once_and_keeps_nothing_in_local_memory() {
+    let Some(compiled) = compiled() else { return };
+    let tools = tools().expect("something was compiled");
+    let mut wrong = Vec::new();
+    for (processor, units) in PROCESSORS.iter().zip(compiled) {
+        for (index, unit) in units {
+            let kernels = cut(&emitted().units[*index].text).1;
+            let code = tools.disassemble(unit).unwrap_or_else(|text| panic!("{text}"));
+            let code: HashMap<&str, &str> = code.iter().map(|(name, code)| (name.as_str(), code.as_str())).collect();
+            for kernel in kernels {
+                let complaints =
+                    code.get(kernel.name.as_str()).map_or(vec!["there is no code"], |code| lint(&kernel, code));
+                wrong.extend(complaints.iter().map(|c| format!("{processor} {} {}: {c}", unit.name, kernel.name)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with a kernel's instructions.
+fn lint(kernel: &Kernel, code: &str) -> Vec<&'static str> {
+    let instruction = |name: &str| code.lines().any(|line| line.split_whitespace().any(|word| word.starts_with(name)));
+    let vector = |name: &str| code.lines().any(|line| line.contains(name) && line.contains(".128"));
+    let mut wrong = Vec::new();
+    if instruction("LDL") || instruction("STL") {
+        wrong.push("local memory is used");
+    }
+    if kernel.neutral.contains("load(") && !vector("LDG") {
+        wrong.push("it loads 16 bytes at once in the text only");
+    }
+    if kernel.neutral.contains("store(") && !vector("STG") {
+        wrong.push("it stores 16 bytes at once in the text only");
+    }
+    wrong
+}

@@ -1,0 +1,222 @@
+//! Graphs that between them need every kind of kernel, in sizes that fit nothing: one block and many, rows and columns shorter
+//! and longer than a warp and a block, ends that are no multiple of 16 bytes.
+
+use gmpc_compiler::graph::{Graph, Id, Op, Role, State};
+use gmpc_compiler::window::Window;
+
+#[path = "../../runtime/src/device/cpu/tests/random_graph.rs"]
+mod random_graph;
+
+/// A graph to be computed, and how exactly single precision can.
+pub struct Case {
+    /// For messages.
+    pub name: String,
+    /// What is computed.
+    pub graph: Graph,
+    /// In f32, relative to the largest number of an output.
+    pub tolerance: f64,
+    /// Inputs are angles near pi/2, as those of long directions are.
+    pub angles: bool,
+}
+
+pub(super) fn state(name: &str, shape: &[usize]) -> State {
+    let shape = shape.to_vec();
+    State { name: name.into(), role: Role::Parameter, file_shape: shape.clone(), shape, transposed: false }
+}
+
+/// All of them. `small`: without the sizes for which a sanitizer takes long.
+pub fn cases(small: bool) -> Vec<Case> {
+    let case = |name: String, graph, tolerance| Case { name, graph, tolerance, angles: false };
+    let mut cases = Vec::new();
+    for columns in [1, 3, 4, 17, 100, 1000] {
+        cases.push(case(format!("elementwise, 3 x {columns}"), elementwise(columns), 2e-5));
+    }
+    for axes in [vec![0], vec![1], vec![2], vec![0, 1], vec![1, 2], vec![0, 2], vec![0, 1, 2]] {
+        for shape in [[5, 7, 22], [1, 33, 4], [3, 130, 3]] {
+            cases.push(case(format!("reductions of {shape:?} over {axes:?}"), reductions(&shape, &axes), 2e-5));
+        }
+    }
+    for (shape, axis) in
+        [([300, 65], 0), ([300, 65], 1), ([2, 3000], 1), ([2500, 9], 1), ([700, 256], 0), ([4096, 3], 0)]
+    {
+        if !small || shape[0] * shape[1] < 30_000 {
+            cases.push(case(format!("reductions of {shape:?} over {axis}"), reductions(&shape, &[axis]), 2e-5));
+        }
+    }
+    for (angles, units) in [(1, 1), (2, 5), (12, 100), (40, 3), (150, 33)] {
+        cases.push(case(format!("{units} units of {angles} angles"), directions(angles, units), 2e-5));
+    }
+    if !small {
+        let graph = directions(4607, 5);
+        cases.push(Case { name: "4607 angles".to_string(), graph, tolerance: 1e-5, angles: true });
+    }
+    for (index, window) in windows().into_iter().enumerate() {
+        cases.push(case(format!("images, window {index}"), images(window, 5), 2e-5));
+        cases.push(case(format!("images of 4 channels, window {index}"), images(window, 4), 2e-5));
+    }
+    cases.push(case("products".to_string(), products(), 2e-5));
+    cases.push(case("random numbers".to_string(), uniform(), 0.0));
+    cases.push(case("states".to_string(), states(), 2e-5));
+    cases.push(case("movement".to_string(), movement(), 2e-5));
+    for seed in 0..if small { 10 } else { 60 } {
+        let graph = random_graph::random_graph(seed, 1 + seed as usize % 40);
+        cases.push(case(format!("random graph {seed}"), graph, 5e-3));
+    }
+    cases
+}
+
+fn elementwise(columns: usize) -> Graph {
+    let mut g = Graph::default();
+    let (x, y) = (g.input("x", vec![3, columns]), g.input("y", vec![3, columns]));
+    let (shift, positive) = (g.constant(0.5), g.unary(Op::Abs, x));
+    let positive = g.add(positive, shift);
+    for op in [Op::Neg, Op::Abs, Op::Exp, Op::Sin, Op::Cos, Op::Tanh, Op::Erf] {
+        let value = g.unary(op.clone(), x);
+        g.output(op.name(), value);
+    }
+    for op in [Op::Log, Op::Sqrt] {
+        let value = g.unary(op.clone(), positive);
+        g.output(op.name(), value);
+    }
+    for op in [Op::Add, Op::Sub, Op::Mul, Op::Max, Op::Min, Op::Less, Op::LessEqual, Op::Equal] {
+        let value = g.binary(op.clone(), x, y);
+        g.output(op.name(), value);
+    }
+    let quotient = g.div(y, positive);
+    g.output("div", quotient);
+    let power = g.binary(Op::Pow, positive, y);
+    g.output("pow", power);
+    let less = g.binary(Op::Less, x, y);
+    let chosen = g.select(less, x, positive);
+    g.output("select", chosen);
+    g
+}
+
+/// A sum, a largest number, and what softmax does with both.
+fn reductions(shape: &[usize], axes: &[usize]) -> Graph {
+    let mut g = Graph::default();
+    let x = g.input("x", shape.to_vec());
+    let square = g.mul(x, x);
+    let sum = g.sum(square, axes);
+    g.output("sum", sum);
+    let most = g.max_over(x, axes);
+    let shifted = g.sub(x, most);
+    let powers = g.unary(Op::Exp, shifted);
+    let total = g.sum(powers, axes);
+    let share = g.div(powers, total);
+    g.output("share", share);
+    g
+}
+
+/// Unit vectors and their gradient.
+fn directions(angles: usize, units: usize) -> Graph {
+    let mut g = Graph::default();
+    let theta = g.input("theta", vec![angles, units]);
+    let arriving = g.input("g", vec![angles + 1, units]);
+    let u = g.spherical(theta);
+    let gradient = g.push(Op::SphericalGrad, vec![theta, arriving], vec![angles, units]);
+    g.output("u", u);
+    g.output("gradient", gradient);
+    g
+}
+
+fn windows() -> Vec<(Window, [usize; 2])> {
+    let window = |kernel, stride, before| Window { kernel, stride, before };
+    vec![
+        (window([3, 3], [1, 1], [1, 1]), [7, 6]),
+        (window([2, 2], [2, 2], [0, 0]), [3, 3]),
+        (window([3, 2], [2, 1], [1, 0]), [4, 5]),
+        (window([1, 1], [1, 1], [0, 0]), [7, 6]),
+        (window([5, 5], [3, 3], [2, 2]), [3, 2]),
+    ]
+}
+
+/// Convolution and pooling of two images of 7 x 6 pixels, and their gradients.
+fn images((window, [height, width]): (Window, [usize; 2]), channels: usize) -> Graph {
+    let (units, shape) = (6, vec![2, 7, 6, channels]);
+    let mut g = Graph::default();
+    let x = g.input("x", shape.clone());
+    let w = g.input("w", vec![channels * window.area(), units]);
+    let dy = g.input("dy", vec![2, height, width, units]);
+    let y = g.convolve(x, w, window, [height, width]);
+    g.output("y", y);
+    let gradient = g.push(Op::ConvolveInput(window), vec![dy, w], shape.clone());
+    g.output("dx", gradient);
+    let gradient = g.push(Op::ConvolveWeight(window), vec![x, dy], vec![channels * window.area(), units]);
+    g.output("dw", gradient);
+    let small = vec![2, height, width, channels];
+    let (factor, arriving) = (g.input("factor of channels", vec![1, 1, 1, channels]), g.input("dp", small.clone()));
+    for (name, operands) in [("max", vec![x]), ("scaled max", vec![x, factor])] {
+        let largest = g.push(Op::MaxPool(window), operands.clone(), small.clone());
+        g.output(name, largest);
+        let mut with: Vec<Id> = operands.clone();
+        with.insert(1, arriving);
+        let gradient = g.push(Op::MaxPoolGrad(window), with, shape.clone());
+        g.output(format!("gradient of {name}"), gradient);
+    }
+    let sum = g.push(Op::SumPool(window), vec![x], small);
+    g.output("sum", sum);
+    let gradient = g.push(Op::SumPoolGrad(window), vec![arriving], shape);
+    g.output("gradient of sum", gradient);
+    g
+}
+
+fn products() -> Graph {
+    let mut g = Graph::default();
+    let (x, w, b) = (g.input("x", vec![13, 7]), g.input("w", vec![7, 11]), g.input("b", vec![1, 11]));
+    let y = g.matmul(x, w, false, false);
+    let y = g.add(y, b);
+    let zero = g.constant(0.0);
+    let y = g.binary(Op::Max, y, zero);
+    g.output("y", y);
+    let back = g.matmul(y, w, false, true);
+    g.output("back", back);
+    let weight = g.matmul(x, y, true, false);
+    g.output("weight", weight);
+    g
+}
+
+fn uniform() -> Graph {
+    let mut g = Graph::default();
+    for (stream, shape) in [(3, vec![5, 7]), (9, vec![8]), (1, vec![1]), (2, vec![2050])] {
+        let drawn = g.push(Op::Uniform { stream }, vec![], shape);
+        g.output(format!("stream {stream}"), drawn);
+    }
+    g
+}
+
+/// Two states change places, a third becomes a transpose of what the first was, a sum sees old values only.
+fn states() -> Graph {
+    let mut g = Graph::default();
+    let (a, old_a) = g.state(state("a", &[6, 5]));
+    let (b, old_b) = g.state(state("b", &[6, 5]));
+    let (c, old_c) = g.state(state("c", &[5, 6]));
+    let turned = g.transpose(old_a, &[1, 0]);
+    let sum = g.sum(old_a, &[0, 1]);
+    let scaled = g.mul(old_b, sum);
+    g.write(a, scaled);
+    g.write(b, old_a);
+    g.write(c, turned);
+    let after = g.sum(old_c, &[0]);
+    g.output("columns of c", after);
+    g
+}
+
+fn movement() -> Graph {
+    let mut g = Graph::default();
+    let x = g.input("x", vec![6, 70, 4]);
+    let turned = g.transpose(x, &[2, 0, 1]);
+    g.output("turned", turned);
+    let part = g.slice(x, 1, 3, 33);
+    g.output("part", part);
+    let padded = g.pad(part, 2, 1, 7);
+    g.output("padded", padded);
+    let joined = g.concat(&[x, part], 1);
+    g.output("joined", joined);
+    let flat = g.reshape(turned, &[24, 70]);
+    let index = g.push(Op::Iota(1), vec![], vec![24, 70]);
+    let weighted = g.mul(flat, index);
+    let sum = g.sum(weighted, &[1]);
+    g.output("weighted", sum);
+    g
+}

@@ -1,0 +1,174 @@
+//! Kernels on the emulator against the evaluator, which computes the same graph in f64 as a student would write it; and the
+//! same bits in whatever order threads and blocks run, whatever memory holds that nothing was stored to.
+
+use super::device::{Emulated, Gatherer, Library};
+use super::graphs::{Case, cases};
+use crate::emulator::build::{Build, compiler};
+use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::graph::{Graph, Output, Random, Tensor, evaluate, verify};
+use gmpc_compiler::program::{Goal, Program, StateLayout};
+use gmpc_compiler::{backend::cuda, lower, lower_cuda};
+use gmpc_runtime::device::{Device, States};
+use std::sync::Arc;
+
+const RANDOM: Random = Random { seed: 0x1234_5678_9ABC_DEF0, step: 0x1_0000_0007 };
+
+/// Numbers without a pattern, in [-2, 2), exact in f32.
+fn numbers(shape: &[usize], seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from((state >> 40) as u32 >> 10) / 4096.0 - 2.0
+    };
+    Tensor { shape: shape.to_vec(), data: (0..shape.iter().product()).map(|_| next()).collect() }
+}
+
+/// Angles near pi/2, the nearer the more are left, in place of numbers.
+fn to_angles(tensor: &mut Tensor) {
+    let (count, units) = (tensor.shape[0], tensor.shape[1]);
+    for (index, t) in tensor.data.iter_mut().enumerate() {
+        let left = (count - index / units) as f64;
+        *t = f64::from((std::f64::consts::FRAC_PI_2 + *t / left.sqrt() * 0.8) as f32);
+    }
+}
+
+/// Inputs and states of a case.
+fn data(case: &Case) -> (Vec<Tensor>, Vec<Tensor>) {
+    let graph = &case.graph;
+    let mut inputs: Vec<Tensor> = graph.inputs.iter().zip(1..).map(|(i, n)| numbers(&i.shape, n)).collect();
+    if case.angles {
+        to_angles(&mut inputs[0]);
+    }
+    (inputs, graph.states.iter().zip(32..).map(|(s, n)| numbers(&s.shape, n)).collect())
+}
+
+fn program(graph: &Graph, precision: Precision) -> Arc<Program> {
+    Arc::new(lower(Goal::Gradients, precision, 1, graph, vec![]))
+}
+
+/// Every output, and new values of written states, in the order of `graph.outputs`.
+fn run(case: &Case, precision: Precision, device: &dyn Device) -> Result<Vec<Vec<f64>>, String> {
+    let (inputs, values) = data(case);
+    let program = program(&case.graph, precision);
+    let mut executable = device.load(&program).map_err(|e| e.message)?;
+    for (index, input) in program.graph.inputs.iter().enumerate() {
+        let given = case.graph.inputs.iter().position(|i| i.name == input.name).ok_or("an input of its own")?;
+        super::device::fill(executable.input(index), &inputs[given].data);
+    }
+    let layout = Arc::new(StateLayout::new(&program.graph.states));
+    let mut states = States::zeros(&layout, precision);
+    values.iter().enumerate().try_for_each(|(index, value)| states.set_tensor(index, value))?;
+    executable.run(&mut states, RANDOM).map_err(|e| e.message)?;
+    let mut named = 0;
+    let value = |output: &Output| match output {
+        Output::Value { .. } => {
+            named += 1;
+            executable.output(named - 1).to_f64()
+        }
+        Output::Write { state, .. } => states.tensor(*state).data,
+    };
+    Ok(case.graph.outputs.iter().map(value).collect())
+}
+
+/// Relative to the largest number of the output; for angles to the output's norm.
+fn compare(case: &Case, got: &[Vec<f64>], wanted: &[Tensor], tolerance: f64) -> Result<(), String> {
+    for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+        let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+        let far = norm(&mut got.iter().zip(&wanted.data).map(|(g, w)| g - w));
+        if case.angles && far > tolerance * norm(&mut wanted.data.iter().copied()) {
+            return Err(format!("output {output} is off by {far:e}"));
+        }
+        let scale = wanted.data.iter().fold(1e-3_f64, |scale, x| scale.max(x.abs()));
+        for (index, (g, w)) in got.iter().zip(&wanted.data).enumerate().filter(|_| !case.angles) {
+            if (g - w).abs() > tolerance * scale || g.is_nan() != w.is_nan() {
+                return Err(format!("output {output} [{index}]: {g:e}, not {w:e}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compiles all cases in some precisions.
+fn library(cases: &[Case], precisions: &[Precision], build: Build) -> Arc<Library> {
+    let gatherer = Gatherer::default();
+    for case in cases {
+        verify(&case.graph).expect("a well-formed graph");
+        for precision in precisions {
+            gatherer.load(&program(&case.graph, *precision)).expect("gathering cannot fail");
+        }
+    }
+    Arc::new(gatherer.build(build).unwrap_or_else(|text| panic!("{text}")))
+}
+
+/// Fails with every case for which `check` does.
+fn all(cases: &[Case], check: impl Fn(&Case) -> Result<(), String>) {
+    let wrong = |case: &Case| check(case).err().map(|text| format!("{}: {text}", case.name));
+    let wrong: Vec<String> = cases.iter().filter_map(wrong).collect();
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn oracle(case: &Case) -> Vec<Tensor> {
+    let (inputs, states) = data(case);
+    evaluate(&case.graph, &inputs, &states, RANDOM)
+}
+
+#[test]
+fn kernels_agree_with_the_evaluator_in_both_precisions_and_any_order() {
+    if compiler().is_none() {
+        return;
+    }
+    let cases = cases(false);
+    let library = library(&cases, &[Precision::F32, Precision::F64], Build::Plain);
+    let emulated = |seed| Emulated { library: Arc::clone(&library), seed };
+    all(&cases, |case| {
+        let wanted = oracle(case);
+        compare(case, &run(case, Precision::F64, &emulated(2))?, &wanted, 1e-9)?;
+        let first = run(case, Precision::F32, &emulated(0))?;
+        compare(case, &first, &wanted, case.tolerance)?;
+        let bits = |values: &[Vec<f64>]| values.iter().flatten().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for seed in 1..5 {
+            if bits(&run(case, Precision::F32, &emulated(seed))?) != bits(&first) {
+                return Err(format!("seed {seed} gives other bits than seed 0"));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn kernels_run_under_the_sanitizers() {
+    if compiler().is_none() {
+        return;
+    }
+    let cases = cases(true);
+    for build in [Build::Address, Build::Thread] {
+        let library = library(&cases, &[Precision::F32], build);
+        all(&cases, |case| {
+            let emulated = Emulated { library: Arc::clone(&library), seed: 2 };
+            compare(case, &run(case, Precision::F32, &emulated)?, &oracle(case), case.tolerance)
+        });
+    }
+}
+
+#[test]
+fn the_cases_need_every_kind_of_kernel_in_one_block_and_in_many() {
+    let mut one = std::collections::BTreeSet::new();
+    let mut many = std::collections::BTreeSet::new();
+    for case in cases(false) {
+        for launch in lower_cuda(&program(&case.graph, Precision::F32), None).launches {
+            if let cuda::Work::Kernel(kernel) = launch.work {
+                let kind = kernel.name.split('_').next().unwrap_or_default().to_string();
+                if kernel.grid[0] == 1 {
+                    one.insert(kind)
+                } else {
+                    many.insert(kind)
+                };
+            }
+        }
+    }
+    let both: Vec<&String> = one.intersection(&many).collect();
+    println!("in one block and in many: {both:?}");
+    for kind in ["map", "rows", "columns", "spherical", "uniform"] {
+        assert!(both.iter().any(|known| *known == kind), "{kind} is missing: {one:?}, {many:?}");
+    }
+}

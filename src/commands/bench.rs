@@ -2,8 +2,8 @@
 
 use crate::args::BenchArgs;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, number, thousands};
-use crate::output::{Output, stdout_is_colourful};
 use crate::project::{device, request, tell};
 use gmpc_runtime::bench::{Bench, Kernel, bench};
 
@@ -26,7 +26,7 @@ fn text(bench: &Bench) -> String {
     let kernels = if rows.is_empty() {
         String::new()
     } else {
-        format!("\n\n{}", draw(&["kernel, alone", "us", "GFLOP/s", "of peak"], &rows, stdout_is_colourful()))
+        format!("\n\n{}", draw(&["kernel, alone", "us", "GFLOP/s", "of peak"], &rows))
     };
     format!(
         "{what}, param {}, {} rows, {}, {}, {}\n\n\

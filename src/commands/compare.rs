@@ -5,7 +5,7 @@ use crate::failure::{Failure, Kind};
 use crate::interrupt;
 use crate::output::progress::Progress;
 use crate::output::table::number;
-use crate::output::{Output, comparison, stdout_is_colourful, to_stdout};
+use crate::output::{Output, comparison, to_stdout};
 use crate::project::{device_with, key_value, overrides, request_for, tell, threads};
 use gmpc_runtime::compare::{Axes, Comparison, Step, compare, split_list};
 use gmpc_runtime::report::table::{csv, json_lines, latex};
@@ -59,8 +59,8 @@ fn print(comparison: &Comparison, format: Format, output: &Output) {
     match format {
         Format::Csv => to_stdout(&csv(comparison).trim_end()),
         Format::Latex => to_stdout(&latex(comparison).trim_end()),
-        Format::Json => output.note(comparison::table(comparison, false)),
-        Format::Table => output.say(comparison::table(comparison, stdout_is_colourful())),
+        Format::Json => output.note(comparison::table(comparison)),
+        Format::Table => output.say(comparison::table(comparison)),
     }
     if comparison.metric.starts_with("test.") && comparison.chosen_by.starts_with("test.") {
         output.warn("epochs were chosen on the test rows (`select = test`): these figures are better than on new data");

@@ -2,8 +2,8 @@
 
 use crate::args::GradcheckArgs;
 use crate::failure::{Failure, Kind};
+use crate::output::Output;
 use crate::output::table::{Field, draw};
-use crate::output::{Output, stdout_is_colourful};
 use crate::project::{device, network};
 use gmpc_compiler::gradcheck::Report;
 use gmpc_runtime::gradcheck::gradcheck;
@@ -48,5 +48,5 @@ fn tell(report: &Report, output: &Output) {
         ]
     };
     let rows: Vec<_> = report.tensors.iter().map(row).collect();
-    output.say(draw(&["gradient of", "checked", "at kinks", "error / tolerance", ""], &rows, stdout_is_colourful()));
+    output.say(draw(&["gradient of", "checked", "at kinks", "error / tolerance", ""], &rows));
 }

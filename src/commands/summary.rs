@@ -2,8 +2,8 @@
 
 use crate::args::SummaryArgs;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, thousands};
-use crate::output::{Output, stdout_is_colourful};
 use crate::project::{batch, network, step_goal};
 use gmpc_compiler::backend::cuda::{Counts, one_by_one};
 use gmpc_compiler::cost::flops;
@@ -211,7 +211,7 @@ impl Summary {
             experiment.param,
             experiment.precision,
             self.batch,
-            draw(&head, &rows, stdout_is_colourful()),
+            draw(&head, &rows),
             totals.join("\n"),
         )
     }

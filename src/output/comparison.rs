@@ -6,17 +6,17 @@ use gmpc_runtime::report::table::rounded;
 
 /// One column a parameterization, one row a combination of the other axes; without other axes the other way round. The
 /// best is bold, with a star where bold cannot be seen.
-pub fn table(comparison: &Comparison, colour: bool) -> String {
-    let text = if comparison.over.is_empty() { narrow(comparison, colour) } else { wide(comparison, colour) };
+pub fn table(comparison: &Comparison) -> String {
+    let text = if comparison.over.is_empty() { narrow(comparison) } else { wide(comparison) };
     format!("{}, mean ± standard error of {} runs\n\n{text}", comparison.metric, runs(comparison))
 }
 
-fn narrow(comparison: &Comparison, colour: bool) -> String {
+fn narrow(comparison: &Comparison) -> String {
     let rows: Vec<_> = comparison.cells.iter().map(|cell| vec![Field::text(&cell.param), field(cell)]).collect();
-    draw(&["param", &comparison.metric], &rows, colour)
+    draw(&["param", &comparison.metric], &rows)
 }
 
-fn wide(comparison: &Comparison, colour: bool) -> String {
+fn wide(comparison: &Comparison) -> String {
     let keys = comparison.over.iter().map(|(key, _)| key.as_str());
     let head: Vec<&str> = keys.chain(comparison.params.iter().map(String::as_str)).collect();
     let row = |cells: &[Cell]| {
@@ -24,7 +24,7 @@ fn wide(comparison: &Comparison, colour: bool) -> String {
         over.iter().map(|(_, value)| Field::text(value)).chain(cells.iter().map(field)).collect::<Vec<_>>()
     };
     let rows: Vec<_> = comparison.cells.chunks(comparison.params.len().max(1)).map(row).collect();
-    draw(&head, &rows, colour)
+    draw(&head, &rows)
 }
 
 fn field(cell: &Cell) -> Field {
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn parameterizations_stand_below_each_other_without_other_axes() {
         let cells = vec![cell("sp", &[], &[1.0, 1.5], false), cell("gmp", &[], &[0.5, 0.75], true)];
-        assert_snapshot!(table(&comparison(&[], cells), false));
+        assert_snapshot!(table(&comparison(&[], cells)));
     }
 
     #[test]
@@ -82,6 +82,6 @@ mod tests {
             cell("sp", &[("data", "uci.naval")], &[0.0021, 0.0022], false),
             cell("gmp", &[("data", "uci.naval")], &[], false),
         ];
-        assert_snapshot!(table(&comparison(&["data"], cells), false));
+        assert_snapshot!(table(&comparison(&["data"], cells)));
     }
 }

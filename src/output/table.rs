@@ -1,5 +1,8 @@
 //! Plain tables: columns of text, numbers to the right.
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
+
 /// One cell of a table.
 #[derive(Debug, Clone)]
 pub struct Field {
@@ -7,7 +10,7 @@ pub struct Field {
     pub text: String,
     /// Stands at the right edge of its column.
     pub right: bool,
-    /// Shown bold on a terminal, with a star elsewhere.
+    /// Shown with a star.
     pub best: bool,
 }
 
@@ -28,37 +31,26 @@ impl Field {
         self
     }
 
-    /// The text, with a star where bold cannot be seen.
-    fn shown(&self, colour: bool) -> String {
-        if self.best && !colour { format!("* {}", self.text) } else { self.text.clone() }
+    fn cell(&self) -> Cell {
+        let text = if self.best { format!("* {}", self.text) } else { self.text.clone() };
+        aligned(Cell::new(text), self.right)
     }
 }
 
-/// A head and rows, as text without a line end after it; bold where `colour`.
-pub fn draw(head: &[&str], rows: &[Vec<Field>], colour: bool) -> String {
+/// A head and rows, as text without a line end after it; the best of a column has a star.
+pub fn draw(head: &[&str], rows: &[Vec<Field>]) -> String {
     let right = |i: usize| rows.iter().any(|row| row.get(i).is_some_and(|field| field.right));
-    let head: Vec<Field> =
-        head.iter().enumerate().map(|(i, text)| Field { right: right(i), ..Field::text(*text) }).collect();
-    let widths: Vec<usize> = (0..head.len())
-        .map(|i| rows.iter().chain([&head]).filter_map(|row| row.get(i)).map(|f| f.shown(colour).chars().count()).max())
-        .map(Option::unwrap_or_default)
-        .collect();
-    let lines: Vec<String> = [&head].into_iter().chain(rows).map(|row| line(row, &widths, colour)).collect();
-    lines.join("\n")
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(head.iter().enumerate().map(|(i, text)| aligned(Cell::new(text), right(i))));
+    table.add_rows(rows.iter().map(|row| row.iter().map(Field::cell)));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
 }
 
-/// One row, its fields padded to the columns' widths, two blanks between them.
-fn line(row: &[Field], widths: &[usize], colour: bool) -> String {
-    let mut line = String::new();
-    for (field, &width) in row.iter().zip(widths) {
-        let text = field.shown(colour);
-        let blanks = " ".repeat(width - text.chars().count());
-        let text = if field.best && colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text };
-        let field = if field.right { format!("{blanks}{text}") } else { format!("{text}{blanks}") };
-        line.push_str(&field);
-        line.push_str("  ");
-    }
-    line.trim_end().to_string()
+fn aligned(cell: Cell, right: bool) -> Cell {
+    cell.set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
 }
 
 /// `12_345` as people read it: `12,345`.
@@ -129,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn the_best_has_a_star_where_bold_cannot_be_seen() {
+    fn the_best_has_a_star() {
         let rows = [
             vec![Field::text("sp"), Field::number("10.25")],
             vec![Field::text("gmp"), Field::number("9.5").best(true)],
         ];
-        insta::assert_snapshot!(draw(&["param", "rmse"], &rows, false));
+        insta::assert_snapshot!(draw(&["param", "rmse"], &rows));
     }
 }

@@ -3,8 +3,8 @@
 use super::{find, names};
 use crate::args::DataDirArgs;
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::output::table::{Field, draw};
-use crate::output::{Output, stdout_is_colourful};
 use gmpc_runtime::data::Directories;
 use gmpc_runtime::data::info::{Info, outline};
 use serde_json::json;
@@ -26,7 +26,7 @@ pub fn run(data: &DataDirArgs, output: &Output) -> Result<(), Failure> {
         }));
         rows.push(row(&info));
     }
-    output.say(draw(&["data set", "here", "task", "features", "what it is"], &rows, stdout_is_colourful()));
+    output.say(draw(&["data set", "here", "task", "features", "what it is"], &rows));
     let folder = Directories::new(data.data_dir.as_deref(), None).data;
     output.note(format_args!("\ndata folder: {}", folder.display()));
     Ok(())

@@ -2,8 +2,8 @@
 
 use crate::args::{ReproduceArgs, Reproduced};
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::output::table::{Field, draw, number};
-use crate::output::{Output, stdout_is_colourful};
 use gmpc_runtime::analysis::Perturbed;
 use gmpc_runtime::analysis::perturb::{FIGURE_1, of_weights};
 use gmpc_runtime::report::figure::perturbation::figure;
@@ -42,7 +42,7 @@ fn figure_1(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     let head = ["param", "eps", "direction", "expected", "lambda", "expected", "turn", "bound"];
     output.say(format_args!(
         "Figure 1: the same number eps added to every parameter of one unit (directions in degrees)\n\n{}",
-        draw(&head, &rows, stdout_is_colourful())
+        draw(&head, &rows)
     ));
     output.note(
         "\nThe authors' figure shows smaller turns for sp and wn: their code takes the angle from arccos(w1 / |w|), which loses \

@@ -2,8 +2,8 @@
 
 use crate::args::AnalyzeArgs;
 use crate::failure::{Failure, Kind};
+use crate::output::Output;
 use crate::output::table::{Field, draw, number};
-use crate::output::{Output, stdout_is_colourful};
 use gmpc_compiler::net::LayerKind;
 use gmpc_runtime::analysis::{Perturbed, Subject, UnitName, perturb};
 use gmpc_runtime::compare::split_list;
@@ -62,7 +62,7 @@ fn table(found: &[Perturbed]) -> String {
     };
     let rows: Vec<_> = found.iter().map(row).collect();
     let head = ["param", "eps", "turn", "bound", "direction", "lambda before", "lambda after"];
-    draw(&head, &rows, stdout_is_colourful())
+    draw(&head, &rows)
 }
 
 fn line(subject: &Subject, unit: &str, one: &Perturbed) -> Value {

@@ -1,8 +1,8 @@
 //! `--regions`: how many linear regions networks of two inputs have.
 
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::output::table::{Field, draw, thousands};
-use crate::output::{Output, stdout_is_colourful};
 use gmpc_runtime::analysis::Subject;
 use gmpc_runtime::analysis::region::{Counted, count};
 use gmpc_runtime::report::figure::{Figure, regions};
@@ -25,10 +25,7 @@ pub fn tell(subjects: &[Subject], output: &Output) -> Result<Vec<Figure>, Failur
     };
     let rows: Vec<_> = counted.iter().map(row).collect();
     let head = ["run", "linear regions", "over training"];
-    output.say(format_args!(
-        "\nlinear regions over the range of the training rows\n\n{}",
-        draw(&head, &rows, stdout_is_colourful())
-    ));
+    output.say(format_args!("\nlinear regions over the range of the training rows\n\n{}", draw(&head, &rows)));
     let mut figures = Vec::new();
     for (subject, found) in &counted {
         output.line(&json!({

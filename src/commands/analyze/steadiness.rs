@@ -1,7 +1,7 @@
 //! How the first layers' boundaries moved, and how they lie over the data: one line a run and layer.
 
+use crate::output::Output;
 use crate::output::table::{Field, draw, number};
-use crate::output::{Output, stdout_is_colourful};
 use gmpc_compiler::boundary::{Boundary, First};
 use gmpc_compiler::experiment::Every;
 use gmpc_runtime::analysis::stability::sides;
@@ -43,7 +43,7 @@ pub fn tell(subjects: &[Subject], output: &Output) {
     let rows: Vec<Vec<Field>> = lines.iter().map(Line::fields).collect();
     output.say(format_args!(
         "movement of the boundaries per {interval} (turns in radians), and how they lie over the training rows at the end\n\n{}",
-        draw(&head, &rows, stdout_is_colourful())
+        draw(&head, &rows)
     ));
     for subject in subjects {
         if subject.first_layers().is_empty() {

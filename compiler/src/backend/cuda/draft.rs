@@ -80,9 +80,8 @@ impl Draft {
     /// A kernel of its own.
     pub(super) fn kernel(&self, name: &str, signature: &[String]) -> String {
         let (Draft { threads, body, .. }, signature) = (self, list(signature));
-        // Left to itself, the assembler makes room for eight blocks of these on a processor, and spills.
-        let blocks = if self.kind == "max_pool_grad" { ", 4" } else { "" };
-        let head = format!("extern \"C\" __global__ void __launch_bounds__({threads}{blocks})");
+        let head = head(*threads);
+        // A kernel of one block does not ask which it is.
         let block = if body.contains("block") { "    const unsigned block = blockIdx.x;\n" } else { "" };
         format!("{head}\n{name}({signature})\n{{\n{block}{body}}}\n")
     }
@@ -93,6 +92,12 @@ impl Draft {
             ["const unsigned block".to_string()].into_iter().chain(signature.iter().cloned()).collect();
         format!("__device__ __forceinline__ void {name}({})\n{{\n{}}}\n", list(&all), self.body)
     }
+}
+
+/// What a kernel begins with. The least number of blocks says how many registers a thread may have (128); without one, the
+/// compiler spills for the sake of blocks that nobody asked for.
+pub(super) fn head(threads: u32) -> String {
+    format!("extern \"C\" __global__ void __launch_bounds__({threads}, {})", (512 / threads).max(1))
 }
 
 /// A parameter; `shared`: other parameters see its memory too.

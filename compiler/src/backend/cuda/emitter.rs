@@ -147,7 +147,7 @@ impl<'a> Emitter<'a> {
         let list = draft::list(&all.iter().map(one).chain(extra.map(str::to_string)).collect::<Vec<_>>());
         let threads = pieces.first()?.1.threads;
         let name = unique(&mut self.taken, "together");
-        let mut text = format!("extern \"C\" __global__ void __launch_bounds__({threads})\n{name}({list})\n{{\n");
+        let mut text = format!("{}\n{name}({list})\n{{\n", draft::head(threads));
         text.push_str("    const unsigned block = blockIdx.x;\n");
         let mut before = 0;
         for (part, draft) in &pieces {

@@ -104,7 +104,11 @@ impl Writer<'_> {
         let list: Vec<String> = given.map(|(_, name)| format!("const {float}* {name}")).collect();
         let signature = format!("{}({} at, {})", name, self.context.index, list.join(", "));
         let body = std::mem::replace(&mut self.text, Text::body()).finish();
-        format!("__device__ __forceinline__ {} {signature}\n{{\n{body}}}\n", self.kind())
+        let word = word(self.pool.pooling);
+        format!(
+            "// What {word} writes at an element.\n__device__ __forceinline__ {} {signature}\n{{\n{body}}}\n",
+            self.kind()
+        )
     }
 
     /// The type of 16 bytes or of one number.

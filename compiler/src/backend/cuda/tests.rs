@@ -31,7 +31,9 @@ fn step(name: &str, text: &str, param: &str, batch: usize) -> (Program, program:
 
 /// Everything behind the functions that kernels share.
 fn kernels(program: &Program) -> Vec<&str> {
-    program.source.split("\n\n").filter(|text| text.contains("unsigned block")).map(str::trim).collect()
+    let parts = ["__global__", "unsigned block", "unsigned at, "];
+    let own = |text: &&str| parts.iter().any(|part| text.contains(part));
+    program.source.split("\n\n").filter(own).map(str::trim).collect()
 }
 
 /// One line a launch.

@@ -24,7 +24,6 @@
 #if defined(__SANITIZE_THREAD__)
 extern "C" {
 void* __tsan_create_fiber(unsigned);
-void __tsan_destroy_fiber(void*);
 void __tsan_switch_to_fiber(void*, unsigned);
 void* __tsan_get_current_fiber();
 void __tsan_acquire(void*);
@@ -60,7 +59,9 @@ struct Fiber : Thread {
     unsigned mask;
     unsigned long long value, result;
     int from;
-    void* thread_sanitizer;
+    // What the sanitizer takes for a thread. Making one is slow, so blocks take turns with two sets: neighbours in the order of
+    // blocks are different threads, and races between them are found.
+    void* thread_sanitizer[2];
     void* address_sanitizer;
 };
 
@@ -77,6 +78,7 @@ char launch_mark, block_mark, barrier_mark, warp_marks[32];
 
 #if defined(__SANITIZE_THREAD__)
 void* scheduler_fiber;
+unsigned turn;  // which of the two sets
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 void* scheduler_fake;
@@ -191,7 +193,7 @@ UNSEEN void to_fiber(Fiber& fiber) {
     __sanitizer_start_switch_fiber(&scheduler_fake, fiber.stack, STACK);
 #endif
 #if defined(__SANITIZE_THREAD__)
-    __tsan_switch_to_fiber(fiber.thread_sanitizer, 1);
+    __tsan_switch_to_fiber(fiber.thread_sanitizer[turn], 1);
 #endif
     switch_stack(&scheduler_stack_pointer, fiber.stack_pointer);
 #if defined(__SANITIZE_ADDRESS__)
@@ -317,7 +319,7 @@ UNSEEN void prepare(Fiber& fiber, unsigned index) {
     fiber.address_sanitizer = nullptr;
     fiber.stack_pointer = fresh_stack(fiber.stack, begin);
 #if defined(__SANITIZE_THREAD__)
-    fiber.thread_sanitizer = __tsan_create_fiber(0);
+    if (fiber.thread_sanitizer[turn] == nullptr) fiber.thread_sanitizer[turn] = __tsan_create_fiber(0);
 #endif
 }
 
@@ -378,7 +380,7 @@ UNSEEN void run_block(unsigned count, unsigned long seed, std::mt19937_64& rando
         }
     } while (!all_done_or_open_barrier(count));
 #if defined(__SANITIZE_THREAD__)
-    for (unsigned i = 0; i < count; ++i) __tsan_destroy_fiber(fibers[i].thread_sanitizer);
+    turn = 1 - turn;
 #endif
 }
 

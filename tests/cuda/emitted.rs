@@ -4,7 +4,7 @@
 //! that only the two deepest networks have: they are more of the same, and a minute.
 
 use super::text::{Kernel, cut};
-use super::toolchain::{Compiled, tools};
+use super::toolchain::{Compiled, Resources, tools};
 use crate::emulator::build::{Unit, check_syntax, compiler};
 use crate::support::{gmpc, root};
 use gmpc_compiler::backend::cuda::OPTIONS;
@@ -14,6 +14,9 @@ use std::sync::OnceLock;
 const PARAMETERIZATIONS: [&str; 6] = ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"];
 /// The processors of an A100 and of an H100.
 const PROCESSORS: [&str; 2] = ["sm_80", "sm_90"];
+
+/// The steps whose kernels stand in the table, one by one.
+const SHOWN: [&str; 4] = ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn"];
 
 /// The training step of an example.
 struct Step {
@@ -121,6 +124,28 @@ fn every_emitted_kernel_fits_into_registers() {
         }
     }
     assert!(wrong.is_empty(), "kernels that spill, or keep numbers in memory:\n{}", wrong.join("\n"));
+    insta::assert_snapshot!("registers", table(compiled));
+}
+
+/// A line for each kernel of some steps.
+fn table(compiled: &[Code; 2]) -> String {
+    let resources = compiled.each_ref().map(|units| {
+        let named = |unit: &Compiled| unit.resources().into_iter().map(|r| (r.kernel.clone(), r)).collect();
+        units.iter().map(|(index, unit)| (*index, named(unit))).collect::<BTreeMap<usize, HashMap<String, Resources>>>()
+    });
+    let mut text = "registers of a thread and bytes of shared memory of a block, on sm_80 and on sm_90\n".to_string();
+    for step in emitted().steps.iter().filter(|step| SHOWN.contains(&step.name.as_str())) {
+        text.push_str(&format!("\n{}\n", step.name));
+        for kernel in &step.kernels {
+            let (unit, name) = &emitted().places[&kernel.neutral];
+            let line = resources.each_ref().map(|units| match units.get(unit).and_then(|kernels| kernels.get(name)) {
+                Some(r) => format!("{:>3} {:>6}", r.registers, r.shared),
+                None => "-".to_string(),
+            });
+            text.push_str(&format!("    {:<56} {}\n", kernel.name, line.join(" | ")));
+        }
+    }
+    text
 }
 
 #[test]

@@ -22,7 +22,11 @@ const GRID: usize = 100;
 /// Points of a path at most.
 const POINTS: usize = 300;
 /// Crosses along a path at most.
-const CROSSES: usize = 40;
+const CROSSES: usize = 12;
+/// Rows of data drawn in a panel at most; the table has them all.
+const ROWS: usize = 250;
+/// Rows of the grid in one band of colour; the contour uses every one.
+const BAND: usize = 2;
 
 /// A unit's way: epochs or steps done, and its characteristic point.
 type Path = Vec<(u64, f64, f64)>;
@@ -186,16 +190,17 @@ fn draw_decision(area: &DrawingArea<SVGBackend<'_>, Shift>, one: &Decision) -> D
         .build_cartesian_2d(DECISIONS, DECISIONS)?;
     chart.configure_mesh().disable_mesh().x_desc("x1").y_desc("x2").draw()?;
     let step = place(1) - place(0);
-    chart.draw_series(one.values.chunks(GRID).enumerate().flat_map(|(row, values)| {
+    chart.draw_series(one.values.chunks(GRID).enumerate().step_by(BAND).flat_map(|(row, values)| {
         bands(values).into_iter().map(move |(from, to, level)| {
-            let (low, high) = (place(row) - 0.5 * step, place(row) + 0.5 * step);
+            let (low, high) = (place(row) - 0.5 * step, place(row + BAND) - 0.5 * step);
             let shade = shade(level);
             Rectangle::new([(place(from) - 0.5 * step, low), (place(to) + 0.5 * step, high)], shade.filled())
         })
     }))?;
     chart.draw_series(contour(&one.values).into_iter().map(|ends| PathElement::new(ends, BLACK.stroke_width(3))))?;
     for (class, colour) in [(0.0, RGBColor(30, 80, 160)), (1.0, RGBColor(150, 40, 20))] {
-        let of = one.rows.iter().filter(|[.., c]| (c - class).abs() < 0.5);
+        let some = one.rows.iter().step_by(one.rows.len().div_ceil(ROWS).max(1));
+        let of = some.filter(|[.., c]| (c - class).abs() < 0.5);
         chart.draw_series(of.map(|[x, y, _]| Circle::new((*x, *y), 2, colour.mix(0.7).filled())))?;
     }
     let seen = one.stars.iter().filter(|(x, y)| DECISIONS.contains(x) && DECISIONS.contains(y));
@@ -203,12 +208,12 @@ fn draw_decision(area: &DrawingArea<SVGBackend<'_>, Shift>, one: &Decision) -> D
     Ok(())
 }
 
-/// Neighbours along a row of the same tenth of probability, as one rectangle.
+/// Neighbours along a row of the same fifth of probability, as one rectangle.
 fn bands(values: &[f64]) -> Vec<(usize, usize, usize)> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (k, value) in values.iter().enumerate() {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 9
-        let level = (value * 10.0).clamp(0.0, 9.0) as usize;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 4
+        let level = (value * 5.0).clamp(0.0, 4.0) as usize;
         match found.last_mut().filter(|band| band.2 == level) {
             Some(band) => band.1 = k,
             None => found.push((k, k, level)),
@@ -219,18 +224,7 @@ fn bands(values: &[f64]) -> Vec<(usize, usize, usize)> {
 
 /// From blue over white to orange, pale enough for points to be seen.
 fn shade(level: usize) -> RGBColor {
-    let scale = [
-        (150, 190, 230),
-        (170, 203, 236),
-        (192, 216, 241),
-        (213, 229, 246),
-        (235, 243, 251),
-        (253, 243, 235),
-        (251, 229, 211),
-        (249, 214, 187),
-        (246, 199, 163),
-        (243, 184, 140),
-    ];
+    let scale = [(150, 190, 230), (192, 216, 241), (244, 243, 240), (249, 214, 187), (243, 184, 140)];
     let (red, green, blue) = scale[level.min(scale.len() - 1)];
     RGBColor(red, green, blue)
 }

@@ -33,7 +33,9 @@ pub fn cases(small: bool) -> Vec<Case> {
     }
     for axes in [vec![0], vec![1], vec![2], vec![0, 1], vec![1, 2], vec![0, 2], vec![0, 1, 2]] {
         for shape in [[5, 7, 22], [1, 33, 4], [3, 130, 3]] {
-            cases.push(case(format!("reductions of {shape:?} over {axes:?}"), reductions(&shape, &axes), 2e-5));
+            if !small || shape[0] == 5 || axes == [1] {
+                cases.push(case(format!("reductions of {shape:?} over {axes:?}"), reductions(&shape, &axes), 2e-5));
+            }
         }
     }
     for (shape, axis) in [
@@ -58,13 +60,15 @@ pub fn cases(small: bool) -> Vec<Case> {
     }
     for (index, window) in windows().into_iter().enumerate() {
         cases.push(case(format!("images, window {index}"), images(window, 5), 2e-5));
-        cases.push(case(format!("images of 4 channels, window {index}"), images(window, 4), 2e-5));
+        if !small || index == 0 {
+            cases.push(case(format!("images of 4 channels, window {index}"), images(window, 4), 2e-5));
+        }
     }
     cases.push(case("products".to_string(), products(), 2e-5));
     cases.push(case("random numbers".to_string(), uniform(), 0.0));
     cases.push(case("states".to_string(), states(), 2e-5));
     cases.push(case("movement".to_string(), movement(), 2e-5));
-    for seed in 0..if small { 10 } else { 60 } {
+    for seed in 0..if small { 4 } else { 60 } {
         let graph = random_graph::random_graph(seed, 1 + seed as usize % 40);
         cases.push(case(format!("random graph {seed}"), graph, 5e-3));
     }

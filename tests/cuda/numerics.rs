@@ -150,14 +150,25 @@ fn kernels_run_under_the_sanitizers() {
     }
 }
 
+/// A kernel, or the pieces of work of one that does several things.
+fn pieces<'s>(source: &'s str, kernel: &'s str) -> Vec<&'s str> {
+    let Some((_, rest)) = source.split_once(&format!("\n{kernel}(")) else { return vec![kernel] };
+    let body = rest.split("\n}\n").next().unwrap_or_default();
+    let called = body.split(") return ").skip(1).filter_map(|call| call.split_once('(')).map(|(name, _)| name);
+    let called: Vec<&str> = called.collect();
+    if kernel.starts_with("together") { called } else { vec![kernel] }
+}
+
 #[test]
 fn the_cases_need_every_kind_of_kernel_in_one_block_and_in_many() {
     let mut one = std::collections::BTreeSet::new();
     let mut many = std::collections::BTreeSet::new();
     for case in cases(false) {
-        for launch in lower_cuda(&program(&case.graph, Precision::F32), None).launches {
-            if let cuda::Work::Kernel(kernel) = launch.work {
-                let kind = kernel.name.split('_').next().unwrap_or_default().to_string();
+        let program = lower_cuda(&program(&case.graph, Precision::F32), None);
+        for launch in &program.launches {
+            let cuda::Work::Kernel(kernel) = &launch.work else { continue };
+            for name in pieces(&program.source, &kernel.name) {
+                let kind = name.split('_').next().unwrap_or_default().to_string();
                 if kernel.grid[0] == 1 {
                     one.insert(kind)
                 } else {

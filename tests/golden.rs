@@ -108,9 +108,12 @@ fn forced<const VARIANT: usize, const ALGORITHM: usize>(source: &str) -> Result<
     on_device(source, Arc::new(cpu), Precision::F32)
 }
 
+/// Makes a machine for the text of a case.
+type Made = fn(&str) -> Result<Box<dyn Machine>, String>;
+
 #[test]
 fn golden_cases_agree_with_every_kernel_forced_in_turn() {
-    let machines: [(&str, fn(&str) -> Result<Box<dyn Machine>, String>); 9] = [
+    let machines: [(&str, Made); 9] = [
         ("widest, direct", forced::<0, 0>),
         ("widest, winograd 2", forced::<0, 1>),
         ("widest, winograd 4", forced::<0, 2>),

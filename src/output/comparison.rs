@@ -5,10 +5,12 @@ use gmpc_runtime::compare::{Cell, Comparison};
 use gmpc_runtime::report::table::rounded;
 
 /// One column a parameterization, one row a combination of the other axes; without other axes the other way round. The
-/// best is bold, with a star where bold cannot be seen.
+/// best has a star.
 pub fn table(comparison: &Comparison) -> String {
     let text = if comparison.over.is_empty() { narrow(comparison) } else { wide(comparison) };
-    format!("{}, mean ± standard error of {} runs\n\n{text}", comparison.metric, runs(comparison))
+    let runs = runs(comparison);
+    let what = if runs == "1" { "one run each".into() } else { format!("mean ± standard error of {runs} runs") };
+    format!("{}, {what}\n\n{text}", comparison.metric)
 }
 
 fn narrow(comparison: &Comparison) -> String {

@@ -32,7 +32,7 @@ pub enum Command {
     Predict(PredictArgs),
     /// Train every parameterization several times and put them side by side
     Compare(CompareArgs),
-    /// Where the units of runs switch: how steady over training, how a perturbation moves them, linear regions
+    /// Where units switch: how steady over training and under perturbation, in how many linear regions
     Analyze(AnalyzeArgs),
     /// One page about runs, with curves, tables and figures, that opens without a network
     Report(ReportArgs),

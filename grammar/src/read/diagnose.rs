@@ -157,3 +157,17 @@ pub fn exhausted(source: SourceId) -> Diagnostic {
         .label(span(source, 0, 0), "in this text")
         .help("give inner parts names of their own, `part = …`")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::render;
+    use crate::source::{Source, Sources};
+
+    #[test]
+    fn what_no_ordinary_thread_meets_is_worded_too() {
+        let mut sources = Sources::default();
+        let id = sources.add(Source { name: "deep.gmpnet".into(), text: "model m {}\n".into() });
+        insta::assert_snapshot!(render(&exhausted(id), &sources));
+    }
+}

@@ -141,7 +141,7 @@ fn elements(shape: &[usize]) -> usize {
 /// Launches and bytes that the compiler counted; nothing of it was measured.
 fn counted(counts: &Counts) -> Value {
     json!({
-        "launches": counts.launches(), "kernels": counts.kernels, "library_calls": counts.library_calls,
+        "launches": counts.launches(), "kernels": counts.kernels, "libraries": counts.libraries,
         "read_bytes": counts.read_bytes, "written_bytes": counts.written_bytes,
     })
 }

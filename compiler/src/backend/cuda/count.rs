@@ -12,8 +12,8 @@ use crate::graph::{Graph, Op};
 pub struct Counts {
     /// Kernels of the source.
     pub kernels: usize,
-    /// Matrix products and convolutions.
-    pub library_calls: usize,
+    /// Matrix products and convolutions, which libraries compute.
+    pub libraries: usize,
     /// Bytes read.
     pub read_bytes: u64,
     /// Bytes written.
@@ -24,7 +24,7 @@ impl Counts {
     /// Everything that is launched.
     #[must_use]
     pub fn launches(&self) -> usize {
-        self.kernels + self.library_calls
+        self.kernels + self.libraries
     }
 
     /// Bytes read and written.
@@ -42,7 +42,7 @@ impl Program {
         for launch in &self.launches {
             match launch.work {
                 Work::Kernel(_) => counts.kernels += 1,
-                Work::Product(_) | Work::Convolution(_) => counts.library_calls += 1,
+                Work::Product(_) | Work::Convolution(_) => counts.libraries += 1,
             }
             counts.read_bytes = counts.read_bytes.saturating_add(launch.read_bytes);
             counts.written_bytes = counts.written_bytes.saturating_add(launch.written_bytes);
@@ -69,7 +69,7 @@ pub fn one_by_one(graph: &Graph, precision: Precision) -> Counts {
             Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) => continue,
             op if is_view(op) => continue,
             Op::MatMul { .. } | Op::Convolve(_) | Op::ConvolveInput(_) | Op::ConvolveWeight(_) => {
-                counts.library_calls += 1;
+                counts.libraries += 1;
             }
             _ => counts.kernels += 1,
         }

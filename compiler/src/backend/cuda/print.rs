@@ -8,8 +8,8 @@ impl Display for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         writeln!(f, "{}", self.source)?;
         let counts = self.counts();
-        let Counts { kernels, library_calls, read_bytes, written_bytes } = counts;
-        writeln!(f, "// {} launches: {kernels} kernels, {library_calls} library calls", counts.launches())?;
+        let Counts { kernels, libraries, read_bytes, written_bytes } = counts;
+        writeln!(f, "// {} launches: {kernels} kernels, {libraries} library calls", counts.launches())?;
         writeln!(f, "// counted, not measured: {read_bytes} bytes read, {written_bytes} bytes written")?;
         writeln!(f, "// {} bytes of scratch memory", self.scratch_bytes)?;
         for (number, launch) in self.launches.iter().enumerate() {

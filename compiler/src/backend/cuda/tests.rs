@@ -115,7 +115,7 @@ fn counts_of_the_examples() {
                 table,
                 "{name:8} {param:8} {:4} launches ({:3} by libraries), {:8.3} MB; one by one {:5} and {:8.3} MB",
                 own.launches(),
-                own.library_calls,
+                own.libraries,
                 megabytes(own.bytes()),
                 each.launches(),
                 megabytes(each.bytes()),

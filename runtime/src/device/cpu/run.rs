@@ -76,14 +76,16 @@ pub(super) fn working_numbers<T: Number>(cpu: &Cpu, program: &Program) -> usize 
 pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Entry], memory: Memory) {
     for step in &program.code.steps {
         // SAFETY: addresses of the plan lie inside the memories, and the plan keeps operands and results apart.
-        match step {
-            Step::Run { function, extent } => unsafe { share(cpu, entries[*function], *extent, memory) },
-            Step::Convolve { product, operands, prepare, bias } => unsafe {
-                convolve::<T>(cpu, product, *operands, *prepare, *bias, memory);
-            },
-            Step::Pool { pool, x, scale, dy, target } => unsafe {
-                pooling::<T>(cpu, pool, [*x, *scale, *dy], *target, memory);
-            },
+        unsafe {
+            match step {
+                Step::Run { function, extent } => share(cpu, entries[*function], *extent, memory),
+                Step::Convolve { product, operands, prepare, bias } => {
+                    convolve::<T>(cpu, product, *operands, *prepare, *bias, memory);
+                }
+                Step::Pool { pool, x, scale, dy, target } => {
+                    pooling::<T>(cpu, pool, [*x, *scale, *dy], *target, memory);
+                }
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ mod layout;
 mod machine;
 mod noise;
 mod on_device;
+#[cfg(feature = "cuda")]
+mod on_gpu;
 
 use case::Case;
 use gmpc_compiler::experiment::Precision;

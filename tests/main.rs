@@ -11,6 +11,8 @@ mod examples;
 mod exit_codes;
 mod fuzz;
 mod golden;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod gradients;
 mod images;
 mod readme;

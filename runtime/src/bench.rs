@@ -5,6 +5,7 @@
 //! and of its program taking turns: a block in which the machine did something else does not count, and a change of its
 //! clock counts for both.
 
+use crate::device::Activity;
 use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::network::Network;
@@ -32,6 +33,8 @@ const USUAL: usize = 15;
 const MOST: usize = 300;
 /// For how long there may be more than the usual number of blocks, and from when on the fewest are enough.
 const LONG_ENOUGH: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// Steps in which calls of the driver are counted.
+pub const COUNTED: u32 = 16;
 /// Rows in a step where neither the file nor the caller says.
 const ROWS: usize = 64;
 
@@ -75,6 +78,8 @@ pub struct Bench {
     pub peak_gflops: f64,
     /// On `cpu`: each kernel alone.
     pub kernels: Vec<Kernel>,
+    /// On `cuda`: what the driver is told in [`COUNTED`] steps.
+    pub activity: Option<Activity>,
 }
 
 /// What a kernel costs when it runs alone.
@@ -121,6 +126,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
             executable.run(states, Random { seed: 0, step: 1 }).map_err(Failure::from)
         }
     })?;
+    let activity = activity(&mut session, &mut steps)?;
     let program = Arc::clone(session.program(handle));
     let kernels = if request.device.name() == "cpu" { kernels(request, &mut session, handle)? } else { vec![] };
     let working = request.device.working_bytes(&program);
@@ -145,6 +151,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
         flops_per_step: flops(&program.graph),
         peak_gflops: peak_gflops(network.precision()) * count(request.device.threads()),
         kernels,
+        activity,
     };
     Ok((bench, warnings))
 }
@@ -207,6 +214,14 @@ impl Steps {
         let pick = Pick::These(&self.order[start..start + self.batch]);
         session.step(self.handle, &self.rows, &pick, self.clock, &mut self.sums).map(drop)
     }
+}
+
+/// What the device is told in some steps.
+fn activity(session: &mut Session, steps: &mut Steps) -> Result<Option<Activity>, Failure> {
+    let device = Arc::clone(session.device());
+    let Some(before) = device.activity() else { return Ok(None) };
+    (0..COUNTED).try_for_each(|_| steps.one(session))?;
+    Ok(device.activity().map(|after| after.since(before)))
 }
 
 fn kernels(request: &Request, session: &mut Session, handle: Handle) -> Result<Vec<Kernel>, Failure> {
@@ -272,6 +287,20 @@ pub fn peak_rss() -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
+/// Each count divided by the steps in which it was counted.
+fn per_step(all: Activity) -> Value {
+    #[allow(clippy::cast_precision_loss)] // far below 2^53
+    let each = |count: u64| count as f64 / f64::from(COUNTED);
+    json!({
+        "graph_launches": each(all.graph_launches),
+        "launches": each(all.launches),
+        "library_calls": each(all.library_calls),
+        "copies": each(all.copies),
+        "synchronizations": each(all.synchronizations),
+        "allocations": each(all.allocations),
+    })
+}
+
 impl Bench {
     /// One object: the line of `gmpc bench --json`.
     #[must_use]
@@ -303,6 +332,7 @@ impl Bench {
             "peak_gflops": self.peak_gflops,
             "gflops": self.flops_per_step as f64 / self.us_per_step / 1e3,
             "kernels": kernels,
+            "driver_per_step": self.activity.map(per_step),
         })
     }
 }

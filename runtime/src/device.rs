@@ -46,6 +46,15 @@ impl Numbers {
         self.len() == 0
     }
 
+    /// Of each.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match self {
+            Numbers::F32(_) => Precision::F32,
+            Numbers::F64(_) => Precision::F64,
+        }
+    }
+
     /// One number, widened.
     ///
     /// # Panics
@@ -94,6 +103,44 @@ impl std::fmt::Display for DeviceError {
 
 impl std::error::Error for DeviceError {}
 
+/// Calls of a device's driver, counted where they are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Activity {
+    /// Memory asked for, on the device or of this machine for its copies.
+    pub allocations: u64,
+    /// Waits of this processor for the device.
+    pub synchronizations: u64,
+    /// Kernels launched one by one.
+    pub launches: u64,
+    /// Products and convolutions of libraries, called one by one.
+    pub library_calls: u64,
+    /// Recordings launched, each in one call.
+    pub graph_launches: u64,
+    /// Kernels, library calls and copies that went into recordings.
+    pub recorded: u64,
+    /// Copies to or from the device, one by one.
+    pub copies: u64,
+    /// Their bytes.
+    pub copied_bytes: u64,
+}
+
+impl Activity {
+    /// What came after an earlier count.
+    #[must_use]
+    pub fn since(self, earlier: Activity) -> Activity {
+        Activity {
+            allocations: self.allocations - earlier.allocations,
+            synchronizations: self.synchronizations - earlier.synchronizations,
+            launches: self.launches - earlier.launches,
+            library_calls: self.library_calls - earlier.library_calls,
+            graph_launches: self.graph_launches - earlier.graph_launches,
+            recorded: self.recorded - earlier.recorded,
+            copies: self.copies - earlier.copies,
+            copied_bytes: self.copied_bytes - earlier.copied_bytes,
+        }
+    }
+}
+
 /// A kind of processor that can run programs.
 pub trait Device: Send + Sync {
     /// `cpu`, `candle`
@@ -107,6 +154,12 @@ pub trait Device: Send + Sync {
     /// Memory that a program needs on this device beside what its plan says.
     fn working_bytes(&self, _program: &Program) -> usize {
         0
+    }
+
+    /// What this device has been told so far, by every program together; `None` where it is not told anything: it is this
+    /// processor.
+    fn activity(&self) -> Option<Activity> {
+        None
     }
 
     /// Makes a program ready to run.

@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, number, thousands};
 use crate::project::{device, request, tell};
-use gmpc_runtime::bench::{Bench, Kernel, bench};
+use gmpc_runtime::bench::{Bench, COUNTED, Kernel, bench};
+use gmpc_runtime::device::Activity;
 
 /// Times it.
 ///
@@ -28,6 +29,7 @@ fn text(bench: &Bench) -> String {
     } else {
         format!("\n\n{}", draw(&["kernel, alone", "us", "GFLOP/s", "of peak"], &rows))
     };
+    let told = bench.activity.map(told).unwrap_or_default();
     format!(
         "{what}, param {}, {} rows, {}, {}, {}\n\n\
          us per step      {:>12}   fastest {}, program alone {}\n\
@@ -35,7 +37,7 @@ fn text(bench: &Bench) -> String {
          compile, ms      {:>12}   source to first step {}\n\
          planned memory   {:>12}   peak of the process {}\n\
          parameters       {:>12}\n\
-         flops per step   {:>12}   peak of {} {} GFLOP/s{kernels}",
+         flops per step   {:>12}   peak of {} {} GFLOP/s{told}{kernels}",
         bench.param,
         bench.batch,
         bench.precision,
@@ -53,6 +55,21 @@ fn text(bench: &Bench) -> String {
         thousands(bench.flops_per_step),
         if bench.threads == 1 { "one core".to_string() } else { format!("{} cores", bench.threads) },
         number(bench.peak_gflops),
+    )
+}
+
+/// What the driver is told in a step, on average.
+fn told(all: Activity) -> String {
+    #[allow(clippy::cast_precision_loss)] // far below 2^53
+    let each = |count: u64| number(count as f64 / f64::from(COUNTED));
+    format!(
+        "\ncalls per step   {:>12} graph launches, {} launches, {} library calls, {} copies, {} waits, {} allocations",
+        each(all.graph_launches),
+        each(all.launches),
+        each(all.library_calls),
+        each(all.copies),
+        each(all.synchronizations),
+        each(all.allocations),
     )
 }
 

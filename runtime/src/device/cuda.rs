@@ -10,11 +10,17 @@ mod compile;
 #[cfg(feature = "cuda")]
 mod convolution;
 #[cfg(feature = "cuda")]
+mod driver;
+#[cfg(all(test, feature = "cuda"))]
+mod fake;
+#[cfg(feature = "cuda")]
 mod finish;
 #[cfg(feature = "cuda")]
 mod gpu;
 #[cfg(feature = "cuda")]
 mod memory;
+#[cfg(feature = "cuda")]
+mod nvidia;
 #[cfg(feature = "cuda")]
 mod probe;
 #[cfg(feature = "cuda")]

@@ -5,7 +5,8 @@
 
 use super::super::DeviceError;
 use super::cache::Cache;
-use super::gpu::failed;
+use super::driver::Call;
+use super::nvidia::failed;
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys::{self, cudnnMathType_t::CUDNN_FMA_MATH, cudnnTensorFormat_t::CUDNN_TENSOR_NHWC};
 use cudarc::driver::CudaStream;
@@ -25,17 +26,33 @@ const MOST_ALGORITHMS: usize = 16;
 /// cuDNN on one stream.
 #[derive(Debug)]
 pub(super) struct Convolutions {
-    handle: sys::cudnnHandle_t,
-    stream: Arc<CudaStream>,
+    library: Arc<Library>,
     /// The GPU and the library: what a choice depends on beside the shape.
     machine: String,
     chosen: HashMap<String, Choice>,
     cache: Cache,
 }
 
-// SAFETY: cuDNN lets a handle go from thread to thread as long as one at a time uses it; `Shared::libraries` is locked
-// while it is used.
-unsafe impl Send for Convolutions {}
+/// Its handle.
+#[derive(Debug)]
+struct Library {
+    handle: sys::cudnnHandle_t,
+    stream: Arc<CudaStream>,
+}
+
+// SAFETY: cuDNN lets a handle go from thread to thread as long as one at a time uses it; `Shared::turn` is held while a
+// program is loaded or runs.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        let _ = self.stream.context().bind_to_thread();
+        // SAFETY: the handle is ours and destroyed once.
+        let _ = unsafe { result::destroy_handle(self.handle) };
+    }
+}
 
 /// The number of an algorithm, and the bytes that it works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,18 +63,12 @@ struct Choice {
 
 /// A convolution with what cuDNN needs to know about it.
 #[derive(Debug)]
-pub(super) struct Call {
+struct Prepared {
+    library: Arc<Library>,
     pass: Pass,
     precision: Precision,
     shapes: Shapes,
     choice: Choice,
-}
-
-impl Call {
-    /// Bytes of working memory.
-    pub(super) fn workspace(&self) -> usize {
-        self.choice.workspace
-    }
 }
 
 /// cuDNN's descriptions of images, filters, result, and the convolution between them.
@@ -160,17 +171,22 @@ impl Convolutions {
         let machine = format!("{gpu}, cuDNN {}", result::get_version());
         let cache = Cache::of_the_user();
         let stream = Arc::clone(stream);
-        let opened = Convolutions { handle, stream, machine, chosen: HashMap::new(), cache };
-        // SAFETY: handle and stream are valid and live in `opened`.
-        unsafe { result::set_stream(handle, opened.stream.cu_stream().cast()) }.map_err(refused)?;
-        Ok(opened)
+        let library = Arc::new(Library { handle, stream });
+        // SAFETY: handle and stream are valid and live in `library`.
+        unsafe { result::set_stream(handle, library.stream.cu_stream().cast()) }.map_err(refused)?;
+        Ok(Convolutions { library, machine, chosen: HashMap::new(), cache })
     }
 
     /// Makes a convolution ready; the first of its shape takes some milliseconds, for its algorithms are timed.
-    pub(super) fn prepare(&mut self, convolution: &Convolution, precision: Precision) -> Result<Call, DeviceError> {
+    pub(super) fn prepare(
+        &mut self,
+        convolution: &Convolution,
+        precision: Precision,
+    ) -> Result<Box<dyn Call>, DeviceError> {
         let shapes = Shapes::new(convolution, precision)?;
         let choice = self.choice(convolution, precision, &shapes)?;
-        Ok(Call { pass: convolution.pass, precision, shapes, choice })
+        let (library, pass) = (Arc::clone(&self.library), convolution.pass);
+        Ok(Box::new(Prepared { library, pass, precision, shapes, choice }))
     }
 
     fn choice(&mut self, c: &Convolution, precision: Precision, shapes: &Shapes) -> Result<Choice, DeviceError> {
@@ -203,7 +219,16 @@ impl Convolutions {
                 let (mut count, most) = (0, MOST_ALGORITHMS as c_int);
                 // SAFETY: handle and descriptions are valid; there is room for `most` results.
                 unsafe {
-                    $find(self.handle, $first, $second, window, $third, most, &mut count, found.as_mut_ptr().cast())
+                    $find(
+                        self.library.handle,
+                        $first,
+                        $second,
+                        window,
+                        $third,
+                        most,
+                        &mut count,
+                        found.as_mut_ptr().cast(),
+                    )
                 }
                 .result()
                 .map_err(|error| failed("cuDNN has no algorithm for a convolution", &error))?;
@@ -245,30 +270,33 @@ impl Convolutions {
             help: None,
         })
     }
+}
 
-    /// Puts a convolution on the stream; `a`, `b` and `c` are where its operands begin.
-    ///
-    /// # Errors
-    /// cuDNN refuses it.
-    ///
-    /// # Safety
-    /// The operands of the convolution that `call` was made from lie there, and `workspace` has the bytes that it asks for.
-    pub(super) unsafe fn run(&self, call: &Call, [a, b, c]: [u64; 3], workspace: u64) -> Result<(), DeviceError> {
+impl Call for Prepared {
+    fn workspace(&self) -> usize {
+        self.choice.workspace
+    }
+
+    fn finishes(&self) -> bool {
+        false
+    }
+
+    unsafe fn run(&self, [a, b, c]: [u64; 3], _bias: Option<u64>, workspace: u64) -> Result<(), DeviceError> {
         let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
-        let factors: [*const c_void; 2] = match call.precision {
+        let factors: [*const c_void; 2] = match self.precision {
             Precision::F32 => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
             Precision::F64 => [(&raw const double[0]).cast(), (&raw const double[1]).cast()],
         };
         let [one, zero] = factors;
-        let Shapes { images, filters, result, window } = call.shapes;
-        let Choice { algorithm, workspace: bytes } = call.choice;
+        let Shapes { images, filters, result, window } = self.shapes;
+        let Choice { algorithm, workspace: bytes } = self.choice;
         let (a, b, c, workspace) = (a as *const c_void, b as *const c_void, c as *mut c_void, workspace as *mut c_void);
         let gone =
             || DeviceError { message: "an algorithm of cuDNN that this version does not have".into(), help: None };
-        let handle = self.handle;
+        let handle = self.library.handle;
         // SAFETY: the caller's promise; handle and descriptions are valid.
         let told = unsafe {
-            match call.pass {
+            match self.pass {
                 Pass::Forward => {
                     let algorithm = forward(algorithm).ok_or_else(gone)?;
                     result::convolution_forward(
@@ -290,13 +318,6 @@ impl Convolutions {
             }
         };
         told.map_err(|error| failed("cuDNN refuses a convolution", &error))
-    }
-}
-
-impl Drop for Convolutions {
-    fn drop(&mut self) {
-        // SAFETY: the handle is ours and destroyed once.
-        let _ = unsafe { result::destroy_handle(self.handle) };
     }
 }
 

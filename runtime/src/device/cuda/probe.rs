@@ -35,7 +35,7 @@ pub(super) fn probe(needs: Needs) -> Result<(), DeviceError> {
         // SAFETY: as above.
         (unsafe { cudarc::driver::sys::is_culib_present() }, Needs::Device, "libcuda.so.1", "NVIDIA's driver"),
         // SAFETY: as above.
-        (unsafe { cudarc::cublas::sys::is_culib_present() }, Needs::Device, "libcublas.so.13", "CUDA 13"),
+        (unsafe { cudarc::cublaslt::sys::is_culib_present() }, Needs::Device, "libcublasLt.so.13", "CUDA 13"),
         // SAFETY: as above.
         (unsafe { cudarc::cudnn::sys::is_culib_present() }, Needs::Convolutions, "libcudnn.so.9", "cuDNN 9"),
     ];

@@ -1,0 +1,141 @@
+//! A GPU for tests of what programs tell theirs: it computes nothing, and notes every call in order.
+
+use super::super::DeviceError;
+use super::driver::{Call, Driver, Function, Grid, Module, Queue, Recording};
+use gmpc_compiler::backend::cuda::{Convolution, Product};
+use gmpc_compiler::experiment::Precision;
+use std::alloc::Layout;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Calls by name, in order: `allocate`, `send`, `launch`, `product`, `replay`, `wait`, …
+pub(super) type Notes = Arc<Mutex<Vec<&'static str>>>;
+
+/// Nothing behind it.
+#[derive(Debug, Default)]
+pub(super) struct Fake {
+    pub(super) notes: Notes,
+    /// Memory of this machine: bytes by address.
+    here: Mutex<HashMap<usize, usize>>,
+}
+
+struct Kernels(String);
+
+struct Done(&'static str, Notes);
+
+fn note(notes: &Notes, what: &'static str) {
+    notes.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+}
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, 64).expect("tests ask for little")
+}
+
+impl Driver for Fake {
+    fn enter(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn allocate(&self, _bytes: usize) -> Result<u64, DeviceError> {
+        note(&self.notes, "allocate");
+        Ok(256 * self.notes.lock().unwrap_or_else(PoisonError::into_inner).len() as u64) // never the same twice
+    }
+
+    fn free(&self, _start: u64) {
+        note(&self.notes, "free");
+    }
+
+    fn allocate_here(&self, bytes: usize) -> Result<*mut u8, DeviceError> {
+        note(&self.notes, "allocate");
+        // SAFETY: a layout of more than no bytes.
+        let start = unsafe { std::alloc::alloc(layout(bytes.max(1))) };
+        self.here.lock().unwrap_or_else(PoisonError::into_inner).insert(start as usize, bytes.max(1));
+        Ok(start)
+    }
+
+    fn free_here(&self, start: *mut u8) {
+        note(&self.notes, "free");
+        if let Some(bytes) = self.here.lock().unwrap_or_else(PoisonError::into_inner).remove(&(start as usize)) {
+            // SAFETY: from `allocate_here` with this layout, and only once: it is not in the list any more.
+            unsafe { std::alloc::dealloc(start, layout(bytes)) };
+        }
+    }
+
+    unsafe fn send(&self, _to: u64, _from: *const u8, _bytes: usize) -> Result<(), DeviceError> {
+        note(&self.notes, "send");
+        Ok(())
+    }
+
+    unsafe fn fetch(&self, _to: *mut u8, _from: u64, _bytes: usize) -> Result<(), DeviceError> {
+        note(&self.notes, "fetch");
+        Ok(())
+    }
+
+    fn wait(&self) -> Result<(), DeviceError> {
+        note(&self.notes, "wait");
+        Ok(())
+    }
+
+    fn module(&self, source: &str) -> Result<Box<dyn Module>, DeviceError> {
+        Ok(Box::new(Kernels(source.to_string())))
+    }
+
+    unsafe fn launch(&self, _function: Function, grid: Grid, arguments: &mut [*mut c_void]) -> Result<(), DeviceError> {
+        assert!(!arguments.is_empty() && grid.blocks.iter().chain(&grid.threads).all(|&size| size > 0));
+        note(&self.notes, "launch");
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<(), DeviceError> {
+        note(&self.notes, "begin");
+        Ok(())
+    }
+
+    fn end(&self) -> Result<Option<Box<dyn Recording>>, DeviceError> {
+        note(&self.notes, "end");
+        Ok(Some(Box::new(Done("replay", Arc::clone(&self.notes)))))
+    }
+
+    fn product(
+        &self,
+        _queue: &Arc<Queue>,
+        _product: &Product,
+        _precision: Precision,
+    ) -> Result<Box<dyn Call>, DeviceError> {
+        Ok(Box::new(Done("product", Arc::clone(&self.notes))))
+    }
+
+    fn convolution(&self, _convolution: &Convolution, _precision: Precision) -> Result<Box<dyn Call>, DeviceError> {
+        Ok(Box::new(Done("convolution", Arc::clone(&self.notes))))
+    }
+}
+
+impl Module for Kernels {
+    fn function(&self, name: &str) -> Result<Function, DeviceError> {
+        let place = self.0.find(&format!("\n{name}("));
+        place.map(Function).ok_or_else(|| DeviceError { message: format!("no kernel `{name}`"), help: None })
+    }
+}
+
+impl Recording for Done {
+    fn launch(&self) -> Result<(), DeviceError> {
+        note(&self.1, self.0);
+        Ok(())
+    }
+}
+
+impl Call for Done {
+    fn workspace(&self) -> usize {
+        64
+    }
+
+    fn finishes(&self) -> bool {
+        false
+    }
+
+    unsafe fn run(&self, _operands: [u64; 3], _bias: Option<u64>, _workspace: u64) -> Result<(), DeviceError> {
+        note(&self.1, self.0);
+        Ok(())
+    }
+}

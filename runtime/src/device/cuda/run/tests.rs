@@ -1,0 +1,142 @@
+use super::super::super::{Activity, Device, DeviceError, Executable};
+use super::super::driver::Queue;
+use super::super::fake::{Fake, Notes};
+use super::super::gpu::Shared;
+use super::Loaded;
+use crate::data::Directories;
+use crate::network::Network;
+use crate::request::{Request, network};
+use crate::rows::{Pick, Rows};
+use crate::session::{Clock, Handle, Programs, Session};
+use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::program::{Goal, Program};
+use gmpc_compiler::resolve::Overrides;
+use gmpc_grammar::source::Source;
+use std::sync::{Arc, Mutex};
+
+/// A device with a GPU that only notes what it is told.
+#[derive(Debug)]
+struct Noted {
+    shared: Arc<Shared>,
+    notes: Notes,
+}
+
+impl Noted {
+    fn new() -> Arc<Self> {
+        let fake = Fake::default();
+        let notes = Arc::clone(&fake.notes);
+        let shared = Shared { queue: Queue::new(Box::new(fake)), turn: Mutex::new(()) };
+        Arc::new(Noted { shared: Arc::new(shared), notes })
+    }
+
+    /// What it was told since the last time.
+    fn told(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.notes.lock().unwrap())
+    }
+}
+
+impl Device for Noted {
+    fn name(&self) -> &'static str {
+        "noted"
+    }
+
+    fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
+        Ok(Box::new(Loaded::new(&self.shared, program, true)?))
+    }
+
+    fn activity(&self) -> Option<Activity> {
+        Some(self.shared.queue.activity())
+    }
+}
+
+const MLP: &str = "param = gmp\nmodel m(input: [13]) { input -> dense(100) -> relu -> linear(1) }\n\
+    train { loss = mse optimizer = adam(lr = 0.001) batch = 8 epochs = 1 }\n";
+
+const VGG: &str = include_str!("../../../../../examples/vgg6.gmpnet");
+
+/// A training program of a text, and rows for it.
+fn training(text: &str, device: Arc<dyn Device>, set: &[(&str, &str)]) -> (Session, Handle, Rows, Arc<Network>) {
+    let file = Source { name: "m.gmpnet".into(), text: text.into() };
+    let directories = Directories { data: "nowhere".into(), beside: None };
+    let set = set.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    let overrides = Overrides { set, ..Overrides::default() };
+    let (network, _) = network(&Request { file, overrides, directories, device: Arc::clone(&device) }).unwrap();
+    let mut session = Session::new(device, Arc::clone(&network) as Arc<dyn Programs>);
+    session.initialize(0).unwrap();
+    let handle = session.load(Goal::Train, 8).unwrap();
+    let graph = &session.program(handle).graph;
+    let width = |name: &str| graph.inputs.iter().find(|i| i.name == name).map_or(0, |i| i.shape.iter().product());
+    let (x, target): (usize, usize) = (width("x"), width("target"));
+    let rows = Rows::new(Precision::F32, 8, &vec![0.5; x], &vec![0.0; target]);
+    (session, handle, rows, network)
+}
+
+fn step(session: &mut Session, handle: Handle, rows: &Rows, step: u64) {
+    let mut sums = session.empty_sums(handle);
+    let order = [7, 6, 5, 4, 3, 2, 1, 0];
+    session.step(handle, rows, &Pick::These(&order), Clock { lr: 0.1, step, seed: 1 }, &mut sums).unwrap();
+}
+
+#[test]
+fn a_step_of_an_mlp_is_one_graph_launch() {
+    let device = Noted::new();
+    let (mut session, handle, rows, _) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    step(&mut session, handle, &rows, 1);
+    let first = device.told();
+    assert!(first.contains(&"launch") && first.contains(&"product"), "the first step goes launch by launch: {first:?}");
+    step(&mut session, handle, &rows, 2);
+    let second = device.told();
+    assert_eq!((second.first(), &second[second.len() - 3..]), (Some(&"begin"), &["end", "replay", "wait"][..]));
+    for number in 3..6 {
+        step(&mut session, handle, &rows, number);
+        assert_eq!(device.told(), ["replay", "wait"], "copies, kernels and products in one launch");
+    }
+}
+
+#[test]
+fn a_step_of_vgg6_allocates_nothing_and_waits_only_at_its_end() {
+    let device = Noted::new();
+    let small = [("data", "shapes32"), ("model.width", "4")];
+    let (mut session, handle, rows, _) = training(VGG, Arc::clone(&device) as Arc<dyn Device>, &small);
+    step(&mut session, handle, &rows, 1);
+    device.told();
+    step(&mut session, handle, &rows, 2);
+    let told = device.told();
+    assert!(told.contains(&"convolution") && !told.contains(&"allocate") && !told.contains(&"free"), "{told:?}");
+    assert_eq!(told.iter().position(|&what| what == "wait"), Some(told.len() - 1), "{told:?}");
+    let before = device.activity().unwrap();
+    step(&mut session, handle, &rows, 3);
+    let one = device.activity().unwrap().since(before);
+    assert_eq!(one, Activity { graph_launches: 1, synchronizations: 1, ..Activity::default() });
+}
+
+#[test]
+fn states_that_were_changed_here_go_back_and_inputs_that_stay_are_not_sent_again() {
+    let device = Noted::new();
+    let (mut session, handle, rows, _) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    (1..4).for_each(|number| step(&mut session, handle, &rows, number));
+    device.told();
+    let _ = session.states.data_mut();
+    assert_eq!(device.told(), ["fetch", "wait"]);
+    step(&mut session, handle, &rows, 4);
+    assert_eq!(device.told(), ["send", "wait", "replay", "wait"]);
+    let (executable, states) = session.executable(handle);
+    executable.run(states, gmpc_compiler::graph::Random::default()).unwrap();
+    let told = device.told();
+    assert!(!told.contains(&"send"), "no input has changed: {told:?}");
+}
+
+#[test]
+fn what_is_counted_is_what_was_told() {
+    let device = Noted::new();
+    let (mut session, handle, rows, _) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    (1..4).for_each(|number| step(&mut session, handle, &rows, number));
+    let (told, counted) = (device.told(), device.activity().unwrap());
+    let count = |what: &[&str]| told.iter().filter(|told| what.contains(told)).count() as u64;
+    assert_eq!(counted.allocations, count(&["allocate"]));
+    assert_eq!(counted.synchronizations, count(&["wait"]));
+    assert_eq!(counted.graph_launches, count(&["replay"]));
+    let (done, put) =
+        (counted.launches + counted.library_calls + counted.copies, count(&["launch", "product", "send", "fetch"]));
+    assert_eq!(done + counted.recorded, put);
+}

@@ -97,8 +97,8 @@ fn bits(numbers: &Numbers) -> Vec<u64> {
 fn a_replayed_step_is_the_step_launched_one_by_one_bit_for_bit() {
     let Some(gpu) = gpu() else { return };
     for (text, param) in networks() {
-        let eager = trained(text, param, Arc::new(Gpu { graphs: false, ..gpu.clone() })).0;
-        let replayed = trained(text, param, Arc::new(Gpu { graphs: true, ..gpu.clone() })).0;
+        let eager = trained(text, param, Arc::new(gpu.with_graphs(false))).0;
+        let replayed = trained(text, param, Arc::new(gpu.with_graphs(true))).0;
         assert!(bits(&eager) == bits(&replayed), "{param}: {text}");
         let again = trained(text, param, Arc::new(gpu.clone())).0;
         assert!(bits(&again) == bits(&replayed), "{param}, a second time: {text}");
@@ -134,7 +134,7 @@ fn a_step_is_one_launch_without_allocation_and_with_one_wait() {
 fn a_few_steps_launch_by_launch() {
     let Some(gpu) = gpu() else { return };
     for (text, param) in networks() {
-        let states = trained(text, param, Arc::new(Gpu { graphs: false, ..gpu.clone() })).0;
+        let states = trained(text, param, Arc::new(gpu.with_graphs(false))).0;
         assert!((0..states.len()).all(|i| states.get(i).is_finite()), "{param}: {text}");
     }
 }

@@ -4,7 +4,6 @@ use super::{F32, F64, cases, conform, on_device};
 use crate::gpu::gpu;
 use gmpc_compiler::experiment::Precision;
 use gmpc_runtime::device::Device;
-use gmpc_runtime::device::cuda::Gpu;
 use std::sync::Arc;
 
 #[test]
@@ -19,7 +18,7 @@ fn golden_cases_agree_on_the_gpu() {
         ("gpu f32, launch by launch", false, Precision::F32, F32),
         ("gpu f64", true, Precision::F64, F64),
     ] {
-        let device: Arc<dyn Device> = Arc::new(Gpu { graphs, ..gpu.clone() });
+        let device: Arc<dyn Device> = Arc::new(gpu.with_graphs(graphs));
         conform(name, &|source| on_device(source, Arc::clone(&device), precision), judge);
     }
 }

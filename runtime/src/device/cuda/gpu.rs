@@ -13,8 +13,8 @@ pub struct Gpu {
     shared: Arc<Shared>,
     model: String,
     driver: String,
-    /// Is a whole step one launch? Otherwise each kernel is launched by itself, to be compared with.
-    pub graphs: bool,
+    /// Is a whole step one launch?
+    graphs: bool,
 }
 
 /// What all programs of a GPU have in common.
@@ -35,6 +35,12 @@ impl Gpu {
         let (model, driver) = (nvidia.name().to_string(), nvidia.driver());
         let shared = Shared { queue: Queue::new(Box::new(nvidia)), turn: Mutex::new(()) };
         Ok(Gpu { shared: Arc::new(shared), model, driver, graphs: true })
+    }
+
+    /// The same GPU with a whole step as one launch, or each kernel launched by itself, to be compared with.
+    #[must_use]
+    pub fn with_graphs(&self, graphs: bool) -> Self {
+        Gpu { graphs, ..self.clone() }
     }
 
     /// What the driver calls it.

@@ -1,0 +1,110 @@
+//! How far boundaries moved from one record to the next.
+//!
+//! ```text
+//! record    [fan_in + 1, units]: u above lambda        phi = -lambda u
+//! dphi      |phi' - phi|                               turn = 2 atan(|u' - u| / |u' + u|)
+//! ```
+
+use gmpc_compiler::boundary::First;
+
+/// How far one boundary moved; numbers that are not finite where it had none before or after.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moved {
+    /// Square of the distance between the locations.
+    square: f64,
+    /// Squares of |u' - u| and |u' + u|.
+    apart: f64,
+    along: f64,
+}
+
+impl Moved {
+    /// Of one unit of a layer, from a record to another.
+    #[must_use]
+    pub fn of(first: &First, before: &[f32], after: &[f32], unit: usize) -> Self {
+        let at = |record: &[f32], row: usize| record.get(row * first.units + unit).map_or(f64::NAN, |n| f64::from(*n));
+        let (from, to) = (at(before, first.fan_in), at(after, first.fan_in));
+        let mut moved = Moved { square: 0.0, apart: 0.0, along: 0.0 };
+        for row in 0..first.fan_in {
+            let (a, b) = (at(before, row), at(after, row));
+            moved.square += (from * a - to * b) * (from * a - to * b);
+            moved.apart += (a - b) * (a - b);
+            moved.along += (a + b) * (a + b);
+        }
+        moved
+    }
+
+    /// How far the location moved and how far the direction turned, in radians; `None` where the unit had no boundary.
+    #[must_use]
+    pub fn numbers(self) -> Option<(f64, f64)> {
+        // As `boundary::turn` has it: accurate for small angles too.
+        let turn = 2.0 * libm::atan2(self.apart.sqrt(), self.along.sqrt());
+        let moved = self.square.sqrt();
+        (moved.is_finite() && turn.is_finite()).then_some((moved, turn))
+    }
+}
+
+/// The largest movement of a layer's units since it was asked for last.
+#[derive(Debug, Clone)]
+pub(super) struct Largest {
+    /// The record before.
+    before: Vec<f32>,
+    /// Square of the largest distance.
+    square: f64,
+    /// The largest |u' - u| / |u' + u|, squared; infinite for a half turn.
+    ratio: f64,
+    /// Has anything been compared?
+    any: bool,
+}
+
+impl Largest {
+    /// After the record that is there, if there is one.
+    pub(super) fn after(before: Vec<f32>) -> Self {
+        Largest { before, square: 0.0, ratio: 0.0, any: false }
+    }
+
+    /// Looks at the next record.
+    pub(super) fn observe(&mut self, first: &First, record: impl Iterator<Item = f32>) {
+        let before = std::mem::replace(&mut self.before, record.collect());
+        if before.is_empty() {
+            return;
+        }
+        self.any = true;
+        for unit in 0..first.units {
+            let moved = Moved::of(first, &before, &self.before, unit);
+            // Comparisons with what is not a number are false: a unit without a boundary has not moved.
+            if moved.square > self.square && moved.square.is_finite() {
+                self.square = moved.square;
+            }
+            if moved.apart / moved.along > self.ratio {
+                self.ratio = moved.apart / moved.along;
+            }
+        }
+    }
+
+    /// Distance and turn, in radians; `None` where there was no record since.
+    pub(super) fn take(&mut self) -> Option<(f64, f64)> {
+        let found = self.any.then(|| (self.square.sqrt(), 2.0 * libm::atan(self.ratio.sqrt())));
+        (self.square, self.ratio, self.any) = (0.0, 0.0, false);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_of_several_records_is_told_once() {
+        let first = First { layer: 1, name: "hidden".into(), fan_in: 1, units: 2 };
+        let mut largest = Largest::after(vec![]);
+        let see = |largest: &mut Largest, record: [f32; 4]| largest.observe(&first, record.into_iter());
+        see(&mut largest, [1.0, -1.0, 0.0, 0.0]);
+        assert_eq!(largest.take(), None, "one record is no movement");
+        see(&mut largest, [1.0, -1.0, 0.5, 2.0]);
+        see(&mut largest, [-1.0, f32::NAN, 0.5, f32::NAN]);
+        let (moved, turn) = largest.take().unwrap();
+        assert_eq!(moved, 2.0, "the unit that lost its boundary had moved before");
+        assert!((turn - std::f64::consts::PI).abs() < 1e-12);
+        assert_eq!(largest.take(), None);
+    }
+}

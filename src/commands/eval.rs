@@ -1,9 +1,9 @@
 //! `gmpc eval RUN`: loss and metrics of a finished run on the rows it was chosen and is reported on.
 
-use super::train::{data_directories, figures};
+use super::train::data_directories;
 use crate::args::EvalArgs;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, figures};
 use crate::project::{device, tell};
 use gmpc_runtime::evaluate;
 use serde_json::{Map, json};

@@ -3,13 +3,13 @@
 use crate::args::{DataDirArgs, TrainArgs};
 use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
-use crate::output::progress::Progress;
-use crate::output::table::{bytes, number, thousands};
-use crate::output::{Output, stdout_is_colourful};
+use crate::output::table::{bytes, thousands};
+use crate::output::watch::Watch;
+use crate::output::{Output, figures, stdout_is_colourful};
 use crate::project::{device, overrides, request_for, tell};
 use gmpc_runtime::data::Directories;
-use gmpc_runtime::event::{Done, Epoch, Event, Figure, Start, Steps, StoppedBy};
-use gmpc_runtime::launch::{self, Out};
+use gmpc_runtime::event::{Done, Event, Start, StoppedBy};
+use gmpc_runtime::launch::{self, Keeping, Out};
 use gmpc_runtime::request;
 use gmpc_runtime::run_folder::CADENCE;
 use std::path::Path;
@@ -21,10 +21,10 @@ use std::time::Duration;
 /// The file, the data, the device, the disk; training that diverges; a signal, after everything was saved.
 pub fn run(args: &TrainArgs, output: &Output) -> Result<(), Failure> {
     let interrupt = interrupt::listen()?;
-    let mut teller = Teller { output: *output, progress: None, epochs: 0 };
+    let mut teller = Teller { output: *output, watch: None };
     let mut listener = |event: &Event| teller.hear(event);
     let done = match (&args.resume, &args.file) {
-        (Some(folder), _) => resume(args, folder, &mut listener, &interrupt)?,
+        (Some(folder), _) => resume(args, folder, output, &mut listener, &interrupt)?,
         (None, Some(file)) => start(args, file, output, &mut listener, &interrupt)?,
         (None, None) => return Err(Failure::new(crate::failure::Kind::Usage, "name a file to train")),
     };
@@ -49,22 +49,24 @@ fn start(
     // Read once more than needed, so that warnings come before the training they are about.
     tell(request::read(&request)?.1, output);
     let out = args.out.as_deref().map_or(Out::Runs, Out::Folder);
-    Ok(launch::train(&request, out, every(args), listener, &interrupt.stop)?.0)
+    Ok(launch::train(&request, out, keeping(args, output), listener, &interrupt.stop)?.0)
 }
 
 fn resume(
     args: &TrainArgs,
     folder: &Path,
+    output: &Output,
     listener: &mut dyn gmpc_runtime::event::Listener,
     interrupt: &Interrupt,
 ) -> Result<Done, Failure> {
     let directories = data_directories(&args.data);
-    Ok(launch::resume(folder, &directories, &device(args.device)?, every(args), listener, &interrupt.stop)?.0)
+    Ok(launch::resume(folder, &directories, &device(args.device)?, keeping(args, output), listener, &interrupt.stop)?.0)
 }
 
-/// Time between checkpoints.
-fn every(args: &TrainArgs) -> Duration {
-    args.save_every.map_or(CADENCE, Duration::from_secs)
+/// What is kept on the way.
+fn keeping(args: &TrainArgs, output: &Output) -> Keeping {
+    let every = args.save_every.map_or(CADENCE, Duration::from_secs);
+    Keeping { every, tensorboard: args.tensorboard, following: !output.json && !output.quiet }
 }
 
 /// The data folder for a run that knows its own file.
@@ -75,25 +77,19 @@ pub fn data_directories(args: &DataDirArgs) -> Directories {
 /// Tells events, to people and as JSON lines.
 struct Teller {
     output: Output,
-    progress: Option<Progress>,
-    epochs: u64,
+    watch: Option<Watch>,
 }
 
 impl Teller {
     fn hear(&mut self, event: &Event) {
-        if !matches!(event, Event::Checkpoint { .. } | Event::Steps(_)) {
+        if self.output.json && !matches!(event, Event::Checkpoint { .. } | Event::Steps(_)) {
             self.output.line(&event.to_json());
         }
         match event {
             Event::Start(start) => self.start(start),
-            Event::Steps(steps) => self.steps(steps),
-            Event::Epoch(epoch) => self.epoch(epoch),
-            Event::Warning { message, help, .. } => {
-                self.output.warn(message);
-                if let Some(help) = help {
-                    self.output.note(format_args!("  help: {help}"));
-                }
-            }
+            Event::Steps(steps) => self.watch.iter_mut().for_each(|watch| watch.steps(steps)),
+            Event::Epoch(epoch) => self.watch.iter_mut().for_each(|watch| watch.epoch(epoch)),
+            Event::Warning { message, help, .. } => self.warning(message, help.as_deref()),
             Event::Checkpoint { .. } => {}
             Event::Done(done) => self.done(done),
         }
@@ -115,32 +111,24 @@ impl Teller {
         if start.resumed_from > 0 {
             self.output.note(format_args!("going on after epoch {}", start.resumed_from));
         }
-        self.epochs = start.epochs;
-        self.progress = Some(Progress::new(&self.output, start.epochs, "epochs"));
+        self.watch = Some(Watch::new(&self.output, start));
     }
 
-    /// Within an epoch: the part of it that is done counts as a part of the bar.
-    fn steps(&mut self, steps: &Steps) {
-        let total = self.epochs;
-        if let Some(progress) = &mut self.progress {
-            let Steps { epoch, done, total: of, rows_per_second } = steps;
-            progress.within(epoch - 1, *done, *of, || {
-                format!("epoch {epoch}/{total}  step {done}/{of}  {} rows/s", number(*rows_per_second))
-            });
-        }
-    }
-
-    fn epoch(&mut self, epoch: &Epoch) {
-        let total = self.epochs;
-        if let Some(progress) = &mut self.progress {
-            let text =
-                || format!("epoch {}/{total}  {}  lr {}", epoch.epoch, figures(&epoch.figures), number(epoch.lr));
-            progress.at(epoch.epoch, text);
+    fn warning(&self, message: &str, help: Option<&str>) {
+        let say = || {
+            self.output.warn(message);
+            if let Some(help) = help {
+                self.output.note(format_args!("  help: {help}"));
+            }
+        };
+        match &self.watch {
+            Some(watch) => watch.above(say),
+            None => say(),
         }
     }
 
     fn done(&mut self, done: &Done) {
-        self.progress = None;
+        self.watch = None;
         if done.stopped_by == StoppedBy::Signal {
             return;
         }
@@ -156,9 +144,4 @@ impl Teller {
             self.output.note(format_args!("kept in {}", run.display()));
         }
     }
-}
-
-/// `valid.rmse 0.6212  test.rmse 0.6304`
-pub fn figures(figures: &[Figure]) -> String {
-    figures.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>().join("  ")
 }

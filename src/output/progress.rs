@@ -16,16 +16,52 @@ const PARTS: u64 = 1000;
 pub struct Progress {
     bar: Option<ProgressBar>,
     silent: bool,
+    lines: Lines,
+    told: Instant,
+}
+
+/// When a plain line is due.
+#[derive(Debug)]
+pub struct Lines {
     total: u64,
     told: Instant,
+}
+
+impl Lines {
+    /// For so many steps.
+    pub fn new(total: u64) -> Self {
+        Lines { total, told: Instant::now() }
+    }
+
+    /// After the step of this number, from 1 up.
+    pub fn is_time(&mut self, count: u64) -> bool {
+        let due = is_round(count) || count == self.total || self.told.elapsed() > QUIET_TIME;
+        if due {
+            self.told = Instant::now();
+        }
+        due
+    }
+
+    /// Within a step: only when nothing was told for long.
+    pub fn is_long(&mut self) -> bool {
+        let due = self.told.elapsed() > QUIET_TIME;
+        if due {
+            self.told = Instant::now();
+        }
+        due
+    }
+}
+
+/// Is standard error a terminal that can draw lines anew?
+pub fn is_terminal() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 impl Progress {
     /// For `total` steps of something called `unit`.
     pub fn new(output: &Output, total: u64, unit: &str) -> Self {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb");
-        let bar = (terminal && !output.quiet).then(|| bar(total, unit));
-        Progress { bar, silent: output.quiet, total, told: Instant::now() }
+        let bar = (is_terminal() && !output.quiet).then(|| bar(total, unit));
+        Progress { bar, silent: output.quiet, lines: Lines::new(total), told: Instant::now() }
     }
 
     /// `count` of the steps are done (from 1 up); `text` says how it goes and is only made where it is shown.
@@ -40,22 +76,7 @@ impl Progress {
                 self.told = Instant::now();
                 bar.set_message(text());
             }
-        } else if is_round(count) || count == self.total || self.told.elapsed() > QUIET_TIME {
-            self.told = Instant::now();
-            super::to_stderr(&text());
-        }
-    }
-
-    /// After `count` whole steps, `done` parts of `of` of the next one are done.
-    pub fn within(&mut self, count: u64, done: u64, of: u64, text: impl FnOnce() -> String) {
-        if self.silent {
-            return;
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(count * PARTS + done * PARTS / of.max(1));
-            bar.set_message(text());
-        } else if self.told.elapsed() > QUIET_TIME {
-            self.told = Instant::now();
+        } else if self.lines.is_time(count) {
             super::to_stderr(&text());
         }
     }

@@ -1,0 +1,185 @@
+//! How a training run goes, while it goes: a few lines that are drawn anew on a terminal, plain lines elsewhere.
+
+mod draw;
+mod history;
+mod terminal;
+
+use super::Output;
+use super::progress::{Lines, is_terminal};
+use super::table::number;
+use draw::{Curve, View, draw, rate, step};
+use gmpc_runtime::event::{Epoch, Figure, Moved, Start, Steps};
+use history::History;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use std::time::{Duration, Instant};
+use terminal::Terminal;
+
+/// Time between two drawings; what changes faster cannot be read.
+const OFTEN: Duration = Duration::from_millis(100);
+
+/// Shows a run.
+#[derive(Debug)]
+pub struct Watch {
+    shown: Shown,
+    view: View,
+    began: Instant,
+    /// Epochs that were done before.
+    resumed_from: u64,
+}
+
+#[derive(Debug)]
+enum Shown {
+    /// Lines that are drawn anew, and when they were.
+    Terminal(ProgressBar, Instant),
+    Plain(Lines),
+    Nothing,
+}
+
+impl Watch {
+    /// For a run that begins.
+    pub fn new(output: &Output, start: &Start) -> Self {
+        let shown = match output {
+            _ if output.quiet || output.json => Shown::Nothing,
+            _ if is_terminal() => Shown::Terminal(lines(), Instant::now()),
+            _ => Shown::Plain(Lines::new(start.epochs)),
+        };
+        let view = View { epoch: start.resumed_from, epochs: start.epochs, ..View::default() };
+        Watch { shown, view, began: Instant::now(), resumed_from: start.resumed_from }
+    }
+
+    /// An epoch is done.
+    pub fn epoch(&mut self, epoch: &Epoch) {
+        match &mut self.shown {
+            Shown::Terminal(..) => {
+                self.note(epoch);
+                self.draw(false);
+            }
+            Shown::Plain(lines) => {
+                if lines.is_time(epoch.epoch) {
+                    super::to_stderr(&line(epoch, self.view.epochs));
+                }
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    /// An epoch goes on.
+    pub fn steps(&mut self, steps: &Steps) {
+        match &mut self.shown {
+            Shown::Terminal(..) => {
+                (self.view.epoch, self.view.steps) = (steps.epoch.saturating_sub(1), Some(steps.clone()));
+                self.draw(true);
+            }
+            Shown::Plain(lines) => {
+                if lines.is_long() {
+                    super::to_stderr(&format_args!("epoch {}/{}  {}", steps.epoch, self.view.epochs, step(steps)));
+                }
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Says something above the lines.
+    pub fn above(&self, say: impl FnOnce()) {
+        match &self.shown {
+            Shown::Terminal(bar, _) => bar.suspend(say),
+            Shown::Plain(_) | Shown::Nothing => say(),
+        }
+    }
+
+    fn note(&mut self, epoch: &Epoch) {
+        let view = &mut self.view;
+        (view.epoch, view.steps, view.lr) = (epoch.epoch, None, Some(epoch.lr));
+        if view.curves.is_empty() {
+            let curve = |name: &str| Curve { name: name.into(), history: History::default() };
+            view.curves = shown(&epoch.figures).into_iter().map(curve).collect();
+        }
+        for curve in &mut view.curves {
+            let value = epoch.figures.iter().find(|(name, _)| *name == curve.name).map(|(_, value)| *value);
+            curve.history.push(value.unwrap_or(f64::NAN));
+        }
+        if !epoch.movement.is_empty() {
+            view.moved.clone_from(&epoch.movement);
+        }
+    }
+
+    /// Draws the lines unless that was just done.
+    fn draw(&mut self, at_once: bool) {
+        let Shown::Terminal(bar, drawn) = &mut self.shown else { return };
+        if !at_once && drawn.elapsed() < OFTEN {
+            return;
+        }
+        *drawn = Instant::now();
+        self.view.to_go = to_go(&self.view, self.began.elapsed(), self.resumed_from);
+        bar.set_message(draw(&self.view, usize::from(Terminal::new().width())).join("\n"));
+        bar.tick();
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Shown::Terminal(bar, _) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// On standard error.
+fn lines() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new()), 10));
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Until the last epoch, at the pace of this process so far.
+fn to_go(view: &View, passed: Duration, resumed_from: u64) -> Option<Duration> {
+    let part = view.steps.as_ref().map_or(0.0, |steps| steps.done as f64 / steps.total.max(1) as f64);
+    let done = view.epoch as f64 + part - resumed_from as f64;
+    let rest = view.epochs as f64 - view.epoch as f64 - part;
+    let seconds = passed.as_secs_f64() * rest / done;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// The training loss, and the first metric (or the loss) of the rows that are chosen on.
+fn shown(figures: &[Figure]) -> Vec<&str> {
+    let names = || figures.iter().map(|(name, _)| name.as_str());
+    let loss = names().find(|name| *name == "train.loss");
+    let of = |part: &str, metric: bool| names().find(|n| n.starts_with(part) && metric != n.ends_with(".loss"));
+    let parts = ["valid.", "test."].into_iter();
+    let other =
+        parts.clone().find_map(|part| of(part, true)).or_else(|| parts.clone().find_map(|part| of(part, false)));
+    loss.into_iter().chain(other.or_else(|| of("train.", true))).collect()
+}
+
+/// `epoch 20/100  train.loss 0.5012  lr 0.1`
+fn line(epoch: &Epoch, epochs: u64) -> String {
+    let moved = |moved: &Moved| format!("  {} dphi {}", moved.layer, number(moved.location));
+    let moved: String = epoch.movement.iter().map(moved).collect();
+    let (figures, lr) = (super::figures(&epoch.figures), rate(epoch.lr));
+    format!("epoch {}/{epochs}  {figures}  lr {lr}{moved}", epoch.epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_training_loss_and_a_metric_of_other_rows_are_shown() {
+        let figures = |names: &[&str]| names.iter().map(|name| ((*name).to_string(), 1.0)).collect::<Vec<_>>();
+        let all = figures(&["train.loss", "train.rmse", "valid.loss", "valid.rmse", "test.loss", "test.rmse"]);
+        assert_eq!(shown(&all), ["train.loss", "valid.rmse"]);
+        assert_eq!(shown(&all[..3]), ["train.loss", "valid.loss"]);
+        assert_eq!(shown(&all[..2]), ["train.loss", "train.rmse"]);
+        assert_eq!(shown(&all[..1]), ["train.loss"]);
+        assert_eq!(shown(&all[4..]), ["test.rmse"]);
+    }
+
+    #[test]
+    fn the_time_to_go_counts_what_this_process_did() {
+        let view = View { epoch: 60, epochs: 100, ..View::default() };
+        assert_eq!(to_go(&view, Duration::from_secs(5), 50), Some(Duration::from_secs(20)));
+        assert_eq!(to_go(&view, Duration::from_secs(5), 60), None, "nothing is known yet");
+    }
+}

@@ -148,14 +148,17 @@ pub struct TrainArgs {
     /// Go on, bit for bit, in the folder of a run that was stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = ["file", "param", "set", "seed"])]
     pub resume: Option<PathBuf>,
-    /// What to keep of the way there: `boundaries`, where the first layer's units switch after every epoch, or
-    /// `boundaries(epochs = 10)`, `boundaries(steps = 100)`; short for `--set train.record=…`
+    /// What to keep of the way there: `boundaries`, where the first layer's units switch after every epoch,
+    /// `boundaries(epochs = 10)`, `boundaries(steps = 100)`, `boundaries(layers = all)`; short for `--set train.record=…`
     #[arg(long, value_name = "WHAT", conflicts_with = "resume")]
     pub record: Option<String>,
     /// Seconds between checkpoints, of which a run that is killed loses at most so much; 0 for one after every epoch
     /// [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub save_every: Option<u64>,
+    /// Write an event file for TensorBoard into the run folder; see it with `tensorboard --logdir RUN`
+    #[arg(long)]
+    pub tensorboard: bool,
 }
 
 /// `gmpc eval`
@@ -247,6 +250,9 @@ pub struct AnalyzeArgs {
     /// Count the linear regions of networks with two inputs, over the training rows' range
     #[arg(long)]
     pub regions: bool,
+    /// Count and draw the regions at these epochs, too (steps, where steps were recorded)
+    #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "regions")]
+    pub at: Vec<u64>,
     /// Write figures as SVG, with their numbers as CSV, into this folder
     #[arg(long, value_name = "DIR")]
     pub figures: Option<PathBuf>,

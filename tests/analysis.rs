@@ -74,6 +74,40 @@ fn a_run_killed_and_resumed_has_recorded_what_an_uninterrupted_one_has() {
 }
 
 #[test]
+fn an_event_file_goes_on_with_a_resumed_run() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let run = train(folder.path(), &file, "run", &["--record", "boundaries", "--tensorboard"]);
+    let events = std::fs::read(Path::new(&run).join("events.out.tfevents.gmpc")).unwrap();
+    for tag in ["train/loss", "train/rmse", "lr", "boundaries/hidden/dphi", "boundaries/hidden/turn"] {
+        let times = events.windows(tag.len()).filter(|window| *window == tag.as_bytes()).count();
+        assert_eq!(times, 3, "{tag} of three epochs");
+    }
+    gmpc(&["train", "--resume", &run, "--quiet"]).expect(0);
+    assert_eq!(std::fs::read(Path::new(&run).join("events.out.tfevents.gmpc")).unwrap(), events);
+    // Asked for when the run has ended, it is made of the metrics.
+    let late = train(folder.path(), &file, "late", &[]);
+    gmpc(&["train", "--resume", &late, "--tensorboard", "--quiet"]).expect(0);
+    let events = std::fs::read(Path::new(&late).join("events.out.tfevents.gmpc")).unwrap();
+    assert_eq!(events.windows(10).filter(|window| *window == b"train/loss").count(), 3);
+}
+
+#[test]
+fn a_run_tells_how_it_goes_in_lines_and_with_json_in_nothing_else() {
+    let folder = tempdir().unwrap();
+    let file = write(folder.path(), "tiny.gmpnet", TINY);
+    let out = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let ran = gmpc(&["train", &file, "--out", &out("plain"), "--record", "boundaries"]).expect(0);
+    let line = ran.stderr.lines().find(|line| line.starts_with("epoch 2/3")).expect("a line of the second epoch");
+    for part in ["train.loss", "lr 0.01", "hidden dphi "] {
+        assert!(line.contains(part), "{line}");
+    }
+    let ran = gmpc(&["train", &file, "--out", &out("json"), "--json"]).expect(0);
+    assert!(!ran.stderr.contains("epoch 2/3"), "{}", ran.stderr);
+    assert_eq!(ran.json().iter().filter(|line| line["event"] == "epoch").count(), 3);
+}
+
+#[test]
 fn a_record_that_cannot_be_is_told_before_training() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);

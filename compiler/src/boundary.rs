@@ -7,7 +7,8 @@
 //!
 //! Nothing here knows a parameterization: weight and offset are what the compiled formula makes of the states.
 //!
-//! - [`graph`] is a graph that hands out `u` and `lambda` of the first layers, to be compiled and run beside training steps;
+//! - [`graph()`] is a graph that hands out `u` and `lambda` of the first or of all layers, to be compiled and run beside
+//!   training steps;
 //! - [`effective`] gives one layer as plain numbers, checked to be affine;
 //! - [`Bent`] composes layers: the map of a deep unit around a point, and the linear regions of a network on the plane.
 //!
@@ -22,5 +23,5 @@ mod regions;
 pub use bent::{Bent, Map};
 pub use effective::{Effective, effective};
 pub use geometry::{Boundary, turn};
-pub use graph::{First, Turning, first_layers, graph, turning};
+pub use graph::{First, Turning, first_layers, followed_layers, graph, recorded, turning};
 pub use regions::{Crease, Region, Regions, regions};

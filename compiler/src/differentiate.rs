@@ -71,9 +71,9 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
         // Leaves have no operands, and steps have no slope.
         Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | Op::Uniform { .. } => return None,
         Op::Less | Op::LessEqual | Op::Equal => return None,
-        // Second derivatives and conversion are not differentiated.
+        // Most second derivatives and conversion are not differentiated.
         Op::SphericalGrad | Op::Angles => return None,
-        Op::ConvolveInput(_) | Op::ConvolveWeight(_) | Op::MaxPoolGrad(_) | Op::SumPoolGrad(_) => return None,
+        Op::ConvolveWeight(_) | Op::MaxPoolGrad(_) | Op::SumPoolGrad(_) => return None,
 
         Op::Neg => g.unary(Op::Neg, dy),
         Op::Abs => pull_abs(g, x[0], dy),
@@ -108,6 +108,9 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
         Op::MatMul { transpose_a, transpose_b } => pull_matmul(g, [x[0], x[1]], dy, i, (transpose_a, transpose_b)),
         Op::Convolve(window) if i == 0 => g.push(Op::ConvolveInput(window), vec![dy, x[1]], shape(g, x[0])),
         Op::Convolve(window) => g.push(Op::ConvolveWeight(window), vec![x[0], dy], shape(g, x[1])),
+        // The derivative of a filter's argument in a direction is that of its gradient: see `boundary::graph`.
+        Op::ConvolveInput(window) if i == 0 => g.push(Op::Convolve(window), vec![dy, x[1]], shape(g, x[0])),
+        Op::ConvolveInput(window) => g.push(Op::ConvolveWeight(window), vec![dy, x[0]], shape(g, x[1])),
         Op::MaxPool(window) => g.push(Op::MaxPoolGrad(window), vec![x[0], dy], shape(g, x[0])),
         Op::SumPool(window) => g.push(Op::SumPoolGrad(window), vec![dy], shape(g, x[0])),
         Op::Spherical => g.push(Op::SphericalGrad, vec![x[0], dy], shape(g, x[0])),

@@ -275,13 +275,24 @@ pub struct TrainSpec {
     pub span: Span,
 }
 
-/// `record = boundaries`: where the units of the first layers switch, over training.
+/// `record = boundaries`: where units switch, over training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record {
     /// How often.
     pub every: Every,
+    /// Of which layers.
+    pub followed: Followed,
     /// The setting's value.
     pub span: Span,
+}
+
+/// Which layers' boundaries are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// Those that read the network's input.
+    First,
+    /// `boundaries(layers = all)`: the whole network is kept, too.
+    All,
 }
 
 /// How often something is done, once before the first step and then again after so many, at least 1.

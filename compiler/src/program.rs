@@ -18,7 +18,7 @@ pub enum Goal {
     /// `grad.output`, `grad.input`, `grad.NAME` for every parameter; writes the statistics.
     Gradients,
     /// No inputs; an output `boundary.NAME`, `[fan_in + 1, units]`, for each layer of ReLU units that reads the network's
-    /// input: directions with the signed distances below them, see [`crate::boundary::graph()`]. Writes nothing; the batch
+    /// input: directions with the signed distances below them, see [`crate::boundary::recorded`]. Writes nothing; the batch
     /// size means nothing.
     Boundaries,
 }

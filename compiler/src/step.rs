@@ -75,7 +75,7 @@ pub fn step_graph(
         Goal::Evaluate => evaluate(module, net, forward(Mode::Evaluation)?, options),
         Goal::Predict => predict(module, forward(Mode::Evaluation)?, options).map_err(one),
         Goal::Gradients => gradients(module, net, forward(Mode::Training)?).map_err(one),
-        Goal::Boundaries => Ok((crate::boundary::graph(module, net)?, vec![])),
+        Goal::Boundaries => Ok((crate::boundary::recorded(module, net)?, vec![])),
     }
 }
 

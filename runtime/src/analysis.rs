@@ -2,11 +2,15 @@
 //!
 //! Source: Chen and Ge, arXiv 2305.15912. Nothing here knows a parameterization; boundaries come from the compiler.
 
+pub mod deep;
 pub mod perturb;
 pub mod region;
+pub mod sight;
 pub mod stability;
 pub mod subject;
 
+pub use deep::deep;
 pub use perturb::{Perturbed, UnitName, perturb};
+pub use sight::{Sight, sight};
 pub use stability::{Movement, Side, Stability, stability};
 pub use subject::Subject;

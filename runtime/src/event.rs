@@ -89,6 +89,20 @@ pub struct Epoch {
     pub best: bool,
     /// Wall-clock time since the run began, stops not counted.
     pub seconds: f64,
+    /// How far recorded boundaries moved, where somebody asked to follow them and one was recorded since the epoch before;
+    /// no part of the JSON line, since `boundaries/` holds all of it.
+    pub movement: Vec<Moved>,
+}
+
+/// The largest movement of a layer's boundaries from one record to the next, over an epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// `hidden`
+    pub layer: String,
+    /// Of phi, in the units of the layer's input.
+    pub location: f64,
+    /// Of the direction, in radians.
+    pub direction: f64,
 }
 
 /// Why a run ended.
@@ -244,7 +258,7 @@ mod tests {
         let start = Start { model: "levy".into(), param: "gmp".into(), seed: 3, ..Start::default() };
         assert_snapshot!(Event::Start(start).to_json(), @r#"{"event":"start","model":"levy","seed":3,"param":"gmp","data":"","device":"","parameters":0,"planned_bytes":0,"source_sha256":"","rows":{"train":0,"valid":0,"test":0},"epochs":0,"resumed_from":0}"#);
         let figures = vec![("train.loss".to_string(), 0.5), ("valid.rmse".to_string(), f64::NAN)];
-        let epoch = Epoch { epoch: 2, lr: 0.1, figures, best: true, seconds: 0.25 };
+        let epoch = Epoch { epoch: 2, lr: 0.1, figures, best: true, seconds: 0.25, movement: vec![] };
         assert_snapshot!(Event::Epoch(epoch).to_json(), @r#"{"event":"epoch","epoch":2,"lr":0.1,"train.loss":0.5,"valid.rmse":null,"best":true,"seconds":0.25}"#);
         let figures = vec![("test.rmse".to_string(), 1.5)];
         let run = Some("runs/levy".into());

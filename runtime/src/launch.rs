@@ -9,10 +9,11 @@ use crate::network::Network;
 use crate::request::{Facts, Prepared, Request, Warnings, network_for, prepare};
 use crate::run_folder::{About, Inputs, Keeper, RunFolder, restore};
 use crate::session::{Programs, Session};
+use crate::tensorboard::Events;
 use crate::train::{Forget, Keep, Progress, Trainer};
 use crate::trajectory::records_after;
 use gmpc_compiler::boundary::first_layers;
-use gmpc_compiler::experiment::{DataFacts, Precision, Select};
+use gmpc_compiler::experiment::{DataFacts, Followed, Precision, Select};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::resolve::Overrides;
 use gmpc_grammar::source::Source;
@@ -32,17 +33,36 @@ pub enum Out<'a> {
     Nowhere,
 }
 
+/// What is kept of a run on the way, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeping {
+    /// Time between checkpoints.
+    pub every: Duration,
+    /// An event file for TensorBoard; a resumed run that has one goes on with it in any case.
+    pub tensorboard: bool,
+    /// Epochs say how far recorded boundaries moved, for somebody who watches.
+    pub following: bool,
+}
+
+impl From<Duration> for Keeping {
+    /// Checkpoints this far apart, and nothing else.
+    fn from(every: Duration) -> Self {
+        Keeping { every, tensorboard: false, following: false }
+    }
+}
+
 /// Trains from the beginning.
 ///
 /// `stop` may be set at any time: the step that runs is finished, the run is saved, and the result says
-/// [`StoppedBy::Signal`]. It is saved when `every` has passed since the last time, too. `listener` hears `Start`, `Warning`s, an `Epoch` each, `Checkpoint`s and `Done`.
+/// [`StoppedBy::Signal`]. It is saved as often as `keeping` says, too. `listener` hears `Start`, `Warning`s, an `Epoch` each,
+/// `Checkpoint`s and `Done`.
 ///
 /// # Errors
 /// Everything a [`Failure`] can be.
 pub fn train(
     request: &Request,
     out: Out<'_>,
-    every: Duration,
+    keeping: impl Into<Keeping>,
     listener: &mut dyn Listener,
     stop: &AtomicBool,
 ) -> Result<(Done, Warnings), Failure> {
@@ -59,7 +79,7 @@ pub fn train(
         Out::Nowhere => None,
     };
     let keeper = match &folder {
-        Some(folder) => Some(recording(Keeper::new(folder)?.every(every), &prepared, trainer.progress())?),
+        Some(folder) => Some(kept(folder, Keeper::new(folder)?, keeping.into(), &prepared, trainer.progress())?),
         None => None,
     };
     let done =
@@ -86,7 +106,7 @@ pub fn resume(
     path: &Path,
     directories: &Directories,
     device: &Arc<dyn Device>,
-    every: Duration,
+    keeping: impl Into<Keeping>,
     listener: &mut dyn Listener,
     stop: &AtomicBool,
 ) -> Result<(Done, Warnings), Failure> {
@@ -102,16 +122,35 @@ pub fn resume(
     let lock = folder.lock()?;
     let mut session = prepared.session();
     let (progress, best) = standing(&folder, &prepared, &mut session, listener)?;
-    let keeper = recording(Keeper::locked(&folder, progress.epoch, lock)?.every(every), &prepared, &progress)?;
+    let keeper = Keeper::locked(&folder, progress.epoch, lock)?;
+    let keeper = kept(&folder, keeper, keeping.into(), &prepared, &progress)?;
     let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
     let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
     Ok((run.go(Some(keeper), listener, stop)?, warnings))
 }
 
-/// Has the boundaries of the first layers kept, where the file asks for it.
-fn recording(keeper: Keeper, prepared: &Prepared, progress: &Progress) -> Result<Keeper, Failure> {
-    let Some(record) = prepared.spec()?.record else { return Ok(keeper) };
-    keeper.recording(&first_layers(&prepared.network.net), records_after(record.every, progress.epoch, progress.step))
+/// Has everything kept that is asked for: checkpoints, an event file, the boundaries where the file says so.
+fn kept(
+    folder: &RunFolder,
+    keeper: Keeper,
+    keeping: Keeping,
+    prepared: &Prepared,
+    progress: &Progress,
+) -> Result<Keeper, Failure> {
+    let mut keeper = keeper.every(keeping.every);
+    let events = keeping.tensorboard || Events::exist(&folder.path);
+    if let Some(record) = prepared.spec()?.record {
+        let records = records_after(record.every, progress.epoch, progress.step);
+        let network = &prepared.network;
+        keeper = keeper.recording(&first_layers(&network.net), records)?;
+        if record.followed == Followed::All {
+            keeper = keeper.recording_states(network.layout(), network.precision(), records)?;
+        }
+    }
+    if keeping.following || events {
+        keeper = keeper.following()?;
+    }
+    if events { keeper.with_events(progress.epoch) } else { Ok(keeper) }
 }
 
 /// Where a run stands: its newest whole checkpoint, or its beginning if it was ended before the first one.

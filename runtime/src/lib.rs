@@ -25,6 +25,7 @@ pub mod scalar;
 pub mod schedule;
 pub mod session;
 pub mod states;
+pub mod tensorboard;
 pub mod train;
 pub mod trajectory;
 

@@ -9,6 +9,7 @@
 //!   boundaries/        where the first layers' units switch, if recorded (trajectory.rs)
 //!   best.safetensors   parameters and statistics of the best epoch
 //!   result.json        the `done` line, once the run has ended
+//!   events.out.tfevents.gmpc   the metrics for TensorBoard, if wanted (tensorboard.rs)
 //!   lock               held by the process that trains here; holds its id
 //! ```
 //!

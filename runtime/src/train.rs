@@ -16,13 +16,14 @@ pub use progress::Progress;
 
 use crate::data::order_into;
 use crate::device::{Numbers, Slice, States};
-use crate::event::{Epoch, Event, Listener, Steps, StoppedBy};
+use crate::event::{Epoch, Event, Listener, Moved, Steps, StoppedBy};
 use crate::exact::Exact;
 use crate::failure::Failure;
 use crate::metrics::Sums;
 use crate::rows::{Pick, Rows};
 use crate::schedule::should_stop;
 use crate::session::{Clock, Session};
+use crate::trajectory::kept;
 use gmpc_compiler::experiment::TrainSpec;
 use judge::Judge;
 use pace::Pace;
@@ -74,6 +75,19 @@ pub trait Keep {
     /// They could not be written.
     fn record(&mut self, _layer: usize, _numbers: &Slice<'_>) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// Keeps the whole network as it is now, where the file asks for that.
+    ///
+    /// # Errors
+    /// It could not be written.
+    fn record_states(&mut self, _states: &States) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// How far the recorded boundaries moved since this was asked for last, where that is followed.
+    fn movement(&mut self) -> Vec<Moved> {
+        Vec::new()
     }
 }
 
@@ -187,8 +201,9 @@ impl<'a> Trainer<'a> {
                 self.save(keep, listener)?;
                 return Ok(StoppedBy::Signal);
             }
-            let epoch = self.close_epoch()?;
+            let mut epoch = self.close_epoch()?;
             self.record(keep, true)?;
+            epoch.movement = keep.movement();
             keep.note(&epoch)?;
             listener.hear(&Event::Epoch(epoch));
             if self.progress.ended.is_none() && keep.is_due() {
@@ -270,7 +285,7 @@ impl<'a> Trainer<'a> {
             return Err(self.diagnose());
         }
         self.begin_epoch();
-        Ok(Epoch { epoch: epoch + 1, lr, figures, best: better, seconds: self.seconds() })
+        Ok(Epoch { epoch: epoch + 1, lr, figures, best: better, seconds: self.seconds(), movement: vec![] })
     }
 
     /// Records the boundaries, where that is asked for and due.
@@ -347,11 +362,7 @@ fn copy_best(states: &States, best: &mut Option<States>) {
 
 /// Copies parameters and statistics; they come before the optimizer's states, which need not be kept.
 fn copy_kept(from: &States, to: &mut States) {
-    use gmpc_compiler::graph::Role;
-    let layout = &from.layout;
-    let kept = layout.states.iter().rposition(|state| state.role != Role::Optimizer);
-    let end = kept.map_or(0, |last| layout.offsets.get(last + 1).copied().unwrap_or(layout.elements));
-    copy_numbers(from.data(), to.data_mut(), end);
+    copy_numbers(from.data(), to.data_mut(), kept(&from.layout));
 }
 
 /// Copies the first `end` numbers; both have the same precision and length.

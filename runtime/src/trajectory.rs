@@ -1,33 +1,35 @@
-//! Where the first layers' units switch, over training: files beside a run.
+//! Where units switch, over training: files beside a run.
 //!
 //! ```text
 //! RUN/boundaries/hidden.npy     float32, little-endian, [records, fan_in + 1, units]: numpy.load reads it
+//! RUN/states.npy                with `layers = all`, the whole network, see `states`
 //! ```
 //!
 //! Record 0 is from before the first step, each later one from `every` epochs or steps after the one before; `source.gmpnet`
-//! says which. Of each unit a record holds the direction u = w / |w|, one number an input, and below it the signed distance
-//! lambda = b / |w|: the boundary is u . x + lambda = 0, its location phi = -lambda u. Numbers that are not finite say that
-//! the unit's weights are zero.
-//!
-//! The count of records in the header is brought up to date whenever the run is saved. The header has a fixed length, so that
-//! this needs no rewriting, and a resumed run cuts what came after its checkpoint: its files are those of a run that was
-//! never stopped.
+//! says which. Of each unit a record of a first layer holds the direction u = w / |w|, one number an input (of a filter one for
+//! each number of its patch, channels outermost), and below it the signed distance lambda = b / |w|: the boundary is
+//! u . x + lambda = 0, its location phi = -lambda u. Numbers that are not finite say that the unit's weights are zero.
 
-use crate::device::Slice;
+mod growing;
+mod movement;
+mod states;
+
+pub use movement::Moved;
+pub use states::{STATES, StateRecords, kept};
+
+use crate::device::{Slice, States};
+use crate::event;
 use crate::failure::{Failure, Told};
 use gmpc_compiler::boundary::{Boundary, First};
-use gmpc_compiler::experiment::Every;
+use gmpc_compiler::experiment::{Every, Precision};
+use gmpc_compiler::program::StateLayout;
+use growing::{Growing, HEADER, Kind};
+use movement::Largest;
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 
-/// Bytes before the first number.
-const HEADER: u64 = 128;
-
-/// Bytes gathered before they are handed to the system; a few dozen epochs of a hundred units.
-const BUFFER: usize = 1 << 16;
-
-/// The folder of these files below a run's.
+/// The folder of the first layers' files below a run's.
 pub const FOLDER: &str = "boundaries";
 
 /// How many records there are when so many epochs and steps of a run are done.
@@ -40,20 +42,24 @@ pub fn records_after(every: Every, epochs: u64, steps: u64) -> u64 {
     }
 }
 
-/// Writes the records of a run, one file a layer.
+/// Writes the records of a run, one file a layer and perhaps one of the whole network.
 #[derive(Debug)]
 pub struct Writer {
     layers: Vec<LayerFile>,
+    states: Option<Growing>,
 }
 
 #[derive(Debug)]
 struct LayerFile {
-    path: PathBuf,
-    file: BufWriter<File>,
-    numbers: usize,
-    shape: [usize; 2],
-    records: u64,
-    bytes: Vec<u8>,
+    first: First,
+    file: Growing,
+    /// Where somebody wants to know how far boundaries move meanwhile.
+    largest: Option<Largest>,
+}
+
+/// Of a layer's records.
+fn kind(first: &First) -> Kind {
+    Kind { precision: Precision::F32, shape: vec![first.fan_in + 1, first.units] }
 }
 
 impl Writer {
@@ -64,8 +70,26 @@ impl Writer {
     pub fn open(run: &Path, layers: &[First], records: u64) -> Result<Self, Failure> {
         let folder = run.join(FOLDER);
         std::fs::create_dir_all(&folder).map_err(|error| Failure::io("make the folder", &folder, &error))?;
-        let open = |first: &First| LayerFile::open(folder.join(format!("{}.npy", first.name)), first, records);
-        Ok(Writer { layers: layers.iter().map(open).collect::<Result<_, _>>()? })
+        let open = |first: &First| {
+            let file = Growing::open(folder.join(format!("{}.npy", first.name)), kind(first), records)?;
+            Ok(LayerFile { first: first.clone(), file, largest: None })
+        };
+        Ok(Writer { layers: layers.iter().map(open).collect::<Result<_, Failure>>()?, states: None })
+    }
+
+    /// Keeps the whole network, too.
+    ///
+    /// # Errors
+    /// As [`Writer::open`].
+    pub fn with_states(
+        mut self,
+        run: &Path,
+        layout: &StateLayout,
+        precision: Precision,
+        records: u64,
+    ) -> Result<Self, Failure> {
+        self.states = Some(states::open(run, layout, precision, records)?);
+        Ok(self)
     }
 
     /// Adds one layer's numbers, `[fan_in + 1, units]`, to the record that is being written.
@@ -77,17 +101,49 @@ impl Writer {
             Slice::F32(data) => data.len(),
             Slice::F64(data) => data.len(),
         };
-        let Some(file) = self.layers.get_mut(layer).filter(|file| file.numbers == count) else {
+        let Some(layer) = self.layers.get_mut(layer).filter(|layer| layer.file.bytes.len() == 4 * count) else {
             return Err(Failure::Bug(format!("a record of {count} numbers does not fit layer {layer}")));
         };
-        let bytes = file.bytes.as_chunks_mut::<4>().0.iter_mut();
+        let bytes = layer.file.bytes.as_chunks_mut::<4>().0.iter_mut();
         match numbers {
             Slice::F32(data) => bytes.zip(*data).for_each(|(to, number)| *to = number.to_le_bytes()),
             #[allow(clippy::cast_possible_truncation)] // rounded once, as the format says
             Slice::F64(data) => bytes.zip(*data).for_each(|(to, number)| *to = (*number as f32).to_le_bytes()),
         }
-        file.records += 1;
-        file.file.write_all(&file.bytes).map_err(|error| Failure::io("write", &file.path, &error))
+        if let Some(largest) = &mut layer.largest {
+            largest.observe(&layer.first, numbers_in(&layer.file.bytes));
+        }
+        layer.file.write()
+    }
+
+    /// Adds the whole network to the record that is being written, where that is kept.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn write_states(&mut self, states: &States) -> Result<(), Failure> {
+        self.states.as_mut().map_or(Ok(()), |file| states::write(file, states))
+    }
+
+    /// Follows the movement of the boundaries from now on, from the last record that is there.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn follow(&mut self) -> Result<(), Failure> {
+        for layer in &mut self.layers {
+            let last = layer.file.last()?.unwrap_or_default();
+            layer.largest = Some(Largest::after(numbers_in(&last).collect()));
+        }
+        Ok(())
+    }
+
+    /// How far boundaries moved since this was asked for last, layer by layer; empty where nothing was recorded since, or where
+    /// nobody follows it.
+    pub fn movement(&mut self) -> Vec<event::Moved> {
+        let moved = self.layers.iter_mut().filter_map(|layer| {
+            let (location, direction) = layer.largest.as_mut()?.take()?;
+            Some(event::Moved { layer: layer.first.name.clone(), location, direction })
+        });
+        moved.collect()
     }
 
     /// Hands everything, headers too, to the system; `to_disk` waits until it is on the disk, so that not even a crash of the
@@ -96,52 +152,9 @@ impl Writer {
     /// # Errors
     /// The disk.
     pub fn flush(&mut self, to_disk: bool) -> Result<(), Failure> {
-        self.layers
-            .iter_mut()
-            .try_for_each(|layer| layer.flush(to_disk).map_err(|error| Failure::io("write", &layer.path, &error)))
+        let layers = self.layers.iter_mut().map(|layer| &mut layer.file);
+        layers.chain(&mut self.states).try_for_each(|file| file.flush(to_disk))
     }
-}
-
-impl LayerFile {
-    fn open(path: PathBuf, first: &First, records: u64) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::io("write", &path, &error);
-        let shape = [first.fan_in + 1, first.units];
-        let numbers = shape[0] * shape[1];
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(records == 0).open(&path).map_err(failed)?;
-        let end = HEADER + records * numbers as u64 * 4;
-        if records > 0 && file.metadata().map_err(failed)?.len() < end {
-            let told = Told::new(format!("{} has lost records of the run", path.display()));
-            return Err(Failure::Io(told.help("bring the file back, or start a new run")));
-        }
-        if records > 0 {
-            file.set_len(end).map_err(failed)?;
-        }
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&header(shape, records))).map_err(failed)?;
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let bytes = vec![0; numbers * 4];
-        Ok(LayerFile { file: BufWriter::with_capacity(BUFFER, file), path, numbers, shape, records, bytes })
-    }
-
-    fn flush(&mut self, to_disk: bool) -> std::io::Result<()> {
-        self.file.flush()?;
-        let header = header(self.shape, self.records);
-        let file = self.file.get_mut();
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(&header)?;
-        file.seek(SeekFrom::End(0))?;
-        if to_disk { file.sync_data() } else { Ok(()) }
-    }
-}
-
-/// Of NumPy's format, version 1.0, filled with blanks.
-fn header([rows, units]: [usize; 2], records: u64) -> Vec<u8> {
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({records}, {rows}, {units}), }}");
-    let length = HEADER as usize - 10;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
-    bytes.extend(format!("{text:<width$}\n", width = length - 1).into_bytes());
-    bytes
 }
 
 /// The records of one layer.
@@ -166,13 +179,12 @@ impl Trajectory {
         let mut bytes = Vec::new();
         File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
         let of = (first.fan_in + 1) * first.units;
-        let records = records_in(&bytes, [first.fan_in + 1, first.units]).ok_or_else(|| {
+        let records = kind(first).records_in(&bytes, bytes.len() as u64).ok_or_else(|| {
             let told = Told::new(format!("{} is no record of the layer `{}`", path.display(), first.name));
             Failure::Io(told.help("its header should give float32 numbers for each of the layer's units"))
         })?;
         let data = bytes.get(HEADER as usize..).unwrap_or_default();
-        let numbers = data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).take(records * of);
-        Ok(Trajectory { first: first.clone(), every, numbers: numbers.collect() })
+        Ok(Trajectory { first: first.clone(), every, numbers: numbers_in(data).take(records * of).collect() })
     }
 
     /// From `[records, fan_in + 1, units]`.
@@ -205,6 +217,14 @@ impl Trajectory {
         finite.then_some(Boundary { direction, offset })
     }
 
+    /// All numbers of a record, `[fan_in + 1, units]`; empty where there is no such record.
+    #[must_use]
+    pub fn record(&self, record: usize) -> &[f32] {
+        let of = (self.first.fan_in + 1) * self.first.units;
+        let range = record.checked_mul(of).and_then(|start| Some(start..start.checked_add(of)?));
+        range.and_then(|range| self.numbers.get(range)).unwrap_or_default()
+    }
+
     /// One number: `row` below `fan_in` is of the direction, `row` = `fan_in` the distance; NaN where there is none.
     #[must_use]
     pub fn number(&self, record: usize, row: usize, unit: usize) -> f64 {
@@ -219,14 +239,9 @@ impl Trajectory {
     }
 }
 
-/// How many whole records a file of this shape says it holds and does hold.
-fn records_in(bytes: &[u8], [rows, units]: [usize; 2]) -> Option<usize> {
-    let text = std::str::from_utf8(bytes.get(10..HEADER as usize)?).ok()?;
-    let shape = text.strip_prefix("{'descr': '<f4', 'fortran_order': False, 'shape': (")?;
-    let (count, rest) = shape.split_once(',')?;
-    let of = rows.checked_mul(units)?.checked_mul(4)?;
-    let held = (bytes.len() - HEADER as usize).checked_div(of)?;
-    rest.starts_with(&format!(" {rows}, {units})")).then_some(count.parse::<usize>().ok()?.min(held))
+/// Single-precision numbers of a file.
+fn numbers_in(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]

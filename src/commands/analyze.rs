@@ -25,13 +25,13 @@ pub fn run(args: &AnalyzeArgs, output: &Output) -> Result<(), Failure> {
     let device: Arc<dyn Device> = Arc::new(Cpu::with_threads(1));
     let open = |run: &std::path::PathBuf| Subject::open(run, &directories, &device);
     let subjects = args.runs.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    steadiness::tell(&subjects, output);
+    steadiness::tell(&subjects, output)?;
     let mut figures = Vec::new();
     if !args.perturb.is_empty() {
         figures.extend(perturbation::tell(&subjects, args, output)?);
     }
     if args.regions {
-        figures.extend(pieces::tell(&subjects, output)?);
+        figures.extend(pieces::tell(&subjects, &args.at, output)?);
     }
     if let Some(folder) = &args.figures {
         figures.extend(of_runs(&subjects, &device)?);

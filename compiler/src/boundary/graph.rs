@@ -1,4 +1,4 @@
-//! The boundaries of a network's first layers as a graph of its states, for any device to run beside training steps.
+//! The boundaries of a network's layers as a graph of its states, for any device to run beside training steps.
 //!
 //! ```text
 //! x = 0                          b = act's argument at x
@@ -6,53 +6,73 @@
 //! boundary.NAME = u above lambda : [fan_in + 1, units]
 //! ```
 //!
+//! A filter is a unit over what it sees at one place, a patch of channels x kh x kw numbers in the network's order, channels
+//! outermost. Each layer's boundaries lie in the space of its own input, which for the first layers is the network's.
+//!
 //! Reverse-mode differentiation is linear in what arrives, so differentiating it once more gives the derivative in a
 //! direction: `fan_in` rows instead of one for each unit. Products with the unit matrix are then taken out.
 
+use crate::convert::patch::Patch;
 use crate::differentiate::pull;
+use crate::experiment::Followed;
 use crate::graph::{Graph, Id, Op};
 use crate::module::Module;
-use crate::net::{Activation, Layer, LayerKind, Net, Product, Unit};
+use crate::net::{Activation, Layer, LayerKind, Net, Unit};
 use crate::parameterize::unit::{Act, unit};
-use crate::parameterize::{Forward, Mode, Store};
+use crate::parameterize::{Forward, Mode, Store, image};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 
-/// A layer of ReLU units that reads the network's input.
+/// A layer of ReLU units whose boundaries can be followed; mostly one that reads the network's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct First {
     /// Place in [`Net::layers`].
     pub layer: usize,
     /// `hidden`
     pub name: String,
-    /// Inputs of each unit.
+    /// Inputs of each unit; of a filter channels x kh x kw.
     pub fan_in: usize,
     /// How many units.
     pub units: usize,
 }
 
-/// The dense layers of ReLU units (leaky ones too) that read the input itself.
+/// The layers of ReLU units (leaky ones too), dense or convolutions, that read the input itself; flattening it and dropout,
+/// which does nothing in evaluation, may come before.
 #[must_use]
 pub fn first_layers(net: &Net) -> Vec<First> {
-    units_of(net)
-        .map(|(layer, unit, fan_in)| {
-            let units = unit.product.units();
-            First { layer, name: net.layers[layer].name.clone(), fan_in, units }
-        })
-        .collect()
+    followed_layers(net, Followed::First)
 }
 
-fn units_of(net: &Net) -> impl Iterator<Item = (usize, &Unit, usize)> {
-    let fan_in: usize = net.layers.first().map_or(0, |input| input.shape.iter().product());
+/// The layers of ReLU units (leaky ones too), dense or convolutions: the first ones, or all.
+#[must_use]
+pub fn followed_layers(net: &Net, which: Followed) -> Vec<First> {
+    let one = |(layer, unit): (usize, &Unit)| {
+        let of = &net.layers[layer];
+        let fan_in = Patch::new(net, of, unit).fan_in();
+        First { layer, name: of.name.clone(), fan_in, units: unit.product.units() }
+    };
+    units_of(net, which).map(one).collect()
+}
+
+fn units_of(net: &Net, which: Followed) -> impl Iterator<Item = (usize, &Unit)> {
     net.layers.iter().enumerate().filter_map(move |(place, layer)| match &layer.kind {
         LayerKind::Unit(unit)
-            if layer.inputs == [0]
-                && matches!(unit.product, Product::Dense { .. })
-                && matches!(unit.activation, Activation::Relu | Activation::LeakyRelu(_)) =>
+            if matches!(unit.activation, Activation::Relu | Activation::LeakyRelu(_))
+                && (which == Followed::All || reads_input(net, layer)) =>
         {
-            Some((place, unit, fan_in))
+            Some((place, unit))
         }
         _ => None,
+    })
+}
+
+/// Are a layer's numbers those of the example, in whatever arrangement?
+fn reads_input(net: &Net, layer: &Layer) -> bool {
+    let [place] = layer.inputs[..] else { return false };
+    net.layers.get(place).is_some_and(|before| match before.kind {
+        LayerKind::Input => true,
+        LayerKind::Flatten | LayerKind::Dropout { .. } => reads_input(net, before),
+        _ => false,
     })
 }
 
@@ -75,16 +95,13 @@ pub fn turning(net: &Net, layer: usize) -> Result<Turning, Diagnostic> {
     let Some((layer, LayerKind::Unit(of))) = net.layers.get(layer).map(|layer| (layer, &layer.kind)) else {
         return Ok(Turning::Free);
     };
-    let patch = crate::convert::patch::Patch::new(net, layer, of);
-    if patch.shape.len() > 1 {
-        return Ok(Turning::Free); // filters are not looked into
-    }
+    let patch = Patch::new(net, layer, of);
     let graph = Graph::default();
     let mut forward = Forward { graph, store: Store::default(), x: Id(0), layers: vec![], prediction: Id(0) };
-    let x = forward.graph.full(0.0, &[patch.fan_in(), patch.fan_in()]);
+    let x = forward.graph.full(0.0, &image::in_graph(patch.fan_in(), &patch.shape));
     let value = unit(&mut forward, &patch.layer, &patch.unit, x, Mode::Evaluation, Act::Apply)?;
     let [(inside, _)] = value.acts[..] else { return Ok(Turning::Free) };
-    let (unit_matrix, weights) = weights(&mut forward.graph, inside, x, patch.fan_in());
+    let (unit_matrix, weights) = weights(&mut forward.graph, inside, x, &patch);
     without_products(&mut forward.graph, unit_matrix, x);
     Ok(made_of(&forward.graph, weights))
 }
@@ -106,21 +123,22 @@ fn made_of(graph: &Graph, mut weights: Id) -> Turning {
     }
 }
 
-/// A graph without inputs whose outputs `boundary.NAME`, `[fan_in + 1, units]`, are each first layer's directions with the
+/// A graph without inputs whose outputs `boundary.NAME`, `[fan_in + 1, units]`, are each followed layer's directions with the
 /// signed distances below them. A unit whose weights are zero has none: its numbers are not finite.
 ///
 /// # Errors
 /// E0652: the network has no such layer. E0590: a unit's boundary is no hyperplane. Mistakes in the definitions.
-pub fn graph(module: &Module, net: &Net) -> Result<Graph, Vec<Diagnostic>> {
+pub fn graph(module: &Module, net: &Net, which: Followed) -> Result<Graph, Vec<Diagnostic>> {
     let mut graph = Graph::default();
     let x = graph.constant(0.0);
     let mut forward = Forward { graph, store: Store::default(), x, layers: vec![], prediction: x };
     let mut errors = Vec::new();
-    for (place, of, fan_in) in units_of(net) {
-        errors.extend(one(&mut forward, &net.layers[place], of, fan_in).err());
+    for (place, of) in units_of(net, which) {
+        let layer = &net.layers[place];
+        errors.extend(one(&mut forward, &Patch::new(net, layer, of)).err());
     }
     if forward.graph.outputs.is_empty() && errors.is_empty() {
-        errors.push(nothing(module));
+        errors.push(nothing(module, net));
     }
     if !errors.is_empty() {
         return Err(errors);
@@ -129,33 +147,58 @@ pub fn graph(module: &Module, net: &Net) -> Result<Graph, Vec<Diagnostic>> {
     Ok(forward.graph)
 }
 
+/// The graph that runs beside training: of the first layers. Where all layers are followed, out of what is kept of the whole
+/// network, the others are only looked at; there may be no first ones then.
+///
+/// # Errors
+/// As [`graph()`].
+pub fn recorded(module: &Module, net: &Net) -> Result<Graph, Vec<Diagnostic>> {
+    let record = module.experiment.train.as_ref().and_then(|train| train.record);
+    if record.is_some_and(|record| record.followed == Followed::All) {
+        graph(module, net, Followed::All)?;
+        if first_layers(net).is_empty() {
+            return Ok(Graph { states: crate::step::states(module, net)?, ..Graph::default() });
+        }
+    }
+    graph(module, net, Followed::First)
+}
+
 /// Adds one layer's output.
-fn one(forward: &mut Forward, layer: &Layer, of: &Unit, fan_in: usize) -> Result<(), Diagnostic> {
+fn one(forward: &mut Forward, patch: &Patch) -> Result<(), Diagnostic> {
+    let (layer, of, fan_in) = (&patch.layer, &patch.unit, patch.fan_in());
     let from = forward.graph.nodes.len();
-    let x = forward.graph.full(0.0, &[fan_in, fan_in]);
+    let x = forward.graph.full(0.0, &image::in_graph(fan_in, &patch.shape));
     let value = unit(forward, layer, of, x, Mode::Evaluation, Act::Apply)?;
     let graph = &mut forward.graph;
     let [(inside, _)] = value.acts[..] else { return Err(not_flat(layer, of, "calls `act` more than once")) };
-    let (unit_matrix, weights) = weights(graph, inside, x, fan_in);
+    let (unit_matrix, weights) = weights(graph, inside, x, patch);
     if depends(graph, weights, x) {
         return Err(not_flat(layer, of, "bends before `act`"));
     }
     without_products(graph, unit_matrix, x);
+    let units = of.product.units();
+    let weights = graph.reshape(weights, &[fan_in, units]);
     let b = graph.slice(inside, 0, 0, 1);
+    let b = graph.reshape(b, &[1, units]);
     let polar = polar(graph, weights, b);
     graph.output(format!("boundary.{}", layer.name), polar);
     graph.mark(from, layer.span);
     Ok(())
 }
 
-/// The unit matrix, and the derivative of `inside` along its rows, `[fan_in, units]`.
-fn weights(graph: &mut Graph, inside: Id, x: Id, fan_in: usize) -> (Id, Id) {
-    let shape = graph.shape(inside).to_vec();
+/// The unit matrix, its rows arranged as inputs are, and the derivative of `inside` along them, `[fan_in, …, units]`.
+fn weights(graph: &mut Graph, inside: Id, x: Id, patch: &Patch) -> (Id, Id) {
+    let (fan_in, shape) = (patch.fan_in(), graph.shape(inside).to_vec());
     let none = BTreeSet::new();
     let arriving = graph.full(0.0, &shape);
     let back = pull(graph, &[(inside, arriving)], &[x], &none)[0];
     let [row, column] = [0, 1].map(|axis| graph.push(Op::Iota(axis), vec![], vec![fan_in, fan_in]));
-    let unit_matrix = graph.binary(Op::Equal, row, column);
+    let mut unit_matrix = graph.binary(Op::Equal, row, column);
+    if let [channels, height, width] = patch.shape[..] {
+        // Row i is 1 at the i-th number of a patch in the network's order; images of graphs have their channels last.
+        let images = graph.reshape(unit_matrix, &[fan_in, channels, height, width]);
+        unit_matrix = graph.transpose(images, &[0, 2, 3, 1]);
+    }
     (unit_matrix, pull(graph, &[(back, unit_matrix)], &[arriving], &none)[0])
 }
 
@@ -178,16 +221,17 @@ fn polar(graph: &mut Graph, weights: Id, b: Id) -> Id {
     graph.concat(&[direction, offset], 0)
 }
 
-/// Takes out products with the unit matrix, E a = a and a E = a, and those of `x`, which is zero, with anything.
+/// Takes out products with the unit matrix, E a = a and a E = a, and those of `x`, which is zero, with anything. A convolution
+/// of patches that are 1 at one place each gives the filters themselves.
 fn without_products(graph: &mut Graph, unit_matrix: Id, x: Id) {
     // What `x` repeats: a zero of shape [1, 1].
     let zero = if graph[x].op == Op::Broadcast { graph[x].inputs[0] } else { x };
     for node in &mut graph.nodes {
-        let Op::MatMul { transpose_a, transpose_b } = node.op else { continue };
-        let (op, operand) = match node.inputs[..] {
-            [a, b] if a == unit_matrix => (turned(transpose_b), b),
-            [a, b] if b == unit_matrix => (turned(transpose_a), a),
-            [a, b] if a == x || b == x => (Op::Broadcast, zero),
+        let (op, operand) = match (&node.op, &node.inputs[..]) {
+            (Op::MatMul { transpose_b, .. }, [a, b]) if *a == unit_matrix => (turned(*transpose_b), *b),
+            (Op::MatMul { transpose_a, .. }, [a, b]) if *b == unit_matrix => (turned(*transpose_a), *a),
+            (Op::Convolve(_), [a, b]) if *a == unit_matrix => (Op::Reshape, *b),
+            (Op::MatMul { .. } | Op::Convolve(_), [a, b]) if *a == x || *b == x => (Op::Broadcast, zero),
             _ => continue,
         };
         (node.op, node.inputs) = (op, vec![operand]);
@@ -224,16 +268,31 @@ fn share_states(graph: &mut Graph, all: Vec<crate::graph::State>) {
     graph.states = all;
 }
 
-fn nothing(module: &Module) -> Diagnostic {
+fn nothing(module: &Module, net: &Net) -> Diagnostic {
+    let record = module.experiment.train.as_ref().and_then(|train| train.record);
+    let deeper =
+        record.is_none_or(|record| record.followed == Followed::First) && units_of(net, Followed::All).next().is_some();
+    let (why, help) = match (deeper, record.map(|record| record.followed)) {
+        (true, _) => (
+            "no layer of ReLU units reads its input as it is",
+            "write `record = boundaries(layers = all)` to follow the layers that come later",
+        ),
+        (false, Some(Followed::All)) => {
+            ("it has no layer of ReLU units", "let `relu` follow a `dense(…)` or `conv(…)` at once, or record nothing")
+        }
+        (false, _) => (
+            "no layer of ReLU units reads its input",
+            "let a `dense(…) -> relu` or `conv(…) -> relu` come first, or record nothing",
+        ),
+    };
     let error =
         Diagnostic::error("E0652", format!("`{}` has no boundaries that could be recorded", module.experiment.model))
-            .label(module.model.span, "no dense layer of ReLU units reads its input");
-    let record = module.experiment.train.as_ref().and_then(|train| train.record);
+            .label(module.model.span, why);
     let error = match record {
         Some(record) => error.label(record.span, "asked for here"),
         None => error,
     };
-    error.help("let a `dense(…) -> relu` come first, or record nothing")
+    error.help(help)
 }
 
 fn not_flat(layer: &Layer, unit: &Unit, why: &str) -> Diagnostic {

@@ -3,15 +3,19 @@
 use super::context::Context;
 use super::schedule::call;
 use crate::arguments::Slot;
-use crate::experiment::{Every, Record};
+use crate::experiment::{Every, Followed, Record};
 use gmpc_grammar::ast::Expr;
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// What can be recorded.
 pub(crate) const RECORDS: [(&str, &[Slot<'static>]); 1] =
-    [("boundaries", &[Slot::optional("epochs"), Slot::optional("steps")])];
+    [("boundaries", &[Slot::optional("epochs"), Slot::optional("steps"), Slot::optional("layers")])];
 
-/// Reads `boundaries` (after every epoch), `boundaries(epochs = 10)` or `boundaries(steps = 100)`.
+/// Whose boundaries.
+const LAYERS: [(&str, Followed); 2] = [("first", Followed::First), ("all", Followed::All)];
+
+/// Reads `boundaries` (of the first layers, after every epoch), `boundaries(epochs = 10)`, `boundaries(steps = 100)` or
+/// `boundaries(layers = all)`.
 pub(crate) fn record(expr: &Expr, context: &mut Context<'_>) -> Option<Record> {
     let chosen = context.branch(expr)?;
     let (_, given) = call(chosen, "record", &RECORDS, context)?;
@@ -28,5 +32,6 @@ pub(crate) fn record(expr: &Expr, context: &mut Context<'_>) -> Option<Record> {
         (Some(epochs), None) => Every::Epochs(context.whole("epochs", epochs, 1)?),
         (None, None) => Every::Epochs(1),
     };
-    Some(Record { every, span: expr.span })
+    let followed = given.get("layers").map_or(Some(Followed::First), |expr| context.word("layers", expr, &LAYERS))?;
+    Some(Record { every, followed, span: expr.span })
 }

@@ -1,7 +1,7 @@
 //! How boundaries moved from record to record, and how they lie over the data.
 
-use crate::trajectory::Trajectory;
-use gmpc_compiler::boundary::Boundary;
+use crate::trajectory::{Moved, Trajectory};
+use gmpc_compiler::boundary::{Boundary, First};
 use std::collections::BTreeSet;
 
 /// How far something moved between two records: over all units and records.
@@ -27,7 +27,7 @@ pub struct Side {
 }
 
 /// What a trajectory says.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stability {
     /// How many records it is of.
     pub records: usize,
@@ -46,53 +46,68 @@ pub struct Stability {
 /// Follows every unit from record to record.
 #[must_use]
 pub fn stability(trajectory: &Trajectory) -> Stability {
-    let mut found = Stability {
-        records: trajectory.records(),
-        location: Movement::default(),
-        direction: Movement::default(),
-        location_steps: Vec::with_capacity(trajectory.records()),
-        direction_steps: Vec::with_capacity(trajectory.records()),
-        lost: 0,
-    };
-    let mut pairs = 0.0;
-    for record in 1..trajectory.records() {
-        let (mut moved, mut turned) = (0.0_f64, 0.0_f64);
-        for unit in 0..trajectory.first.units {
-            let Some((step, angle)) = step(trajectory, record, unit) else {
+    let mut follower = Follower::new(trajectory.first.clone());
+    (0..trajectory.records()).for_each(|record| follower.observe(trajectory.record(record)));
+    follower.finish().1
+}
+
+/// Follows a layer's units, one record after the other.
+#[derive(Debug)]
+pub struct Follower {
+    first: First,
+    /// The record before.
+    before: Vec<f32>,
+    found: Stability,
+    /// Pairs of records of a unit.
+    pairs: f64,
+}
+
+impl Follower {
+    /// Before the first record.
+    #[must_use]
+    pub fn new(first: First) -> Self {
+        Follower { first, before: vec![], found: Stability::default(), pairs: 0.0 }
+    }
+
+    /// The next record, `[fan_in + 1, units]`.
+    pub fn observe(&mut self, record: &[f32]) {
+        self.found.records += 1;
+        if self.found.records > 1 {
+            self.compare(record);
+        }
+        self.before.clear();
+        self.before.extend(record);
+    }
+
+    fn compare(&mut self, record: &[f32]) {
+        let found = &mut self.found;
+        let (mut furthest, mut widest) = (0.0_f64, 0.0_f64);
+        for unit in 0..self.first.units {
+            let Some((step, angle)) = Moved::of(&self.first, &self.before, record, unit).numbers() else {
                 found.lost += 1;
                 continue;
             };
-            (moved, turned) = (moved.max(step), turned.max(angle));
+            (furthest, widest) = (furthest.max(step), widest.max(angle));
             found.location.mean += step;
             found.direction.mean += angle;
-            pairs += 1.0;
+            self.pairs += 1.0;
         }
-        found.location_steps.push(moved);
-        found.direction_steps.push(turned);
+        found.location_steps.push(furthest);
+        found.direction_steps.push(widest);
     }
-    for (movement, steps) in
-        [(&mut found.location, &found.location_steps), (&mut found.direction, &found.direction_steps)]
-    {
-        movement.max = steps.iter().copied().fold(0.0, f64::max);
-        movement.mean /= f64::max(pairs, 1.0);
-    }
-    found
-}
 
-/// How far a unit's phi moved since the record before, and how far its direction turned; `None` where it had no boundary.
-fn step(trajectory: &Trajectory, record: usize, unit: usize) -> Option<(f64, f64)> {
-    let fan_in = trajectory.first.fan_in;
-    let at = |back: usize, row: usize| trajectory.number(record - back, row, unit);
-    let (before, after) = (at(1, fan_in), at(0, fan_in));
-    let (mut moved, mut apart, mut along) = (0.0, 0.0, 0.0);
-    for row in 0..fan_in {
-        let (a, b) = (at(1, row), at(0, row));
-        moved += (before * a - after * b) * (before * a - after * b);
-        apart += (a - b) * (a - b);
-        along += (a + b) * (a + b);
+    /// What all records say, and of which layer.
+    #[must_use]
+    pub fn finish(mut self) -> (First, Stability) {
+        let found = &mut self.found;
+        for (movement, steps) in
+            [(&mut found.location, &found.location_steps), (&mut found.direction, &found.direction_steps)]
+        {
+            movement.max = steps.iter().copied().fold(0.0, f64::max);
+            movement.mean /= f64::max(self.pairs, 1.0);
+        }
+        (self.first, self.found)
     }
-    let (moved, turned): (f64, f64) = (moved.sqrt(), 2.0 * libm::atan2(apart.sqrt(), along.sqrt())); // as `turn` has it
-    (moved.is_finite() && turned.is_finite()).then_some((moved, turned))
 }
 
 /// On which sides of the boundaries rows lie; `rows` is `[rows, inputs]`. A unit without a boundary counts as dead.
@@ -121,7 +136,6 @@ fn is_active(boundary: Option<&Boundary>, row: &[f64]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gmpc_compiler::boundary::First;
     use gmpc_compiler::experiment::Every;
 
     fn trajectory(records: &[[f32; 6]]) -> Trajectory {

@@ -10,8 +10,9 @@ use crate::network::{Network, wrong};
 use crate::request::prepare;
 use crate::rows::{Pick, Rows};
 use crate::run_folder::{About, RunFolder};
+use crate::session::Programs;
 use crate::train::Tables;
-use crate::trajectory::{FOLDER, Trajectory};
+use crate::trajectory::{FOLDER, StateRecords, Trajectory};
 use gmpc_compiler::boundary::{Effective, First, effective, first_layers};
 use gmpc_compiler::convert::Tensors;
 use gmpc_compiler::experiment::Every;
@@ -30,8 +31,12 @@ pub struct Subject {
     pub tensors: Tensors,
     /// What it recorded of each first layer; empty where it recorded nothing.
     pub trajectories: Vec<Trajectory>,
+    /// The whole network at each record, where the run kept that.
+    pub states: Option<StateRecords>,
     /// Its rows, as the network takes them; `None` where the data are not here.
     pub tables: Option<Tables>,
+    /// Where programs run.
+    pub device: Arc<dyn Device>,
 }
 
 impl Subject {
@@ -51,13 +56,22 @@ impl Subject {
         let layers = first_layers(&network.net);
         let read = |every: Every| layers.iter().map(|first| Trajectory::read(run, first, every)).collect();
         let trajectories = recorded.map_or(Ok(Vec::new()), |record| read(record.every))?;
-        Ok(Subject { folder, about, network, tensors, trajectories, tables })
+        let states = StateRecords::open(run, network.layout(), network.precision())?;
+        let device = Arc::clone(device);
+        Ok(Subject { folder, about, network, tensors, trajectories, states, tables, device })
     }
 
     /// The layers whose boundaries lie in the input space.
     #[must_use]
     pub fn first_layers(&self) -> Vec<First> {
         first_layers(&self.network.net)
+    }
+
+    /// How far its records are apart, where it has any.
+    #[must_use]
+    pub fn every(&self) -> Option<Every> {
+        let record = self.network.module.experiment.train.as_ref()?.record?;
+        (self.states.is_some() || !self.trajectories.is_empty()).then_some(record.every)
     }
 
     /// A layer's units as plain numbers.

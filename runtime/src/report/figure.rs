@@ -1,5 +1,6 @@
 //! The paper's figures as SVG, each with its numbers as CSV.
 
+pub mod counts;
 pub mod fit;
 pub mod movement;
 pub mod perturbation;

@@ -3,13 +3,16 @@
 use super::{CADENCE, RunFolder};
 use crate::checkpoint::{Checkpoint, Disk, encode, previous, write_atomically};
 use crate::device::{Slice, States};
-use crate::event::Epoch;
+use crate::event::{Epoch, Moved};
 use crate::failure::Failure;
 use crate::states::{Named, Stored};
+use crate::tensorboard::Events;
 use crate::train::{Keep, Standing};
 use crate::trajectory::Writer;
 use gmpc_compiler::boundary::First;
+use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::Role;
+use gmpc_compiler::program::StateLayout;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -18,6 +21,9 @@ use std::time::{Duration, Instant};
 /// Before the names of the best epoch's tensors in `last`.
 const BEST: &str = "best/";
 
+/// Time after which lines are handed to the system though no checkpoint is due.
+const OFTEN: Duration = Duration::from_secs(1);
+
 /// Keeps a run in its folder; holds the folder's lock.
 #[derive(Debug)]
 pub struct Keeper {
@@ -25,10 +31,14 @@ pub struct Keeper {
     metrics: BufWriter<File>,
     cadence: Duration,
     saved: Instant,
+    /// When the lines of `metrics.jsonl` were handed to the system, for others to read.
+    handed: Instant,
     /// The best epoch that `best.safetensors` is from, as far as this process knows.
     best_epoch: Option<u64>,
     /// Where the first layers' boundaries go, where they are recorded.
     boundaries: Option<Writer>,
+    /// The event file, where one is wanted.
+    events: Option<Events>,
     _lock: File,
 }
 
@@ -55,7 +65,17 @@ impl Keeper {
         folder.write("metrics.jsonl", kept.as_bytes())?;
         let metrics = BufWriter::new(File::options().append(true).open(&path).map_err(failed)?);
         let (folder, saved) = (folder.clone(), Instant::now());
-        Ok(Keeper { folder, metrics, cadence: CADENCE, saved, best_epoch: None, boundaries: None, _lock: lock })
+        Ok(Keeper {
+            folder,
+            metrics,
+            cadence: CADENCE,
+            saved,
+            handed: saved,
+            best_epoch: None,
+            boundaries: None,
+            events: None,
+            _lock: lock,
+        })
     }
 
     /// Another time between checkpoints.
@@ -74,7 +94,45 @@ impl Keeper {
         Ok(self)
     }
 
+    /// Keeps the whole network with each of these records; after [`Keeper::recording`].
+    ///
+    /// # Errors
+    /// As [`Keeper::recording`].
+    pub fn recording_states(
+        mut self,
+        layout: &StateLayout,
+        precision: Precision,
+        records: u64,
+    ) -> Result<Self, Failure> {
+        let with = |writer: Writer| writer.with_states(&self.folder.path, layout, precision, records);
+        self.boundaries = self.boundaries.take().map(with).transpose()?;
+        Ok(self)
+    }
+
+    /// Has the movement of recorded boundaries told while the run goes on.
+    ///
+    /// # Errors
+    /// The record that is there cannot be read.
+    pub fn following(mut self) -> Result<Self, Failure> {
+        self.boundaries.as_mut().map_or(Ok(()), Writer::follow)?;
+        Ok(self)
+    }
+
+    /// Writes an event file for TensorBoard too; so many epochs are done, of which it then has one record each.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn with_events(mut self, epochs: u64) -> Result<Self, Failure> {
+        let path = self.folder.file("metrics.jsonl");
+        let metrics = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
+        self.events = Some(Events::open(&self.folder.path, epochs, &metrics)?);
+        Ok(self)
+    }
+
     fn flush(&mut self, goes_on: bool) -> Result<(), Failure> {
+        if let Some(events) = &mut self.events {
+            events.flush(goes_on)?;
+        }
         if let Some(boundaries) = &mut self.boundaries {
             boundaries.flush(goes_on)?; // nothing is resumed after the end, so the disk may take its time then
         }
@@ -115,7 +173,14 @@ impl Keep for Keeper {
     }
 
     fn note(&mut self, epoch: &Epoch) -> Result<(), Failure> {
-        let written = writeln!(self.metrics, "{}", epoch.to_json());
+        if let Some(events) = &mut self.events {
+            events.note(epoch)?;
+        }
+        let mut written = writeln!(self.metrics, "{}", epoch.to_json());
+        if self.handed.elapsed() >= OFTEN {
+            self.handed = Instant::now();
+            written = written.and_then(|()| self.metrics.flush());
+        }
         written.map_err(|error| Failure::io("write", &self.folder.file("metrics.jsonl"), &error))
     }
 
@@ -125,6 +190,14 @@ impl Keep for Keeper {
 
     fn record(&mut self, layer: usize, numbers: &Slice<'_>) -> Result<(), Failure> {
         self.boundaries.as_mut().map_or(Ok(()), |boundaries| boundaries.write(layer, numbers))
+    }
+
+    fn record_states(&mut self, states: &States) -> Result<(), Failure> {
+        self.boundaries.as_mut().map_or(Ok(()), |boundaries| boundaries.write_states(states))
+    }
+
+    fn movement(&mut self) -> Vec<Moved> {
+        self.boundaries.as_mut().map_or_else(Vec::new, Writer::movement)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Recording where the first layers' units switch: a small program that runs on the states between steps.
+//! Recording where units switch: a small program that runs on the states between steps, and a copy of them where all layers
+//! are followed.
 
 use super::{Keep, Progress};
 use crate::failure::Failure;
@@ -37,6 +38,7 @@ impl Recording {
     pub(super) fn record(self, session: &mut Session, keep: &mut dyn Keep) -> Result<(), Failure> {
         let (executable, states) = session.executable(self.handle);
         executable.run(states, Random::default())?;
-        (0..self.layers).try_for_each(|layer| keep.record(layer, &executable.output(layer)))
+        (0..self.layers).try_for_each(|layer| keep.record(layer, &executable.output(layer)))?;
+        keep.record_states(states)
     }
 }

@@ -1,25 +1,33 @@
-//! How the first layers' boundaries moved, and how they lie over the data: one line a run and layer.
+//! How boundaries moved, and how those of the first layers lie over the data: one line a run and layer.
 
+use crate::failure::Failure;
 use crate::output::Output;
-use crate::output::table::{Field, draw, number};
+use crate::output::table::{Field, draw, number, thousands};
 use gmpc_compiler::boundary::{Boundary, First};
 use gmpc_compiler::experiment::Every;
 use gmpc_runtime::analysis::stability::sides;
-use gmpc_runtime::analysis::subject::inputs;
-use gmpc_runtime::analysis::{Movement, Side, Stability, Subject, stability};
+use gmpc_runtime::analysis::{Movement, Side, Stability, Subject, deep, sight, stability};
 use serde_json::{Value, json};
 
 /// What is known of one layer of one run.
+#[derive(Clone)]
 struct Line<'a> {
     subject: &'a Subject,
     first: First,
     stability: Option<Stability>,
     side: Option<Side>,
+    /// Out of which rows, where not out of all of them.
+    sample: Option<String>,
+    /// Does it read the network's input?
+    first_layer: bool,
 }
 
 /// The table, and a JSON line for each of its lines.
-pub fn tell(subjects: &[Subject], output: &Output) {
-    let lines: Vec<Line<'_>> = subjects.iter().flat_map(lines).collect();
+///
+/// # Errors
+/// Records that are damaged.
+pub fn tell(subjects: &[Subject], output: &Output) -> Result<(), Failure> {
+    let lines = subjects.iter().map(lines).collect::<Result<Vec<_>, Failure>>()?.concat();
     lines.iter().for_each(|line| output.line(&line.json()));
     let intervals: Vec<String> = subjects.iter().filter_map(|subject| Some(interval(subject)?.1)).collect();
     let interval = match intervals.split_first() {
@@ -45,44 +53,68 @@ pub fn tell(subjects: &[Subject], output: &Output) {
         "movement of the boundaries per {interval} (turns in radians), and how they lie over the training rows at the end\n\n{}",
         draw(&head, &rows)
     ));
-    for subject in subjects {
-        if subject.first_layers().is_empty() {
-            output.note(format_args!("{}: no dense layer of ReLU units reads the input", subject.title()));
-        } else if subject.trajectories.is_empty() {
-            let title = subject.title();
-            output.note(format_args!(
-                "{title} recorded no boundaries: train with `--record boundaries` to see them move"
-            ));
-        }
-        if subject.tables.is_none() {
-            output.note(format_args!(
-                "{} was trained on {}, which is not here as it was",
-                subject.title(),
-                subject.about.data
-            ));
-        }
+    if lines.iter().any(|line| !line.first_layer) {
+        output.note("* behind the first layer: movement in the space of the layer's own input");
+    }
+    let mut samples: Vec<String> = lines.iter().filter_map(|line| line.sample.clone()).collect();
+    samples.dedup();
+    samples.iter().for_each(|sample| output.note(sample));
+    subjects.iter().for_each(|subject| missing(subject, output));
+    Ok(())
+}
+
+/// What a run does not have, and how to get it.
+fn missing(subject: &Subject, output: &Output) {
+    let title = subject.title();
+    if subject.first_layers().is_empty() && subject.states.is_none() {
+        output.note(format_args!("{title}: no layer of ReLU units reads the input"));
+    } else if subject.every().is_none() {
+        output.note(format_args!("{title} recorded no boundaries: train with `--record boundaries` to see them move"));
+    }
+    if subject.tables.is_none() {
+        output.note(format_args!("{title} was trained on {}, which is not here as it was", subject.about.data));
     }
 }
 
-fn lines(subject: &Subject) -> Vec<Line<'_>> {
-    let rows = subject.tables.as_ref().and_then(|tables| inputs(&tables.train, &subject.network));
-    let line = |first: First| {
-        let trajectory = subject.trajectories.iter().find(|trajectory| trajectory.first == first);
-        let last = match (trajectory, subject.effective(first.layer)) {
-            (Some(trajectory), _) => Some(trajectory.boundaries(trajectory.records().saturating_sub(1))),
-            (None, Ok(units)) => Some((0..units.units()).map(|unit| units.boundary(unit)).collect()),
-            (None, Err(_)) => None,
-        };
-        let side = |last: Vec<Option<Boundary>>| rows.as_ref().map(|rows| sides(&last, rows, first.fan_in));
-        let side = last.and_then(side);
-        Line { subject, stability: trajectory.map(stability), side, first }
+fn lines(subject: &Subject) -> Result<Vec<Line<'_>>, Failure> {
+    let mut lines: Vec<Line<'_>> = subject.first_layers().into_iter().map(|first| of_first(subject, first)).collect();
+    let behind = |(first, stability): (First, Stability)| Line {
+        subject,
+        first,
+        stability: Some(stability),
+        side: None,
+        sample: None,
+        first_layer: false,
     };
-    subject.first_layers().into_iter().map(line).collect()
+    lines.extend(deep(subject)?.into_iter().map(behind));
+    Ok(lines)
+}
+
+fn of_first(subject: &Subject, first: First) -> Line<'_> {
+    let trajectory = subject.trajectories.iter().find(|trajectory| trajectory.first == first);
+    let last: Option<Vec<Option<Boundary>>> = match (trajectory, subject.effective(first.layer)) {
+        (Some(trajectory), _) => Some(trajectory.boundaries(trajectory.records().saturating_sub(1))),
+        (None, Ok(units)) => Some((0..units.units()).map(|unit| units.boundary(unit)).collect()),
+        (None, Err(_)) => None,
+    };
+    let seen = last.as_ref().and_then(|_| sight(subject, &first)).filter(|seen| seen.count > 0);
+    let side = last.zip(seen.as_ref()).map(|(last, seen)| sides(&last, &seen.rows, first.fan_in));
+    let sample = seen.and_then(|seen| Some((seen.count, seen.sample?))).map(|(count, sample)| {
+        let what =
+            if count == sample { "training rows".to_string() } else { format!("patches of {sample} training images") };
+        format!(
+            "{}: how boundaries of {} lie is told over {} {what}",
+            subject.title(),
+            first.name,
+            thousands(count as u64)
+        )
+    });
+    Line { subject, stability: trajectory.map(stability), side, sample, first, first_layer: true }
 }
 
 /// Of a run's records: how far they are apart, in words.
 fn interval(subject: &Subject) -> Option<(Every, String)> {
-    let every = subject.trajectories.first()?.every;
+    let every = subject.every()?;
     let text = match every {
         Every::Epochs(1) => "epoch".to_string(),
         Every::Epochs(n) => format!("{n} epochs"),
@@ -101,7 +133,7 @@ impl Line<'_> {
         let count = |of: fn(Side) -> usize| self.side.map_or_else(nothing, |side| Field::number(of(side).to_string()));
         vec![
             Field::text(self.subject.title()),
-            Field::text(&self.first.name),
+            Field::text(if self.first_layer { self.first.name.clone() } else { format!("{} *", self.first.name) }),
             self.stability.as_ref().map_or_else(nothing, |found| Field::number(found.records.to_string())),
             movement(|found| found.location, |of| of.max),
             movement(|found| found.location, |of| of.mean),
@@ -126,6 +158,7 @@ impl Line<'_> {
             "run": self.subject.folder.path.display().to_string(),
             "param": self.subject.about.param,
             "layer": self.first.name,
+            "first": self.first_layer,
             "units": self.first.units,
             "inputs": self.first.fan_in,
             "every": every,

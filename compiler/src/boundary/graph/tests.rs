@@ -26,7 +26,7 @@ fn agree(param: &str, inputs: usize) {
          train {{ loss = mse  optimizer = adam(lr = 0.1) }}"
     ));
     let (list, values) = states(&module, &net);
-    let graph = super::graph(&module, &net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let graph = super::recorded(&module, &net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
     assert_eq!(verify(&graph), Ok(()), "{}", graph.print(None));
     let found = evaluate(&graph, &[], &values, Random::default()).remove(0);
     assert_eq!(found.shape, [inputs + 1, 4]);
@@ -52,6 +52,59 @@ fn the_graph_gives_the_folded_boundaries_of_every_parameterization() {
 }
 
 #[test]
+fn filters_and_deeper_layers_have_the_boundaries_of_their_patches() {
+    for param in ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"] {
+        let (module, net) = network(&format!(
+            "param = {param}
+             model m(input: [2, 5, 6]) {{
+                 input -> conv(3, [3, 2], stride = 2) as a -> relu -> conv(4, 1) as b -> relu -> dropout(0.5)
+                 -> flatten -> dense(5) as c -> relu -> linear(1)
+             }}
+             train {{ loss = mse  optimizer = adam(lr = 0.1) }}"
+        ));
+        let (list, values) = states(&module, &net);
+        let graph = super::graph(&module, &net, Followed::All).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        assert_eq!(verify(&graph), Ok(()), "{}", graph.print(None));
+        let found = evaluate(&graph, &[], &values, Random::default());
+        let tensors: Tensors = list.iter().zip(&values).map(|(s, v)| (s.name.clone(), to_file(s, v))).collect();
+        let layers = followed_layers(&net, Followed::All);
+        let sizes: Vec<_> = layers.iter().map(|of| (of.name.as_str(), of.fan_in, of.units)).collect();
+        assert_eq!(sizes, [("a", 12, 3), ("b", 3, 4), ("c", 36, 5)]);
+        assert_eq!(first_layers(&net), layers[..1]);
+        for (layer, found) in layers.iter().zip(&found) {
+            assert_eq!(found.shape, [layer.fan_in + 1, layer.units]);
+            let folded = effective(&net, layer.layer, &tensors).unwrap().expect("a unit layer");
+            for unit in 0..layer.units {
+                let Boundary { direction, offset } = folded.boundary(unit).expect("weights that are not zero");
+                for (row, b) in direction.iter().chain([&offset]).enumerate() {
+                    let a = found.data[row * layer.units + unit];
+                    assert!(
+                        (a - b).abs() < 1e-12 * (1.0 + b.abs()),
+                        "{param}, {}, unit {unit}: {a} is not {b}",
+                        layer.name
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_that_see_the_input_rearranged_are_first_layers() {
+    let first = |model: &str| {
+        let (_, net) = network(&format!("model m(input: [2, 3, 3]) {{ {model} -> linear(1) }}"));
+        first_layers(&net).into_iter().map(|first| first.name).collect::<Vec<_>>()
+    };
+    assert_eq!(first("input -> flatten -> dropout(0.1) -> dense(4) as a -> relu -> dense(4) -> relu"), ["a"]);
+    assert_eq!(first("input -> conv(4, 3) as a -> relu -> flatten -> dense(4) -> relu"), ["a"]);
+    assert_eq!(first("input -> mean_norm -> flatten -> dense(4) -> relu"), [] as [&str; 0]);
+    let branches = "left = input -> conv(4, 3) as l -> relu
+                    right = input -> conv(4, 1) as r -> leaky_relu(0.1)
+                    left + right -> flatten";
+    assert_eq!(first(branches), ["l", "r"]);
+}
+
+#[test]
 fn a_parameterization_of_a_user_is_followed_too() {
     let (module, net) = network(
         "parameterization log(init = he_normal) {
@@ -65,7 +118,7 @@ fn a_parameterization_of_a_user_is_followed_too() {
          model m(input: [3]) { input -> dense(4) -> relu -> linear(1) }",
     );
     let (_, values) = states(&module, &net);
-    let graph = super::graph(&module, &net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    let graph = super::recorded(&module, &net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
     let found = evaluate(&graph, &[], &values, Random::default()).remove(0);
     let (v, g, b) = (&values[0], &values[1], &values[2]);
     for unit in 0..4 {
@@ -83,7 +136,7 @@ fn no_product_is_left_in_the_simplified_graph() {
     for param in ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"] {
         let (module, net) =
             network(&format!("param = {param} model m(input: [2]) {{ input -> dense(4) -> relu -> linear(1) }}"));
-        let graph = simplify(&super::graph(&module, &net).unwrap_or_else(|errors| panic!("{}", told(&errors))));
+        let graph = simplify(&super::recorded(&module, &net).unwrap_or_else(|errors| panic!("{}", told(&errors))));
         let products = graph.nodes.iter().filter(|node| matches!(node.op, Op::MatMul { .. })).count();
         // Where the offset holds a mean, its own product with the weights stays.
         let expected = usize::from(param == "gmp + mn");
@@ -96,17 +149,38 @@ fn no_product_is_left_in_the_simplified_graph() {
 fn what_has_no_flat_boundary_is_told() {
     let complaint = |text: &str| {
         let (module, net) = network(text);
-        super::graph(&module, &net).map_or_else(|errors| told(&errors), |_| "no complaint".to_string())
+        super::recorded(&module, &net).map_or_else(|errors| told(&errors), |_| "no complaint".to_string())
     };
-    let images = complaint(
-        "model m(input: [1, 4, 4]) { input -> conv(2, 3) -> relu -> flatten -> linear(1) }
+    let later = complaint(
+        "model m(input: [2]) { input -> mean_norm -> dense(2) -> relu -> linear(1) }
          train { loss = mse  record = boundaries }",
     );
-    insta::assert_snapshot!(images, @r"
+    insta::assert_snapshot!(later, @r"
     E0652: `m` has no boundaries that could be recorded
-      - no dense layer of ReLU units reads its input
+      - no layer of ReLU units reads its input as it is
       - asked for here
-      help: let a `dense(…) -> relu` come first, or record nothing
+      help: write `record = boundaries(layers = all)` to follow the layers that come later
+    ");
+    let nowhere = complaint(
+        "model m(input: [2]) { input -> dense(2) -> tanh -> linear(1) }
+         train { loss = mse  record = boundaries(layers = all) }",
+    );
+    insta::assert_snapshot!(nowhere, @r"
+    E0652: `m` has no boundaries that could be recorded
+      - it has no layer of ReLU units
+      - asked for here
+      help: let `relu` follow a `dense(…)` or `conv(…)` at once, or record nothing
+    ");
+    let deep = complaint(
+        "parameterization both() { w: weight ~ he_normal  s = dot(w, x)  act(s) - act(-s) }
+         model m(input: [2]) { input -> dense(2) -> relu -> dense(2, param = both) as deep -> relu -> linear(1) }
+         train { loss = mse  record = boundaries(layers = all) }",
+    );
+    insta::assert_snapshot!(deep, @r"
+    E0590: the units of `deep` have no flat boundary: `both` calls `act` more than once
+      - this layer
+      - its parameterization
+      help: only units of the form scale * act(w . x + b) + shift can be recorded
     ");
     let twice = complaint(
         "parameterization both() { w: weight ~ he_normal  s = dot(w, x)  act(s) - act(-s) }

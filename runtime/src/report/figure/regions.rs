@@ -12,7 +12,8 @@ use plotters::prelude::*;
 /// The drawing failed.
 pub fn figure(subject: &Subject, counted: &Counted) -> Result<Figure, Failure> {
     let mut svg = String::new();
-    let title = format!("{}: {} linear regions", subject.title(), counted.end.regions.len());
+    let when = counted.at.map_or(String::new(), |time| format!(" at {time}"));
+    let title = format!("{}{when}: {} linear regions", subject.title(), counted.end.regions.len());
     drawn(draw(&mut svg, &title, counted))?;
     let layer = |place: usize| subject.network.net.layers.get(place).map_or("", |layer| layer.name.as_str());
     let rows = counted.end.creases.iter().map(|crease| {
@@ -21,7 +22,8 @@ pub fn figure(subject: &Subject, counted: &Counted) -> Result<Figure, Failure> {
     });
     let csv = csv("layer,unit,from_x1,from_x2,to_x1,to_x2", rows);
     let caption = "linear regions, and the boundaries of all units; those of deeper layers are bent".to_string();
-    Ok(Figure { name: format!("regions-{}", subject.title()), caption, svg, csv })
+    let when = counted.at.map_or(String::new(), |time| format!("-at-{time}"));
+    Ok(Figure { name: format!("regions-{}{when}", subject.title()), caption, svg, csv })
 }
 
 fn draw(svg: &mut String, title: &str, counted: &Counted) -> Drawn {

@@ -1,0 +1,144 @@
+//! A NumPy file that grows record by record.
+//!
+//! The count of records in the header is brought up to date whenever the run is saved. The header has a fixed length, so that
+//! this needs no rewriting, and a resumed run cuts what came after its checkpoint: its files are those of a run that was never
+//! stopped.
+
+use crate::failure::{Failure, Told};
+use gmpc_compiler::experiment::Precision;
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes before the first number.
+pub(super) const HEADER: u64 = 128;
+
+/// Bytes gathered before they are handed to the system; a few dozen epochs of a hundred units.
+const BUFFER: usize = 1 << 16;
+
+/// Numbers of a record, as a file has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// `f32` or `f64`, little-endian.
+    pub(super) precision: Precision,
+    /// Of one record.
+    pub(super) shape: Vec<usize>,
+}
+
+impl Kind {
+    /// Bytes of a record; `None` where there are more than a file can have.
+    pub(super) fn bytes(&self) -> Option<usize> {
+        let numbers = self.shape.iter().try_fold(1_usize, |n, size| n.checked_mul(*size))?;
+        numbers.checked_mul(self.precision.bytes())
+    }
+
+    /// What stands before the count of records in a header.
+    fn before_count(&self) -> String {
+        let kind = match self.precision {
+            Precision::F32 => "<f4",
+            Precision::F64 => "<f8",
+        };
+        format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (")
+    }
+
+    /// What stands behind it.
+    fn behind_count(&self) -> String {
+        let sizes: String = self.shape.iter().map(|size| format!(", {size}")).collect();
+        format!("{sizes})")
+    }
+
+    /// Of NumPy's format, version 1.0, filled with blanks.
+    fn header(&self, records: u64) -> Vec<u8> {
+        let text = format!("{}{records}{}, }}", self.before_count(), self.behind_count());
+        let length = HEADER as usize - 10;
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
+        bytes.extend(format!("{text:<width$}\n", width = length - 1).into_bytes());
+        bytes
+    }
+
+    /// How many whole records a file with this beginning and of so many bytes says it holds and does hold; `None` for a file
+    /// of another kind.
+    pub(super) fn records_in(&self, beginning: &[u8], bytes: u64) -> Option<usize> {
+        let text = std::str::from_utf8(beginning.get(10..HEADER as usize)?).ok()?;
+        let rest = text.strip_prefix(&self.before_count())?;
+        let (count, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let held = bytes.checked_sub(HEADER)?.checked_div(self.bytes()? as u64)?;
+        let said = count.parse::<u64>().ok()?;
+        rest.starts_with(&self.behind_count()).then_some(usize::try_from(said.min(held)).ok()?)
+    }
+}
+
+/// The file of one kind of records.
+#[derive(Debug)]
+pub(super) struct Growing {
+    path: PathBuf,
+    file: BufWriter<File>,
+    kind: Kind,
+    records: u64,
+    /// The record that is being written.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Growing {
+    /// Opens a file, a new one or that of a run that goes on after so many records.
+    pub(super) fn open(path: PathBuf, kind: Kind, records: u64) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| Failure::io("write", &path, &error);
+        let size = kind.bytes().filter(|size| *size > 0).ok_or_else(|| too_large(&path))?;
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(records == 0).open(&path).map_err(failed)?;
+        let end = records.checked_mul(size as u64).and_then(|bytes| bytes.checked_add(HEADER));
+        let end = end.ok_or_else(|| too_large(&path))?;
+        if records > 0 && file.metadata().map_err(failed)?.len() < end {
+            let told = Told::new(format!("{} has lost records of the run", path.display()));
+            return Err(Failure::Io(told.help("bring the file back, or start a new run")));
+        }
+        if records > 0 {
+            file.set_len(end).map_err(failed)?;
+        }
+        file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&kind.header(records))).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let (file, bytes) = (BufWriter::with_capacity(BUFFER, file), vec![0; size]);
+        Ok(Growing { path, file, kind, records, bytes })
+    }
+
+    /// Adds what stands in `bytes`.
+    pub(super) fn write(&mut self) -> Result<(), Failure> {
+        self.records += 1;
+        self.file.write_all(&self.bytes).map_err(|error| Failure::io("write", &self.path, &error))
+    }
+
+    /// The last record; `None` where there is none.
+    pub(super) fn last(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(place) = self.records.checked_sub(1) else { return Ok(None) };
+        let mut bytes = vec![0; self.bytes.len()];
+        let start = HEADER + place * bytes.len() as u64;
+        let file = &mut self.file;
+        let read = file.flush().and_then(|()| {
+            let file = file.get_mut();
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(&mut bytes)?;
+            file.seek(SeekFrom::End(0))
+        });
+        read.map_err(|error| Failure::io("read", &self.path, &error))?;
+        Ok(Some(bytes))
+    }
+
+    /// Hands everything, the header too, to the system; `to_disk` waits until it is on the disk.
+    pub(super) fn flush(&mut self, to_disk: bool) -> Result<(), Failure> {
+        let header = self.kind.header(self.records);
+        let file = &mut self.file;
+        let flushed = file.flush().and_then(|()| {
+            let file = file.get_mut();
+            file.seek(SeekFrom::Start(0))?;
+            file.write_all(&header)?;
+            file.seek(SeekFrom::End(0))?;
+            if to_disk { file.sync_data() } else { Ok(()) }
+        });
+        flushed.map_err(|error| Failure::io("write", &self.path, &error))
+    }
+}
+
+fn too_large(path: &Path) -> Failure {
+    Failure::Io(Told::new(format!("{} would hold more than a file can", path.display())))
+}

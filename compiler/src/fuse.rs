@@ -31,10 +31,19 @@ use crate::window::Window;
 use lower::{Lowering, identity, row_major};
 use std::collections::HashMap;
 
+/// Who sums the results of convolutions over all pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sums {
+    /// The convolution itself, while it has them in registers.
+    Inside,
+    /// A kernel of its own: convolutions of a library cannot.
+    Apart,
+}
+
 /// Kernels that compute the outputs of a graph.
 #[must_use]
-pub fn fuse(graph: &Graph) -> Kernels {
-    let mut builder = Builder::new(graph);
+pub fn fuse(graph: &Graph, sums: Sums) -> Kernels {
+    let mut builder = Builder::new(graph, sums);
     for id in graph.ids() {
         if builder.stored[id.index()] {
             builder.kernel(id);
@@ -54,11 +63,12 @@ struct Builder<'g> {
     storage: Vec<Option<BufferId>>,
     /// Cosines, one-minus-sines and prefix products of angles that a gradient is taken of.
     kept: HashMap<Id, [BufferId; 3]>,
+    sums: Sums,
     kernels: Kernels,
 }
 
 impl<'g> Builder<'g> {
-    fn new(graph: &'g Graph) -> Self {
+    fn new(graph: &'g Graph, sums: Sums) -> Self {
         let (stored, tails) = memory::needs_memory(graph);
         let mut builder = Builder {
             graph,
@@ -66,6 +76,7 @@ impl<'g> Builder<'g> {
             tails,
             storage: vec![None; graph.nodes.len()],
             kept: HashMap::new(),
+            sums,
             kernels: Kernels::default(),
         };
         for (index, input) in graph.inputs.iter().enumerate() {
@@ -153,6 +164,9 @@ impl<'g> Builder<'g> {
         let mut shape = self.graph.shape(operand).to_vec();
         let value = |lowering: &mut Lowering, at: &[Affine]| lowering.value(operand, at);
         let inner: Vec<usize> = axes.iter().copied().filter(|&axis| axis != 0).collect();
+        if join == Join::Sum && *axes == [0, 1, 2] && self.sum_inside(operand, target) {
+            return;
+        }
         if shape.len() < 4 || inner.is_empty() || inner.len() == axes.len() {
             return self.reduction(id, target, &shape, axes, join, value);
         }
@@ -163,6 +177,22 @@ impl<'g> Builder<'g> {
         self.reduction(id, partial, &shape, &inner, join, value);
         shape.clone_from(&partial_shape);
         self.reduction(id, target, &shape, &[0], join, |lowering, at| lowering.load(partial, &partial_shape, at));
+    }
+
+    /// Lets the convolution that computes `operand` sum it over all pixels, if it is one.
+    fn sum_inside(&mut self, operand: Id, target: BufferId) -> bool {
+        let (Sums::Inside, Some(buffer)) = (self.sums, self.storage[operand.index()]) else { return false };
+        let convolution = self.kernels.kernels.iter_mut().rev().find_map(|kernel| match &mut kernel.work {
+            Work::Convolve(product) if product.c == buffer => Some(product),
+            _ => None,
+        });
+        match convolution {
+            Some(product) if product.pass != Pass::Weight && product.sums.is_none() => {
+                product.sums = Some(target);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A nest over `space` that joins a value over some axes.
@@ -243,7 +273,7 @@ impl<'g> Builder<'g> {
         let (images, result) = (image_shape(self.graph.shape(x)), image_shape(self.graph.shape(y)));
         let (a, b) = (self.operand(first)?, self.operand(second)?);
         let result = [result[1], result[2], result[3]];
-        Some(Convolve { pass, window, images, result, a, b, c, prepare, bias: None, relu: false })
+        Some(Convolve { pass, window, images, result, a, b, c, prepare, bias: None, relu: false, sums: None })
     }
 
     fn pool(&mut self, id: Id, window: Window, pooling: Pooling, target: BufferId) {

@@ -296,6 +296,8 @@ pub struct Convolve {
     pub bias: Option<BufferId>,
     /// Negative results become 0; NaN stays; forward only.
     pub relu: bool,
+    /// Where the sums of what is written over all pixels go, one a channel of it; not for [`Pass::Weight`].
+    pub sums: Option<BufferId>,
 }
 
 /// What pooling does with a window.
@@ -451,7 +453,7 @@ impl Work {
             Work::Spherical(scan) => scan.u.iter().copied().chain(scan.kept.into_iter().flatten()).collect(),
             Work::SphericalGrad(scan) => vec![scan.gradient],
             Work::Uniform(draw) => vec![draw.target],
-            Work::Convolve(product) => vec![product.c],
+            Work::Convolve(product) => [product.c].into_iter().chain(product.sums).collect(),
             Work::Pool(pool) => vec![pool.target],
         }
     }

@@ -3,7 +3,7 @@
 use crate::backend::{cpu, cuda};
 use crate::cost::kernel_flops;
 use crate::experiment::Precision;
-use crate::fuse::fuse;
+use crate::fuse::{Sums, fuse};
 use crate::graph::Graph;
 use crate::kernels;
 use crate::plan::{overlap, overlap_steps, plan, plan_steps};
@@ -15,7 +15,7 @@ use gmpc_grammar::source::Sources;
 #[must_use]
 pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, measures: Vec<Measure>) -> Program {
     let (graph, prologue) = hoist(&simplify(&prepare(&simplify(graph))));
-    let kernels = fuse(&graph);
+    let kernels = fuse(&graph, Sums::Inside);
     debug_assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
     let plan = plan(&kernels, &StateLayout::new(&graph.states), precision);
     debug_assert_eq!(overlap(&kernels, &plan, precision), None);
@@ -27,7 +27,7 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
 /// model, which comments of the source then name.
 #[must_use]
 pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program {
-    let prepared = cuda::prepare(&fuse(&program.graph), program.precision);
+    let prepared = cuda::prepare(&fuse(&program.graph, Sums::Apart), program.precision);
     let cuda::Prepared { kernels, steps, .. } = &prepared;
     debug_assert_eq!(kernels::verify(kernels), Ok(()), "{}", kernels::print(kernels, None));
     let plan = plan_steps(kernels, steps, &StateLayout::new(&program.graph.states), program.precision);
@@ -40,23 +40,28 @@ pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program
 pub struct Apart {
     /// What it computes, in words.
     pub name: String,
+    /// The line of the model it came from, `vgg6.gmpnet:12`, where that is known.
+    pub line: Option<String>,
     /// Its floating-point operations.
     pub flops: u64,
     /// With the whole program's memory. Running it alone gives no sensible numbers.
     pub program: Program,
 }
 
-/// The kernels of [`lower`]'s program, in order.
+/// The kernels of [`lower`]'s program, in order; `sources` knows the lines of the model.
 #[must_use]
-pub fn lower_apart(program: &Program) -> Vec<Apart> {
-    let kernels = fuse(&program.graph);
+pub fn lower_apart(program: &Program, sources: &Sources) -> Vec<Apart> {
+    let kernels = fuse(&program.graph, Sums::Inside);
     let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
     let apart = kernels.kernels.iter().map(|kernel| {
         let one = kernels::Kernels { kernels: vec![kernel.clone()], ..kernels.clone() };
         let text = kernels::print(&one, None);
         let name = text.lines().find(|line| !line.starts_with("buffer")).unwrap_or_default().trim().to_string();
+        let line = kernel
+            .span
+            .and_then(|span| Some(format!("{}:{}", sources.get(span.source)?.name, sources.line_column(span).0)));
         let program = Program { code: cpu::emit(&one, &plan, program.precision), ..program.clone() };
-        Apart { name, flops: kernel_flops(kernel), program }
+        Apart { name, line, flops: kernel_flops(kernel), program }
     });
     apart.collect()
 }

@@ -31,12 +31,17 @@ const FEWEST: usize = 5;
 const USUAL: usize = 15;
 /// … at most.
 const MOST: usize = 300;
-/// For how long there may be more than the usual number of blocks, and from when on the fewest are enough.
-const LONG_ENOUGH: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// For how long there may be more than the usual number of blocks, and from when on the fewest are enough: of a step, …
+const STEP: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// … and of a kernel, of which large networks have hundreds.
+const KERNEL: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
 /// Steps in which calls of the driver are counted.
 pub const COUNTED: u32 = 16;
 /// Rows in a step where neither the file nor the caller says.
 const ROWS: usize = 64;
+/// Most batches of random rows, and numbers in them: the memory of the process is to be that of training.
+const BATCHES: usize = 16;
+const NUMBERS: usize = 1 << 18;
 
 /// What a step costs.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +68,8 @@ pub struct Bench {
     pub us_program: f64,
     /// From the network to machine code.
     pub compile_ms: f64,
+    /// From the source text to where the first step begins: read, compiled, initialized.
+    pub ready_ms: f64,
     /// From the source text to the end of the first step.
     pub first_step_ms: f64,
     /// States and the program's own memory.
@@ -87,6 +94,8 @@ pub struct Bench {
 pub struct Kernel {
     /// What it computes.
     pub name: String,
+    /// The line of the model it came from, where that is known.
+    pub line: Option<String>,
     /// Median.
     pub us: f64,
     /// Its arithmetic.
@@ -110,16 +119,18 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
     let begin = Instant::now();
     let (network, warnings) = network(request)?;
     let (goal, batch) = (goal(&network), batch.unwrap_or_else(|| rows_in_step(&network)));
-    let rows = random_rows(&network, batch);
     let mut session = Session::new(Arc::clone(&request.device), Arc::clone(&network) as Arc<dyn Programs>);
     session.initialize(network.module.experiment.seed)?;
     let loading = Instant::now();
     let handle = session.load(goal, batch)?;
-    let compile = loading.elapsed();
-    let mut steps = Steps::new(&session, handle, rows, batch, &network);
+    let (compile, ready) = (loading.elapsed(), begin.elapsed());
+    let batches = batches(&network, batch);
+    let rows = random_rows(&network, batch * batches);
+    let mut steps = Steps::new(&session, handle, rows, [batches, batch], &network);
+    let stepping = Instant::now();
     steps.one(&mut session)?;
-    let first_step = begin.elapsed();
-    let [whole, alone] = time(|which| match which {
+    let first_step = ready + stepping.elapsed();
+    let [whole, alone] = time(STEP, |which| match which {
         0 => steps.one(&mut session),
         _ => {
             let (executable, states) = session.executable(handle);
@@ -128,7 +139,8 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
     })?;
     let activity = activity(&mut session, &mut steps)?;
     let program = Arc::clone(session.program(handle));
-    let kernels = if request.device.name() == "cpu" { kernels(request, &mut session, handle)? } else { vec![] };
+    let kernels =
+        if request.device.name() == "cpu" { kernels(request, &network, &mut session, handle)? } else { vec![] };
     let working = request.device.working_bytes(&program);
     let planned_bytes =
         program.code.scratch_bytes + working + session.states.layout.elements * session.precision().bytes();
@@ -144,6 +156,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
         examples_per_s: count(batch) / median(&whole) * 1e6,
         us_program: median(&alone),
         compile_ms: compile.as_secs_f64() * 1e3,
+        ready_ms: ready.as_secs_f64() * 1e3,
         first_step_ms: first_step.as_secs_f64() * 1e3,
         planned_bytes,
         peak_rss_bytes: peak_rss(),
@@ -169,13 +182,25 @@ fn rows_in_step(network: &Network) -> usize {
     }
 }
 
+fn width(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Numbers in a row of inputs.
+fn features(network: &Network) -> usize {
+    network.net.layers.first().map_or(1, |layer| width(&layer.shape))
+}
+
+/// How many batches of random rows take turns.
+fn batches(network: &Network, batch: usize) -> usize {
+    (NUMBERS / batch.saturating_mul(features(network)).max(1)).clamp(1, BATCHES)
+}
+
 /// Inputs and targets in [-1.5, 1.5), or class numbers.
-fn random_rows(network: &Network, batch: usize) -> Rows {
+fn random_rows(network: &Network, count: usize) -> Rows {
     let net = &network.net;
-    let width = |shape: &[usize]| shape.iter().product::<usize>();
-    let features = net.layers.first().map_or(1, |layer| width(&layer.shape));
+    let features = features(network);
     let classes = net.layers.get(net.output).map_or(1, |layer| width(&layer.shape));
-    let count = batch * 16;
     let number = |stream: u32, i: usize| {
         let words = philox([u32::try_from(i / 4).unwrap_or(0), stream, 0, 0], [0, 0]);
         f64::from(words[i % 4]) / 4_294_967_296.0
@@ -194,22 +219,31 @@ struct Steps {
     handle: Handle,
     rows: Rows,
     order: Vec<u32>,
+    batches: usize,
     batch: usize,
     clock: Clock,
     sums: Sums,
 }
 
 impl Steps {
-    fn new(session: &Session, handle: Handle, rows: Rows, batch: usize, network: &Network) -> Self {
+    fn new(session: &Session, handle: Handle, rows: Rows, [batches, batch]: [usize; 2], network: &Network) -> Self {
         let count = u32::try_from(rows.count()).unwrap_or(u32::MAX);
         let order = crate::data::order(0, 0, count);
         let lr = network.module.experiment.train.as_ref().map_or(0.0, |train| train.lr);
-        Steps { handle, rows, order, batch, clock: Clock { lr, step: 0, seed: 0 }, sums: session.empty_sums(handle) }
+        Steps {
+            handle,
+            rows,
+            order,
+            batches,
+            batch,
+            clock: Clock { lr, step: 0, seed: 0 },
+            sums: session.empty_sums(handle),
+        }
     }
 
     fn one(&mut self, session: &mut Session) -> Result<(), Failure> {
-        #[allow(clippy::cast_possible_truncation)] // below the number of batches, 16
-        let start = (self.clock.step % 16) as usize * self.batch;
+        #[allow(clippy::cast_possible_truncation)] // below the number of batches
+        let start = (self.clock.step % self.batches as u64) as usize * self.batch;
         self.clock.step += 1;
         let pick = Pick::These(&self.order[start..start + self.batch]);
         session.step(self.handle, &self.rows, &pick, self.clock, &mut self.sums).map(drop)
@@ -224,23 +258,32 @@ fn activity(session: &mut Session, steps: &mut Steps) -> Result<Option<Activity>
     Ok(device.activity().map(|after| after.since(before)))
 }
 
-fn kernels(request: &Request, session: &mut Session, handle: Handle) -> Result<Vec<Kernel>, Failure> {
+fn kernels(
+    request: &Request,
+    network: &Network,
+    session: &mut Session,
+    handle: Handle,
+) -> Result<Vec<Kernel>, Failure> {
     let inputs = session.inputs(handle);
     let mut kernels = vec![];
-    for Apart { name, flops, program } in lower_apart(session.program(handle)) {
+    for Apart { name, line, flops, program } in lower_apart(session.program(handle), &network.module.sources) {
         let mut executable = request.device.load(&Arc::new(program))?;
         for (index, input) in inputs.iter().enumerate() {
             executable.input(index).copy_from(&input.as_slice());
         }
         let mut states = session.states.clone();
-        let [times] = time(|_| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
-        kernels.push(Kernel { name, us: median(&times), flops });
+        let [times] =
+            time(KERNEL, |_| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
+        kernels.push(Kernel { name, line, us: median(&times), flops });
     }
     Ok(kernels)
 }
 
 /// Microseconds a call of each of `N` things that take turns, block by block; `call` is told which.
-fn time<const N: usize>(mut call: impl FnMut(usize) -> Result<(), Failure>) -> Result<[Vec<f64>; N], Failure> {
+fn time<const N: usize>(
+    enough: [Duration; 2],
+    mut call: impl FnMut(usize) -> Result<(), Failure>,
+) -> Result<[Vec<f64>; N], Failure> {
     let mut calls = [1_u32; N];
     for (which, calls) in calls.iter_mut().enumerate() {
         let begin = Instant::now();
@@ -253,7 +296,7 @@ fn time<const N: usize>(mut call: impl FnMut(usize) -> Result<(), Failure>) -> R
     let begin = Instant::now();
     for count in 0..MOST {
         let spent = begin.elapsed();
-        if (count >= USUAL && spent > LONG_ENOUGH[0]) || (count >= FEWEST && spent > LONG_ENOUGH[1]) {
+        if (count >= USUAL && spent > enough[0]) || (count >= FEWEST && spent > enough[1]) {
             break;
         }
         for which in 0..N {
@@ -309,7 +352,7 @@ impl Bench {
         let kernels: Vec<Value> = self
             .kernels
             .iter()
-            .map(|k| json!({ "name": k.name, "us": k.us, "gflops": k.gflops(), "calls": 1 }))
+            .map(|k| json!({ "name": k.name, "line": k.line, "us": k.us, "gflops": k.gflops(), "calls": 1 }))
             .collect();
         json!({
             "event": "bench",
@@ -323,6 +366,7 @@ impl Bench {
             "us_program": self.us_program,
             "examples_per_s": self.examples_per_s,
             "compile_ms": self.compile_ms,
+            "ready_ms": self.ready_ms,
             "first_step_ms": self.first_step_ms,
             "planned_bytes": self.planned_bytes,
             "peak_rss_bytes": self.peak_rss_bytes,

@@ -27,14 +27,14 @@ fn text(bench: &Bench) -> String {
     let kernels = if rows.is_empty() {
         String::new()
     } else {
-        format!("\n\n{}", draw(&["kernel, alone", "us", "GFLOP/s", "of peak"], &rows))
+        format!("\n\n{}", draw(&["kernel, alone", "line", "us", "GFLOP/s", "of peak"], &rows))
     };
     let told = bench.activity.map(told).unwrap_or_default();
     format!(
         "{what}, param {}, {} rows, {}, {}, {}\n\n\
          us per step      {:>12}   fastest {}, program alone {}\n\
          examples per s   {:>12}\n\
-         compile, ms      {:>12}   source to first step {}\n\
+         compile, ms      {:>12}   source to first step {}, to its end {}\n\
          planned memory   {:>12}   peak of the process {}\n\
          parameters       {:>12}\n\
          flops per step   {:>12}   peak of {} {} GFLOP/s{told}{kernels}",
@@ -48,6 +48,7 @@ fn text(bench: &Bench) -> String {
         number(bench.us_program),
         number(bench.examples_per_s),
         number(bench.compile_ms),
+        number(bench.ready_ms),
         number(bench.first_step_ms),
         bytes(bench.planned_bytes as u64),
         bench.peak_rss_bytes.map_or("unknown".to_string(), bytes),
@@ -76,6 +77,7 @@ fn told(all: Activity) -> String {
 fn row(kernel: &Kernel, peak_gflops: f64) -> Vec<Field> {
     vec![
         Field::text(&kernel.name),
+        Field::text(kernel.line.as_deref().unwrap_or_default()),
         Field::number(number(kernel.us)),
         Field::number(format!("{:.1}", kernel.gflops())),
         Field::number(format!("{:.0} %", 100.0 * kernel.gflops() / peak_gflops)),

@@ -1,6 +1,6 @@
 //! What fusion makes of small graphs, as loop nests.
 
-use super::fuse;
+use super::{Sums, fuse};
 use crate::experiment::Precision;
 use crate::graph::{Graph, Id, Op, Role, State};
 use crate::kernels::{self, Kernels};
@@ -13,7 +13,7 @@ use insta::assert_snapshot;
 fn fused(build: impl FnOnce(&mut Graph)) -> Kernels {
     let mut graph = Graph::default();
     build(&mut graph);
-    let kernels = fuse(&simplify(&graph));
+    let kernels = fuse(&simplify(&graph), Sums::Inside);
     assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
     kernels
 }
@@ -161,7 +161,7 @@ fn buffers_in_use_at_once_never_overlap() {
     for precision in [Precision::F32, Precision::F64] {
         let mut graph = Graph::default();
         step(&mut graph);
-        let kernels = fuse(&simplify(&graph));
+        let kernels = fuse(&simplify(&graph), Sums::Inside);
         let plan = plan(&kernels, &StateLayout::new(&graph.states), precision);
         assert_eq!(overlap(&kernels, &plan, precision), None);
         let total: usize = kernels.buffers.iter().map(|b| b.elements * crate::plan::bytes(precision)).sum();
@@ -208,4 +208,32 @@ fn large_nests_have_an_outermost_loop_for_threads() {
         g.output("doubled", doubled);
     });
     assert_snapshot!(kernels::print(&kernels, None));
+}
+
+/// Sums over all pixels of a convolution's result and of a gradient at its images, as centring needs them.
+fn centred_step(g: &mut Graph) {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let (x, dy) = (g.input("x", vec![2, 4, 4, 3]), g.input("dy", vec![2, 4, 4, 5]));
+    let ((_, w), (_, b)) = (state(g, "w", &[27, 5]), state(g, "b", &[1, 5]));
+    let zero = g.constant(0.0);
+    let pre = g.convolve(x, w, window, [4, 4]);
+    let sum = g.add(pre, b);
+    let hidden = g.binary(Op::Max, sum, zero);
+    let total = g.sum(hidden, &[0, 1, 2]);
+    let dx = g.push(Op::ConvolveInput(window), vec![dy, w], vec![2, 4, 4, 3]);
+    let mean = g.mean(dx, &[0, 1, 2]);
+    let centred = g.sub(dx, mean);
+    for (name, id) in [("hidden", hidden), ("total", total), ("centred", centred)] {
+        g.output(name, id);
+    }
+}
+
+#[test]
+fn a_convolution_sums_its_results_where_it_can() {
+    assert_snapshot!(text(centred_step));
+    let mut graph = Graph::default();
+    centred_step(&mut graph);
+    let apart = fuse(&simplify(&graph), Sums::Apart);
+    let inside = |kernel: &kernels::Kernel| matches!(&kernel.work, kernels::Work::Convolve(c) if c.sums.is_some());
+    assert!(!apart.kernels.iter().any(inside), "{}", kernels::print(&apart, None));
 }

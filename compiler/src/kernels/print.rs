@@ -77,8 +77,10 @@ impl Kernels {
         let affine = product.prepare.map(|[scale, shift]| format!(" (images {} + {})", name(scale), name(shift)));
         let [n, h, w, c] = product.images;
         let [oh, ow, units] = product.result;
+        let sums = product.sums.map(|id| format!(", {}", name(id))).unwrap_or_default();
+        let sum = if product.sums.is_some() { " and its sums" } else { "" };
         format!(
-            "{} = {relu}{word} {} {}{}{bias}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            "{}{sums} = {relu}{word} {} {}{}{bias}{sum}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
             name(product.c),
             name(product.a),
             name(product.b),

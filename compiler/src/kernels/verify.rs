@@ -47,6 +47,12 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
     };
     require([product.a, product.b, product.c].map(size) == wanted, "an operand of another size")?;
     require(product.c != product.a && product.c != product.b, "a convolution into its operand")?;
+    let columns = match product.pass {
+        Pass::Forward => units,
+        Pass::Input => c,
+        Pass::Weight => 0,
+    };
+    require(product.sums.is_none_or(|sums| size(sums) == columns), "sums that do not fit")?;
     let channels = |id: BufferId| size(id) >= c && product.pass != Pass::Input;
     require(
         product.prepare.is_none_or(|[scale, shift]| channels(scale) && channels(shift)),

@@ -10,8 +10,10 @@
 
 mod choose;
 mod correlate;
+pub(crate) mod dispatch;
 mod pack;
 mod slab;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -19,9 +21,9 @@ mod weight;
 mod winograd;
 
 use super::Variant;
-use super::simd::{Number, Simd};
+use super::simd::Number;
 use super::workers::Workers;
-use winograd::points::{Four, Points, Two};
+use dispatch::Operands;
 
 /// The sizes of a convolution. All but the batch and the padding are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,6 +93,8 @@ pub struct Finish<T> {
     pub bias: *const T,
     /// Negative results become 0; NaN stays.
     pub relu: bool,
+    /// Where the sums of the finished results over all pixels go, one a unit, or null.
+    pub sums: *mut T,
 }
 
 /// What happens to x before it is used: `x scale + shift` inside the image, while the zeros around it stay zero.
@@ -106,7 +110,7 @@ impl<T> Finish<T> {
     /// Results as they are.
     #[must_use]
     pub fn none() -> Self {
-        Self { bias: std::ptr::null(), relu: false }
+        Self { bias: std::ptr::null(), relu: false, sums: std::ptr::null_mut() }
     }
 }
 
@@ -118,19 +122,6 @@ impl<T> Prepare<T> {
     }
 }
 
-/// Calls a function that is generic over the vector type, and perhaps over more, with the one of a variant.
-macro_rules! with_vectors {
-    ($variant:expr, $number:ty, $($function:ident)::+ $([$more:ty])?, $arguments:tt) => {
-        match $variant {
-            #[cfg(target_arch = "x86_64")]
-            Variant::Avx512 => $($function)::+::<<$number as Number>::Avx512 $(, $more)?> $arguments,
-            #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 => $($function)::+::<<$number as Number>::Avx2 $(, $more)?> $arguments,
-            _ => $($function)::+::<<$number as Number>::Portable $(, $more)?> $arguments,
-        }
-    };
-}
-
 /// Elements of working memory for one call, for this many workers.
 #[must_use]
 pub fn workspace<T: Number>(
@@ -140,27 +131,7 @@ pub fn workspace<T: Number>(
     variant: Variant,
     workers: usize,
 ) -> usize {
-    with_vectors!(variant, T, workspace_of, (geometry, direction, algorithm, workers))
-}
-
-fn workspace_of<S: Simd>(geometry: &Geometry, direction: Direction, algorithm: Algorithm, workers: usize) -> usize {
-    match algorithm {
-        Algorithm::Direct => match direction {
-            Direction::Forward => correlate::Plan::<S>::forward(geometry, workers).elements(),
-            Direction::Input => correlate::Plan::<S>::input(geometry, workers).elements(),
-            Direction::Weight => weight::Plan::<S>::new(geometry, workers).elements(),
-        },
-        Algorithm::Winograd2 => winograd_workspace::<S, Two>(geometry, direction, workers),
-        Algorithm::Winograd4 => winograd_workspace::<S, Four>(geometry, direction, workers),
-    }
-}
-
-fn winograd_workspace<S: Simd, P: Points>(geometry: &Geometry, direction: Direction, workers: usize) -> usize {
-    match direction {
-        Direction::Forward => winograd::result::Plan::<S, P>::forward(geometry, workers).elements(),
-        Direction::Input => winograd::result::Plan::<S, P>::input(geometry, workers).elements(),
-        Direction::Weight => winograd::weight::Plan::<S, P>::new(geometry, workers).elements(),
-    }
+    T::workspace(variant, geometry, direction, algorithm, workers)
 }
 
 /// Computes y, and writes all of it.
@@ -182,32 +153,13 @@ pub unsafe fn forward<T: Number>(
     workspace: *mut T,
     workers: &Workers,
 ) {
+    let operands = Operands::Forward { x, w, y, finish, prepare };
     // SAFETY: passed on from the caller.
-    unsafe {
-        match algorithm {
-            Algorithm::Direct => with_vectors!(
-                variant,
-                T,
-                correlate::forward,
-                (geometry, [x, w], y, finish, prepare, workspace, workers)
-            ),
-            Algorithm::Winograd2 => with_vectors!(
-                variant,
-                T,
-                winograd::forward[Two],
-                (geometry, [x, w], y, finish, prepare, workspace, workers)
-            ),
-            Algorithm::Winograd4 => with_vectors!(
-                variant,
-                T,
-                winograd::forward[Four],
-                (geometry, [x, w], y, finish, prepare, workspace, workers)
-            ),
-        }
-    }
+    unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }
 
-/// Computes the gradient at x of that at y, and writes all of it.
+/// Computes the gradient at x of that at y, and writes all of it, and its sums over all pixels, one a channel, unless `sums`
+/// is null.
 ///
 /// # Safety
 /// As [`forward`], with `dx` in the place of `y` and `dy` in that of `x`.
@@ -219,23 +171,13 @@ pub unsafe fn input_gradient<T: Number>(
     dy: *const T,
     w: *const T,
     dx: *mut T,
+    sums: *mut T,
     workspace: *mut T,
     workers: &Workers,
 ) {
+    let operands = Operands::Input { dy, w, dx, finish: Finish { sums, ..Finish::none() } };
     // SAFETY: passed on from the caller.
-    unsafe {
-        match algorithm {
-            Algorithm::Direct => {
-                with_vectors!(variant, T, correlate::input, (geometry, [dy, w], dx, workspace, workers))
-            }
-            Algorithm::Winograd2 => {
-                with_vectors!(variant, T, winograd::input[Two], (geometry, [dy, w], dx, workspace, workers))
-            }
-            Algorithm::Winograd4 => {
-                with_vectors!(variant, T, winograd::input[Four], (geometry, [dy, w], dx, workspace, workers))
-            }
-        }
-    }
+    unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }
 
 /// Computes the gradient at w of that at y, and writes all of it.
@@ -254,24 +196,7 @@ pub unsafe fn weight_gradient<T: Number>(
     workspace: *mut T,
     workers: &Workers,
 ) {
+    let operands = Operands::Weight { x, dy, dw, prepare };
     // SAFETY: passed on from the caller.
-    unsafe {
-        match algorithm {
-            Algorithm::Direct => {
-                with_vectors!(variant, T, weight::gradient, (geometry, [x, dy], dw, prepare, workspace, workers))
-            }
-            Algorithm::Winograd2 => with_vectors!(
-                variant,
-                T,
-                winograd::weight::gradient[Two],
-                (geometry, [x, dy], dw, prepare, workspace, workers)
-            ),
-            Algorithm::Winograd4 => with_vectors!(
-                variant,
-                T,
-                winograd::weight::gradient[Four],
-                (geometry, [x, dy], dw, prepare, workspace, workers)
-            ),
-        }
-    }
+    unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }

@@ -1,12 +1,14 @@
 //! Windows over images: the largest number, the sum, and their gradients.
 //!
-//! Images lie as `[batch, height, width, channels]`. A job is an image; inside it the loops over channels are plain ones
-//! that the compiler turns into vectors of the variant's width.
+//! Images lie as `[batch, height, width, channels]`.
+
+pub(crate) mod phase;
 
 use super::Variant;
-use super::memory::{At, Phase, all};
-use super::simd::{Number, Simd};
+use super::memory::At;
+use super::simd::Number;
 use super::workers::Workers;
+use phase::{Kind, Pool};
 
 /// Sizes of windows over images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,216 +31,18 @@ pub struct Window {
 impl Window {
     /// Does every pixel lie in exactly one window?
     #[inline(always)]
-    fn tiles(&self) -> bool {
+    pub(super) fn tiles(&self) -> bool {
         let whole = self.height == self.out_height * self.stride[0] && self.width == self.out_width * self.stride[1];
         whole && self.kernel == self.stride && self.pad == [0, 0]
     }
 
     /// The rows (axis 0) or columns (axis 1) of the image that window `index` covers.
     #[inline(always)]
-    fn covered(&self, axis: usize, index: usize) -> std::ops::Range<usize> {
+    pub(super) fn covered(&self, axis: usize, index: usize) -> std::ops::Range<usize> {
         let size = [self.height, self.width][axis];
         let first = index * self.stride[axis];
         let end = (first + self.kernel[axis]).saturating_sub(self.pad[axis]).min(size);
         first.saturating_sub(self.pad[axis]).min(end)..end
-    }
-}
-
-/// What is computed of each window.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Largest,
-    LargestGradient,
-    Sum,
-    SumGradient,
-}
-
-/// Channels that are worked on at once: what is remembered of each fits the first-level cache.
-const BLOCK: usize = 128;
-
-struct Pool<'a, T> {
-    kind: Kind,
-    window: &'a Window,
-    x: At<T>,
-    /// A factor for each channel of `x`, before the largest is looked for.
-    scale: Option<At<T>>,
-    /// Input to the sums and the gradients, where `x` is not.
-    small: At<T>,
-    /// What is written.
-    to: At<T>,
-}
-
-impl<S: Simd> Phase<S> for Pool<'_, S::Element> {
-    fn jobs(&self) -> usize {
-        self.window.batch
-    }
-
-    #[inline(always)]
-    unsafe fn job(&self, job: usize, _worker: usize) {
-        let w = self.window;
-        if matches!(self.kind, Kind::LargestGradient | Kind::SumGradient) && !w.tiles() {
-            let size = w.height * w.width * w.channels;
-            for index in job * size..(job + 1) * size {
-                // SAFETY: an element of the image, which is this job's alone.
-                unsafe { *self.to.at(index) = S::Element::default() }
-            }
-        }
-        for row in 0..w.out_height {
-            for column in 0..w.out_width {
-                for first in (0..w.channels).step_by(BLOCK) {
-                    let place = Place {
-                        rows: w.covered(0, row),
-                        columns: w.covered(1, column),
-                        image: job,
-                        small: ((job * w.out_height + row) * w.out_width + column) * w.channels + first,
-                        first,
-                        count: BLOCK.min(w.channels - first),
-                    };
-                    // SAFETY: the window, the image and the channels exist.
-                    unsafe {
-                        match self.kind {
-                            Kind::Largest => self.largest(&place),
-                            Kind::LargestGradient => self.largest_gradient(&place),
-                            Kind::Sum => self.sum(&place),
-                            Kind::SumGradient => self.sum_gradient(&place),
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// One window, some channels of it.
-struct Place {
-    rows: std::ops::Range<usize>,
-    columns: std::ops::Range<usize>,
-    image: usize,
-    /// Where its number lies in the smaller image.
-    small: usize,
-    first: usize,
-    count: usize,
-}
-
-impl Place {
-    /// Where the pixels of the window lie in the larger image.
-    #[inline(always)]
-    fn pixels(&self, w: &Window) -> impl Iterator<Item = usize> {
-        let (columns, image, first) = (self.columns.clone(), self.image, self.first);
-        let (height, width, channels) = (w.height, w.width, w.channels);
-        self.rows.clone().flat_map(move |row| {
-            columns.clone().map(move |column| ((image * height + row) * width + column) * channels + first)
-        })
-    }
-}
-
-impl<T: Number> Pool<'_, T> {
-    /// The largest numbers of a window and which pixel of it has each; NaN is larger than any number.
-    ///
-    /// # Safety
-    /// The window and the channels exist.
-    #[inline(always)]
-    unsafe fn find(&self, place: &Place, best: &mut [T; BLOCK], which: &mut [u32; BLOCK]) {
-        for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
-            // SAFETY: `count` channels of a pixel of the image.
-            let x = unsafe { std::slice::from_raw_parts(self.x.at(at), place.count) };
-            let mut scaled = [T::default(); BLOCK];
-            let x = match &self.scale {
-                None => x,
-                Some(scale) => {
-                    // SAFETY: `count` channels of the factors.
-                    let scale = unsafe { std::slice::from_raw_parts(scale.at(place.first), place.count) };
-                    scaled.iter_mut().zip(x.iter().zip(scale)).for_each(|(to, (x, scale))| *to = x.times(*scale));
-                    &scaled[..place.count]
-                }
-            };
-            for ((best, which), x) in best.iter_mut().zip(which.iter_mut()).zip(x) {
-                #[allow(clippy::eq_op)] // what only NaN fails
-                let better = (pixel == 0) | (*x > *best) | ((*x != *x) & (*best == *best));
-                *best = if better { *x } else { *best };
-                *which = if better { pixel } else { *which };
-            }
-        }
-    }
-
-    /// # Safety
-    /// The window and the channels exist.
-    #[inline(always)]
-    unsafe fn largest(&self, place: &Place) {
-        let (mut best, mut which) = ([T::from_f64(f64::NEG_INFINITY); BLOCK], [0; BLOCK]);
-        // SAFETY: passed on; `count` channels of the smaller image, which are this job's alone.
-        unsafe {
-            self.find(place, &mut best, &mut which);
-            let to = std::slice::from_raw_parts_mut(self.to.at(place.small), place.count);
-            to.copy_from_slice(&best[..place.count]);
-        }
-    }
-
-    /// # Safety
-    /// The window and the channels exist.
-    #[inline(always)]
-    unsafe fn largest_gradient(&self, place: &Place) {
-        let (mut best, mut which) = ([T::default(); BLOCK], [0; BLOCK]);
-        // SAFETY: passed on; `count` channels of a pixel of each image, that of the larger one is this job's alone.
-        unsafe {
-            self.find(place, &mut best, &mut which);
-            let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
-            let alone = self.window.tiles();
-            for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
-                let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
-                for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(&which) {
-                    let more = if *which == pixel { *dy } else { T::default() };
-                    *dx = if alone { more } else { dx.plus(more) };
-                }
-            }
-        }
-    }
-
-    /// # Safety
-    /// The window and the channels exist.
-    #[inline(always)]
-    unsafe fn sum(&self, place: &Place) {
-        let mut sum = [T::default(); BLOCK];
-        // SAFETY: `count` channels of a pixel of each image, that of the smaller one is this job's alone.
-        unsafe {
-            for at in place.pixels(self.window) {
-                let x = std::slice::from_raw_parts(self.x.at(at), place.count);
-                sum.iter_mut().zip(x).for_each(|(sum, x)| *sum = sum.plus(*x));
-            }
-            std::slice::from_raw_parts_mut(self.to.at(place.small), place.count).copy_from_slice(&sum[..place.count]);
-        }
-    }
-
-    /// # Safety
-    /// The window and the channels exist.
-    #[inline(always)]
-    unsafe fn sum_gradient(&self, place: &Place) {
-        // SAFETY: `count` channels of a pixel of each image, that of the larger one is this job's alone.
-        unsafe {
-            let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
-            for at in place.pixels(self.window) {
-                let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
-                let alone = self.window.tiles();
-                dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = if alone { *dy } else { dx.plus(*dy) });
-            }
-        }
-    }
-}
-
-/// Runs a pool with the vectors of a variant.
-///
-/// # Safety
-/// The processor has the variant's instructions; the addresses are valid.
-unsafe fn run<T: Number>(variant: Variant, pool: &Pool<'_, T>, workers: &Workers) {
-    // SAFETY: passed on from the caller.
-    unsafe {
-        match variant {
-            #[cfg(target_arch = "x86_64")]
-            Variant::Avx512 => all::<T::Avx512, _>(pool, workers),
-            #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 => all::<T::Avx2, _>(pool, workers),
-            _ => all::<T::Portable, _>(pool, workers),
-        }
     }
 }
 
@@ -258,7 +62,7 @@ pub unsafe fn max_pool<T: Number>(
     let scale = (!scale.is_null()).then(|| At::read(scale));
     let pool = Pool { kind: Kind::Largest, window, scale, x: At::read(x), small: At::read(x), to: At::write(y) };
     // SAFETY: passed on from the caller.
-    unsafe { run(variant, &pool, workers) }
+    unsafe { T::pool(variant, &pool, workers) }
 }
 
 /// dx = the gradient of [`max_pool`] at `x scale`: each number of dy goes to the first largest pixel of its window, row by row.
@@ -278,7 +82,7 @@ pub unsafe fn max_pool_gradient<T: Number>(
     let pool =
         Pool { kind: Kind::LargestGradient, window, scale, x: At::read(x), small: At::read(dy), to: At::write(dx) };
     // SAFETY: passed on from the caller.
-    unsafe { run(variant, &pool, workers) }
+    unsafe { T::pool(variant, &pool, workers) }
 }
 
 /// y = the sum of each window; what lies outside the image counts as 0.
@@ -288,7 +92,7 @@ pub unsafe fn max_pool_gradient<T: Number>(
 pub unsafe fn sum_pool<T: Number>(variant: Variant, window: &Window, x: *const T, y: *mut T, workers: &Workers) {
     let pool = Pool { kind: Kind::Sum, window, scale: None, x: At::read(x), small: At::read(x), to: At::write(y) };
     // SAFETY: passed on from the caller.
-    unsafe { run(variant, &pool, workers) }
+    unsafe { T::pool(variant, &pool, workers) }
 }
 
 /// dx = the gradient of [`sum_pool`].
@@ -305,7 +109,7 @@ pub unsafe fn sum_pool_gradient<T: Number>(
     let pool =
         Pool { kind: Kind::SumGradient, window, scale: None, x: At::read(dy), small: At::read(dy), to: At::write(dx) };
     // SAFETY: passed on from the caller.
-    unsafe { run(variant, &pool, workers) }
+    unsafe { T::pool(variant, &pool, workers) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use super::compiled::Compiled;
 pub use arithmetic::{Arithmetic, Vectors};
 pub use portable::{PlainF32, PlainF64};
 #[cfg(target_arch = "x86_64")]
@@ -129,7 +130,7 @@ pub trait Work<S: Simd> {
 }
 
 /// A kind of number that there are vectors of.
-pub trait Number: Copy + Default + PartialOrd + Send + Sync + 'static {
+pub trait Number: Compiled + Copy + Default + PartialOrd + Send + Sync + 'static {
     /// 512 bits of them.
     #[cfg(target_arch = "x86_64")]
     type Avx512: Simd<Element = Self>;

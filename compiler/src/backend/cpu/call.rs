@@ -23,6 +23,8 @@ pub enum Step {
         prepare: Option<[Address; 2]>,
         /// One number a unit.
         bias: Option<Address>,
+        /// Where sums go.
+        sums: Option<Address>,
     },
     /// Pooling or its gradient.
     Pool {
@@ -52,6 +54,7 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
             operands: [product.a, product.b, product.c].map(address),
             prepare: product.prepare.map(|both| both.map(address)),
             bias: product.bias.map(address),
+            sums: product.sums.map(address),
             product: product.clone(),
         }),
         Work::Pool(pool) => Some(Step::Pool {

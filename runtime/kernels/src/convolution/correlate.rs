@@ -6,6 +6,7 @@
 
 use super::pack::{Pack, packed, padded};
 use super::slab::{Images, fill};
+use super::sums::{Room, Sums};
 use super::tile::{Ahead, Product, Run, panel, part};
 use super::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
@@ -97,6 +98,7 @@ pub(super) struct Plan<S> {
     packed: usize,
     slabs: usize,
     slab: usize,
+    sums: Room,
     parts: Parts,
     vectors: PhantomData<S>,
 }
@@ -141,12 +143,18 @@ impl<S: Simd> Plan<S> {
         let slab = classes.iter().map(slab_of).max().unwrap_or(0).next_multiple_of(16);
         let slabs = parts.take(slab * workers);
         let (batch, kernel, units) = (g.batch, g.kernel, g.units);
-        Self { side, classes, batch, kernel, units, from, to, packed, slabs, slab, parts, vectors: PhantomData }
+        let sums = Room::take::<S>(batch * bands(&classes), to[2], &mut parts);
+        Self { side, classes, batch, kernel, units, from, to, packed, slabs, slab, sums, parts, vectors: PhantomData }
     }
 
     pub(super) fn elements(&self) -> usize {
         self.parts.elements()
     }
+}
+
+/// Bands of one image.
+fn bands(classes: &[Class]) -> usize {
+    classes.iter().map(Class::bands).sum()
 }
 
 /// The pixels of the input whose `position + pad` leaves `rest` after division by the stride; none if there is none.
@@ -205,12 +213,13 @@ pub(super) unsafe fn input<S: Simd>(
     geometry: &Geometry,
     [dy, w]: [*const S::Element; 2],
     dx: *mut S::Element,
+    finish: Finish<S::Element>,
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
     let plan = Plan::<S>::input(geometry, workers.threads());
     // SAFETY: passed on from the caller.
-    unsafe { run(&plan, [dy, w], dx, Finish::none(), Prepare::none(), workspace, workers) }
+    unsafe { run(&plan, [dy, w], dx, finish, Prepare::none(), workspace, workers) }
 }
 
 /// Packs the weights, then does all bands of all images.
@@ -239,6 +248,8 @@ unsafe fn run<S: Simd>(
         w: At::read(w),
         packed: At::write(packed),
     };
+    // SAFETY: the plan took the room.
+    let sums = unsafe { Sums::<S>::new(plan.sums, memory, finish.sums) };
     let bands = Bands {
         plan,
         images: Images::new(x, plan.from, prepare),
@@ -247,11 +258,13 @@ unsafe fn run<S: Simd>(
         y: At::write(y),
         bias: At::read(finish.bias),
         relu: finish.relu,
+        sums,
     };
     // SAFETY: the caller vouches for the operands and the features.
     unsafe {
         all::<S, _>(&pack, workers);
         all::<S, _>(&bands, workers);
+        sums.finish(workers);
     }
 }
 
@@ -264,6 +277,7 @@ struct Bands<'a, S: Simd> {
     y: At<S::Element>,
     bias: At<S::Element>,
     relu: bool,
+    sums: Sums<S>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
@@ -271,16 +285,18 @@ unsafe impl<S: Simd> Sync for Bands<'_, S> {}
 
 impl<S: Simd> Phase<S> for Bands<'_, S> {
     fn jobs(&self) -> usize {
-        self.plan.batch * self.plan.classes.iter().map(Class::bands).sum::<usize>()
+        self.plan.batch * bands(&self.plan.classes)
     }
 
     #[inline(always)]
     unsafe fn job(&self, job: usize, worker: usize) {
         let (image, mut band) = (job % self.plan.batch, job / self.plan.batch);
+        // SAFETY: every job has a part of its own.
+        let sums = unsafe { self.sums.begin(job, 0, self.plan.to[2]) };
         for class in &self.plan.classes {
             if band < class.bands() {
                 // SAFETY: image, band and worker exist.
-                return unsafe { self.band(class, image, band, worker) };
+                return unsafe { self.band(class, [image, band], worker, sums) };
             }
             band -= class.bands();
         }
@@ -291,9 +307,9 @@ impl<S: Simd> Bands<'_, S> {
     /// Some rows of output of one class and image.
     ///
     /// # Safety
-    /// They exist; no other thread works on them or as this worker.
+    /// They exist; no other thread works on them or as this worker; `sums` is from [`Sums::begin`].
     #[inline(always)]
-    unsafe fn band(&self, class: &Class, image: usize, band: usize, worker: usize) {
+    unsafe fn band(&self, class: &Class, [image, band]: [usize; 2], worker: usize, sums: *mut S::Element) {
         let (row, rows) = part(class.outputs[0], class.band, band);
         if class.taps() == 0 {
             // SAFETY: passed on from the caller.
@@ -307,7 +323,7 @@ impl<S: Simd> Bands<'_, S> {
         unsafe { self.images.cut::<S>(image, origin, class.slab(rows), slab) };
         for index in 0..self.plan.to[2].div_ceil(panel::<S>()) {
             // SAFETY: the panel exists; the slab holds what these rows read.
-            unsafe { self.panel(class, [image, row, rows], index, slab) }
+            unsafe { self.panel(class, [image, row, rows], index, slab, sums) }
         }
     }
 
@@ -316,7 +332,14 @@ impl<S: Simd> Bands<'_, S> {
     /// # Safety
     /// As [`Self::band`]; the slab is filled.
     #[inline(always)]
-    unsafe fn panel(&self, class: &Class, [image, row, rows]: [usize; 3], index: usize, slab: *const S::Element) {
+    unsafe fn panel(
+        &self,
+        class: &Class,
+        [image, row, rows]: [usize; 3],
+        index: usize,
+        slab: *const S::Element,
+        sums: *mut S::Element,
+    ) {
         let (channels, columns) = (self.plan.from[2], self.plan.to[2]);
         let first = index * panel::<S>();
         let width = padded::<S>(columns, index);
@@ -335,6 +358,7 @@ impl<S: Simd> Bands<'_, S> {
                 unsafe {
                     let bias = self.bias.at(0);
                     let bias = if last && !bias.is_null() { bias.add(first) } else { std::ptr::null_mut() };
+                    let sums = if last && !sums.is_null() { sums.add(first) } else { std::ptr::null_mut() };
                     S::enter(Product::<S, false> {
                         rows: class.outputs[1],
                         columns: (columns - first).min(panel::<S>()),
@@ -346,7 +370,7 @@ impl<S: Simd> Bands<'_, S> {
                         target: self.y.at(self.pixel(class, image, row + at) + first),
                         target_stride: class.step[1] * columns,
                         add,
-                        finish: Finish { bias, relu: self.relu && last },
+                        finish: Finish { bias, relu: self.relu && last, sums },
                         ahead: [Ahead::none(); 2],
                     });
                 }

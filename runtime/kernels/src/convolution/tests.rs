@@ -86,7 +86,7 @@ impl<T: Number + Into<f64>> Case<T> {
         let (x, w, dy) = (n.list(g.inputs()), n.list(g.weights()), n.list(g.outputs()));
         let (bias, scale, shift): (Vec<T>, Vec<T>, Vec<T>) = (n.list(g.units), n.list(g.channels), n.list(g.channels));
         let some = |yes: u64, list: &Vec<T>| if seed & yes != 0 { list.as_ptr() } else { std::ptr::null() };
-        let finish = Finish { bias: some(1, &bias), relu: seed & 2 != 0 };
+        let finish = Finish { bias: some(1, &bias), relu: seed & 2 != 0, sums: std::ptr::null_mut() };
         let prepare = Prepare { scale: some(4, &scale), shift: some(8, &shift) };
         Self { x, w, dy, bias, scale, shift, finish, prepare }
     }
@@ -126,28 +126,48 @@ impl<T: Number + Into<f64>> Case<T> {
         variant: Variant,
         workers: &Workers,
     ) -> Vec<T> {
+        self.computed_with_sums(g, direction, algorithm, variant, workers).0
+    }
+
+    /// The results, and their sums over all pixels: there are none of a gradient at the weights.
+    fn computed_with_sums(
+        &self,
+        g: &Geometry,
+        direction: Direction,
+        algorithm: Algorithm,
+        variant: Variant,
+        workers: &Workers,
+    ) -> (Vec<T>, Vec<T>) {
         let nan = T::from_f64(f64::NAN);
         let size = self.exact_size(g, direction);
         let (mut to, room) = (vec![nan; size + 1], workspace::<T>(g, direction, algorithm, variant, workers.threads()));
         let mut memory = vec![nan; room + 1];
+        let columns = match direction {
+            Direction::Forward => g.units,
+            Direction::Input => g.channels,
+            Direction::Weight => 0,
+        };
+        let mut sums = vec![nan; columns + 1];
+        let totals = sums.as_mut_ptr();
         let (x, w, dy, result, work) =
             (self.x.as_ptr(), self.w.as_ptr(), self.dy.as_ptr(), to.as_mut_ptr(), memory.as_mut_ptr());
         // SAFETY: the variant is one this processor has; all vectors have the sizes of the geometry.
         unsafe {
             match direction {
                 Direction::Forward => {
-                    forward(variant, algorithm, g, x, w, result, self.finish, self.prepare, work, workers);
+                    let finish = Finish { sums: totals, ..self.finish };
+                    forward(variant, algorithm, g, x, w, result, finish, self.prepare, work, workers);
                 }
-                Direction::Input => input_gradient(variant, algorithm, g, dy, w, result, work, workers),
+                Direction::Input => input_gradient(variant, algorithm, g, dy, w, result, totals, work, workers),
                 Direction::Weight => weight_gradient(variant, algorithm, g, x, dy, result, self.prepare, work, workers),
             }
         }
         let is_nan = |number: Option<T>| number.is_some_and(|number| number.into().is_nan());
         assert!(
-            is_nan(to.pop()) && is_nan(memory.pop()),
+            is_nan(to.pop()) && is_nan(memory.pop()) && is_nan(sums.pop()),
             "wrote beyond the end: {g:?} {direction:?} {algorithm:?} {variant:?}"
         );
-        to
+        (to, sums)
     }
 
     fn exact_size(&self, g: &Geometry, direction: Direction) -> usize {
@@ -167,6 +187,16 @@ fn error<T: Number + Into<f64>>(computed: &[T], exact: &[f64]) -> f64 {
     if size == 0.0 { difference } else { (difference / size).sqrt() }
 }
 
+/// The sums are those of the results that were stored.
+fn assert_sums<T: Number + Into<f64>>(computed: &[T], sums: &[T], limit: f64, case: &str) {
+    for (column, sum) in sums.iter().enumerate() {
+        let stored = || computed.iter().skip(column).step_by(sums.len()).map(|number| (*number).into());
+        let (exact, size) = (stored().sum::<f64>(), stored().map(f64::abs).sum::<f64>());
+        let error = ((*sum).into() - exact).abs();
+        assert!(error <= limit * size, "sum {column} is {:e}, not {exact:e}: {case}", (*sum).into());
+    }
+}
+
 const DIRECTIONS: [Direction; 3] = [Direction::Forward, Direction::Input, Direction::Weight];
 
 fn agrees<T: Number + Into<f64>>(geometries: &[Geometry], algorithm: Algorithm, limit: f64) {
@@ -177,8 +207,10 @@ fn agrees<T: Number + Into<f64>>(geometries: &[Geometry], algorithm: Algorithm, 
         for direction in DIRECTIONS {
             let exact = case.exact(g, direction);
             for variant in Variant::all() {
-                let error = error(&case.computed(g, direction, algorithm, variant, &workers), &exact);
+                let (computed, sums) = case.computed_with_sums(g, direction, algorithm, variant, &workers);
+                let error = error(&computed, &exact);
                 assert!(error < limit, "{error:e}: {g:?} {direction:?} {algorithm:?} {variant:?}");
+                assert_sums(&computed, &sums, limit, &format!("{g:?} {direction:?} {algorithm:?} {variant:?}"));
             }
         }
     }
@@ -266,8 +298,9 @@ fn the_number_of_threads_does_not_change_a_bit() {
         for algorithm in algorithms.into_iter().filter(|algorithm| algorithm.fits(g)) {
             for direction in DIRECTIONS {
                 let bits = |threads: usize| {
-                    let computed = case.computed(g, direction, algorithm, Variant::best(), &Workers::new(threads));
-                    computed.iter().map(|number| number.to_bits()).collect::<Vec<_>>()
+                    let workers = Workers::new(threads);
+                    let (computed, sums) = case.computed_with_sums(g, direction, algorithm, Variant::best(), &workers);
+                    computed.iter().chain(&sums).map(|number| number.to_bits()).collect::<Vec<_>>()
                 };
                 let one = bits(1);
                 for threads in [2, 3, 5] {

@@ -61,7 +61,7 @@ impl<T> Ahead<T> {
 ///
 /// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
 /// `run.right + p right_stride + j`; that of C at `i target_stride + j`. A, and B in whole vectors, must be readable there,
-/// C writable in `columns`, and C overlaps neither.
+/// C writable in `columns`, and C overlaps neither. To the sums, which hold whole vectors, those of the finished rows are added.
 pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
     pub(super) rows: usize,
     /// At most a [`panel`].
@@ -179,7 +179,7 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
         let last = self.columns - (V - 1) * S::LANES;
         let full = last == S::LANES;
         // SAFETY: rows below M and columns below `columns` exist in C and the bias; partial loads and stores of the last
-        // vector touch `last` numbers only.
+        // vector touch `last` numbers only; there are whole vectors of sums.
         unsafe {
             let some = |from: *const S::Element, v: usize| {
                 let from = from.add(v * S::LANES);
@@ -206,6 +206,16 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
                     for v in 0..V {
                         sums[i][v] = sums[i][v].relu();
                     }
+                }
+            }
+            if !self.finish.sums.is_null() {
+                for v in 0..V {
+                    let own = self.finish.sums.add(v * S::LANES);
+                    let mut total = sums[0][v];
+                    for i in 1..M {
+                        total = total.add(sums[i][v]);
+                    }
+                    S::load(own).add(total).store(own);
                 }
             }
             for i in 0..M {

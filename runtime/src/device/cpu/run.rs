@@ -79,8 +79,8 @@ pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Ent
         unsafe {
             match step {
                 Step::Run { function, extent } => share(cpu, entries[*function], *extent, memory),
-                Step::Convolve { product, operands, prepare, bias } => {
-                    convolve::<T>(cpu, product, *operands, *prepare, *bias, memory);
+                Step::Convolve { product, operands, prepare, bias, sums } => {
+                    convolve::<T>(cpu, product, *operands, *prepare, [*bias, *sums], memory);
                 }
                 Step::Pool { pool, x, scale, dy, target } => {
                     pooling::<T>(cpu, pool, [*x, *scale, *dy], *target, memory);
@@ -134,7 +134,7 @@ unsafe fn convolve<T: Number>(
     product: &Convolve,
     operands: [Address; 3],
     prepare: Option<[Address; 2]>,
-    bias: Option<Address>,
+    [bias, sums]: [Option<Address>; 2],
     memory: Memory,
 ) {
     let (geometry, workers) = (geometry(product), &*cpu.workers);
@@ -145,12 +145,13 @@ unsafe fn convolve<T: Number>(
         let [a, b, c]: [*mut T; 3] = operands.map(|address| memory.at(address));
         let [scale, shift]: [*const T; 2] = [0, 1].map(|i| memory.find::<T>(prepare.map(|both| both[i])).cast_const());
         let (prepare, space): (_, *mut T) = (Prepare { scale, shift }, memory.workspace.cast());
+        let sums = memory.find::<T>(sums);
         match product.pass {
             Pass::Forward => {
-                let finish = Finish { bias: memory.find::<T>(bias).cast_const(), relu: product.relu };
+                let finish = Finish { bias: memory.find::<T>(bias).cast_const(), relu: product.relu, sums };
                 forward(cpu.variant, algorithm, &geometry, a, b, c, finish, prepare, space, workers);
             }
-            Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, space, workers),
+            Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, sums, space, workers),
             Pass::Weight => weight_gradient(cpu.variant, algorithm, &geometry, a, b, c, prepare, space, workers),
         }
     }

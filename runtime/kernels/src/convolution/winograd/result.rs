@@ -11,6 +11,7 @@ use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::convolution::correlate::Side;
 use crate::convolution::slab::Images;
+use crate::convolution::sums::{Room, Sums};
 use crate::convolution::tile::{Ahead, Product, Run, part, split};
 use crate::convolution::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
@@ -41,6 +42,7 @@ pub(in crate::convolution) struct Plan<S, P> {
     image: usize,
     products: usize,
     product: usize,
+    sums: Room,
     parts: Parts,
     types: PhantomData<(S, P)>,
 }
@@ -68,8 +70,25 @@ impl<S: Simd, P: Points> Plan<S, P> {
         let far = P::FREQUENCIES * from[2] * to[2] >= MEMORY;
         let product = P::FREQUENCIES * apart::<S>(tiles * unit_panel.width);
         let products = parts.take(workers * product);
-        let types = PhantomData;
-        Self { side, grid, from, to, pad, tiles, groups, far, kernels, images, image, products, product, parts, types }
+        let sums = Room::take::<S>(grid.tiles().div_ceil(tiles.max(1)), to[2], &mut parts);
+        Self {
+            side,
+            grid,
+            from,
+            to,
+            pad,
+            tiles,
+            groups,
+            far,
+            kernels,
+            images,
+            image,
+            products,
+            product,
+            sums,
+            parts,
+            types: PhantomData,
+        }
     }
 
     pub(in crate::convolution) fn elements(&self) -> usize {
@@ -119,12 +138,13 @@ pub(in crate::convolution) unsafe fn input<S: Simd, P: Points>(
     geometry: &Geometry,
     [dy, w]: [*const S::Element; 2],
     dx: *mut S::Element,
+    finish: Finish<S::Element>,
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
     let plan = Plan::<S, P>::input(geometry, workers.threads());
     // SAFETY: passed on from the caller.
-    unsafe { run(&plan, [dy, w], dx, Finish::none(), Prepare::none(), workspace, workers) }
+    unsafe { run(&plan, [dy, w], dx, finish, Prepare::none(), workspace, workers) }
 }
 
 /// # Safety
@@ -151,7 +171,10 @@ unsafe fn run<S: Simd, P: Points>(
     // SAFETY: the caller vouches for the operands and the features.
     unsafe {
         all::<S, _>(&transform, workers);
-        all::<S, _>(&Tiles { plan, kernels: panels, x, weights: kernels, images, products, y, bias, relu }, workers);
+        let sums = Sums::new(plan.sums, memory, finish.sums);
+        let tiles = Tiles { plan, kernels: panels, x, weights: kernels, images, products, y, bias, relu, sums };
+        all::<S, _>(&tiles, workers);
+        sums.finish(workers);
     }
 }
 
@@ -166,6 +189,7 @@ struct Tiles<'a, S: Simd, P> {
     y: At<S::Element>,
     bias: At<S::Element>,
     relu: bool,
+    sums: Sums<S>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
@@ -189,7 +213,9 @@ impl<S: Simd, P: Points> Phase<S> for Tiles<'_, S, P> {
             transform::<S, P::Image>(&self.x, &plan.grid, plan.pad, first, 0..count, &panels, image);
             for index in first_panel..first_panel + group {
                 self.multiply(&panels, index, image, product);
-                self.store(first, count, index, product);
+                let unit = index * self.kernels.width;
+                let sums = self.sums.begin(job / plan.groups, unit, self.kernels.used(index));
+                self.store(first, count, index, product, sums);
             }
         }
     }
@@ -248,9 +274,16 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
     /// Transforms a panel of units back, and stores what lies inside the image.
     ///
     /// # Safety
-    /// As [`Self::multiply`], which came before.
+    /// As [`Self::multiply`], which came before; `sums` is from [`Sums::begin`].
     #[inline(always)]
-    unsafe fn store(&self, first: usize, count: usize, index: usize, product: *const S::Element) {
+    unsafe fn store(
+        &self,
+        first: usize,
+        count: usize,
+        index: usize,
+        product: *const S::Element,
+        sums: *mut S::Element,
+    ) {
         let (plan, width) = (self.plan, self.kernels.width);
         for tile in 0..count {
             let pixels = plan.grid.pixels(first + tile, [0, 0], P::OUT, plan.to);
@@ -269,15 +302,25 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
                     let block = square::<S, P::Result>(&block);
                     let bias = self.bias.at(0);
                     let bias = if bias.is_null() { S::zero() } else { S::load_first(bias.add(unit), lanes) };
+                    let mut total = S::zero();
                     for i in 0..P::OUT {
                         for j in 0..P::OUT {
                             if pixels[i][j] != OUTSIDE {
                                 let value = block[i][j].add(bias);
                                 let value = if self.relu { value.relu() } else { value };
                                 let to = self.y.at(pixels[i][j] + unit);
-                                if lanes == S::LANES { value.store(to) } else { value.store_first(to, lanes) }
+                                if lanes == S::LANES {
+                                    value.store(to)
+                                } else {
+                                    value.store_first(to, lanes)
+                                }
+                                total = total.add(value);
                             }
                         }
+                    }
+                    if !sums.is_null() {
+                        let own = sums.add(column);
+                        S::load(own).add(total).store(own);
                     }
                 }
             }

@@ -1,0 +1,104 @@
+//! Sums of the results over all pixels, one a column, taken while the results are still in registers.
+//!
+//! Every part of the work adds up its own; then the parts are added in their order, so that the bits depend on the shape and
+//! the algorithm alone.
+
+use crate::memory::{At, Parts, Phase, all};
+use crate::simd::Simd;
+use crate::workers::Workers;
+
+/// Where the parts of the work put their sums.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    parts: usize,
+    columns: usize,
+    at: usize,
+}
+
+impl Room {
+    /// Room for so many parts, in the working memory.
+    pub(super) fn take<S: Simd>(parts: usize, columns: usize, memory: &mut Parts) -> Self {
+        Self { parts, columns, at: memory.take(parts * columns.next_multiple_of(S::LANES)) }
+    }
+}
+
+/// The sums of all parts, if anybody wants them.
+pub(super) struct Sums<S: Simd> {
+    room: Room,
+    partial: At<S::Element>,
+    to: At<S::Element>,
+}
+
+impl<S: Simd> Clone for Sums<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Simd> Copy for Sums<S> {}
+
+impl<S: Simd> Sums<S> {
+    /// Sums at `to`, which may be null.
+    ///
+    /// # Safety
+    /// `memory` is the working memory that the room was taken of.
+    pub(super) unsafe fn new(room: Room, memory: At<S::Element>, to: *mut S::Element) -> Self {
+        // SAFETY: the caller vouches for the room.
+        Self { room, partial: At::write(unsafe { memory.at(room.at) }), to: At::write(to) }
+    }
+
+    /// Where a part adds up its columns from `first` on, of which it has `count`, now 0; null if nobody wants the sums.
+    /// Whole vectors fit there.
+    ///
+    /// # Safety
+    /// The part and its columns exist; no other thread works on them; the processor has the features of `S`.
+    #[inline(always)]
+    pub(super) unsafe fn begin(&self, part: usize, first: usize, count: usize) -> *mut S::Element {
+        // SAFETY: the parts have room for whole vectors; `first` is a multiple of one.
+        unsafe {
+            if self.to.at(0).is_null() {
+                return std::ptr::null_mut();
+            }
+            let own = self.partial.at(part * self.room.columns.next_multiple_of(S::LANES) + first);
+            for at in (0..count).step_by(S::LANES) {
+                S::zero().store(own.add(at));
+            }
+            own
+        }
+    }
+
+    /// Adds the parts up.
+    ///
+    /// # Safety
+    /// All of them are done; the processor has the features of `S`; there is room for a number a column.
+    pub(super) unsafe fn finish(&self, workers: &Workers) {
+        // SAFETY: as the caller says.
+        unsafe {
+            if !self.to.at(0).is_null() {
+                all::<S, _>(self, workers);
+            }
+        }
+    }
+}
+
+// SAFETY: addresses, which jobs use apart from each other, and plain numbers.
+unsafe impl<S: Simd> Sync for Sums<S> {}
+
+impl<S: Simd> Phase<S> for Sums<S> {
+    fn jobs(&self) -> usize {
+        self.room.columns.div_ceil(S::LANES)
+    }
+
+    #[inline(always)]
+    unsafe fn job(&self, job: usize, _worker: usize) {
+        let first = job * S::LANES;
+        // SAFETY: the vector lies inside every part; of the result only what exists is written.
+        unsafe {
+            let mut sum = S::zero();
+            for part in 0..self.room.parts {
+                sum = sum.add(S::load(self.partial.at(part * self.room.columns.next_multiple_of(S::LANES) + first)));
+            }
+            sum.store_first(self.to.at(first), S::LANES.min(self.room.columns - first));
+        }
+    }
+}

@@ -36,7 +36,7 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// One page about runs, with curves, tables and figures, that opens without a network
     Report(ReportArgs),
-    /// Repeat a figure of the paper, its numbers beside ours
+    /// Repeat a figure or a table of the paper, its numbers beside ours, as a page
     Reproduce(ReproduceArgs),
     /// Write a trained network in another parameterization
     Convert(ConvertArgs),
@@ -263,7 +263,7 @@ pub struct AnalyzeArgs {
 /// `gmpc report`
 #[derive(Debug, Clone, ClapArgs)]
 pub struct ReportArgs {
-    /// Run folders
+    /// Run folders, and folders of comparisons (`gmpc compare --out`)
     #[arg(required = true)]
     pub runs: Vec<PathBuf>,
     /// The page to write
@@ -282,16 +282,55 @@ pub struct ReproduceArgs {
     /// Which
     #[arg(value_enum)]
     pub what: Reproduced,
-    /// Write the figure as SVG, with its numbers as CSV, into this folder
+    /// Folder for the page, the figures and finished runs, which are not run again [default: reproduced/WHAT]
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Runs of each cell instead of the paper's number; the page says so
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub repeats: Option<u32>,
+    /// Only these parameterizations, separated by commas
+    #[arg(long, value_name = "P,…")]
+    pub param: Vec<String>,
+    #[command(flatten)]
+    pub overrides: OverrideArgs,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub data: DataDirArgs,
 }
 
 /// A part of the paper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Reproduced {
-    /// Figure 1: a boundary under perturbation.
+    /// A boundary under perturbation
     Fig1,
+    /// The Levy function: how characteristic points move, fit and spectrum
+    Fig2,
+    /// The Banana data: trajectories and decisions
+    Fig3,
+    /// VGG-6 on ImageNet32, batches of 1024: top-5 accuracy over training
+    Fig4,
+    /// Seven UCI sets
+    Table1,
+    /// VGG-6 on ImageNet32
+    Table2,
+    /// ResNet-34 on ImageNet
+    Table3,
+}
+
+impl Reproduced {
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reproduced::Fig1 => "fig1",
+            Reproduced::Fig2 => "fig2",
+            Reproduced::Fig3 => "fig3",
+            Reproduced::Fig4 => "fig4",
+            Reproduced::Table1 => "table1",
+            Reproduced::Table2 => "table2",
+            Reproduced::Table3 => "table3",
+        }
+    }
 }
 
 /// `gmpc convert`

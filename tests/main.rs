@@ -1,6 +1,7 @@
 //! The whole of gmpc seen from outside, as one test binary: `cargo test --release` builds and links it once.
 
 mod analysis;
+mod browser;
 mod cli;
 mod convert;
 mod cuda;
@@ -16,6 +17,7 @@ mod gpu;
 mod gradients;
 mod images;
 mod readme;
+mod reproduce;
 mod support;
 mod tidy;
 mod training;

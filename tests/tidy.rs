@@ -87,7 +87,6 @@ fn every_heavy_dependency_has_one_home() {
         ("cudarc", "runtime/Cargo.toml"),
         ("candle-core", "runtime/Cargo.toml"),
         ("ureq", "runtime/Cargo.toml"),
-        ("plotters", "runtime/Cargo.toml"),
         ("miette", "Cargo.toml"),
         ("clap", "Cargo.toml"),
     ];

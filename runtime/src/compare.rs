@@ -7,16 +7,18 @@
 //! ```
 //!
 //! A run is one job; jobs are spread over threads, each job on one thread, so that the numbers do not depend on how many
-//! there are. Finished runs are kept on the disk under a hash of everything they depend on, so that an interrupted
-//! comparison goes on where it stopped. A run that fails is told in its cell and stops nothing.
+//! there are. Finished runs are kept on the disk with their epochs, under a hash of everything they depend on, so that an
+//! interrupted comparison goes on where it stopped and a report can be made of it. A run that fails is told in its cell and stops nothing.
 
 mod axes;
 mod job;
+mod kept;
 mod statistics;
 mod store;
 
 pub use axes::{Axes, split_list};
 pub use job::Outcome;
+pub use kept::Kept;
 pub use statistics::Statistics;
 
 use crate::event::Figure;
@@ -24,7 +26,7 @@ use crate::failure::{Failure, Told};
 use crate::request::{Request, Warnings, read};
 use gmpc_compiler::experiment::Select;
 use gmpc_compiler::module::Module;
-use job::{Job, run};
+use job::{Job, Ran, run};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -119,8 +121,14 @@ pub fn compare(
     let (combinations, warnings, module) = resolve_all(request, axes)?;
     let metric = metric(&module, axes)?;
     let jobs = jobs(request, &module, axes, &combinations);
-    let outcomes = run_all(&jobs, keep, threads, told, stop)?;
-    Ok((gather(axes, &combinations, outcomes, metric), warnings))
+    let ran = run_all(&jobs, keep, threads, told, stop)?;
+    let keys: Vec<Option<String>> = ran.iter().map(|ran| ran.as_ref()?.key.clone()).collect();
+    let outcomes = ran.into_iter().map(|ran| Some(ran?.outcome)).collect();
+    let comparison = gather(axes, &combinations, outcomes, metric);
+    if let Some(folder) = keep {
+        kept::write(folder, request, &module, axes, &comparison, &keys)?;
+    }
+    Ok((comparison, warnings))
 }
 
 /// A parameterization and a value of every other axis.
@@ -180,8 +188,8 @@ fn run_all(
     threads: usize,
     told: &mut dyn FnMut(&Step),
     stop: &AtomicBool,
-) -> Result<Vec<Option<Outcome>>, Failure> {
-    let mut outcomes: Vec<Option<Outcome>> = vec![None; jobs.len()];
+) -> Result<Vec<Option<Ran>>, Failure> {
+    let mut all: Vec<Option<Ran>> = jobs.iter().map(|_| None).collect();
     let mut fault = None;
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -200,11 +208,11 @@ fn run_all(
         let mut done = 0;
         for (index, ran) in receiver {
             match ran {
-                Ok(Some((outcome, kept))) => {
+                Ok(Some(ran)) => {
                     done += 1;
                     let (param, over) = jobs[index].combination.clone();
-                    told(&Step { done, total: jobs.len(), param, over, outcome: outcome.clone(), kept });
-                    outcomes[index] = Some(outcome);
+                    told(&Step { done, total: jobs.len(), param, over, outcome: ran.outcome.clone(), kept: ran.kept });
+                    all[index] = Some(ran);
                 }
                 Ok(None) => {}
                 Err(failure) => {
@@ -214,7 +222,7 @@ fn run_all(
             }
         }
     });
-    fault.map_or(Ok(outcomes), Err)
+    fault.map_or(Ok(all), Err)
 }
 
 fn gather(axes: &Axes, combinations: &[Combination], outcomes: Vec<Option<Outcome>>, metric: Metric) -> Comparison {

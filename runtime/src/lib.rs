@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod network;
 pub mod predict;
 pub mod report;
+pub mod reproduce;
 pub mod request;
 pub mod rows;
 pub mod run_folder;

@@ -23,7 +23,7 @@ pub fn run(args: &CompareArgs, output: &Output) -> Result<(), Failure> {
     let mut progress: Option<Progress> = None;
     let mut told = |step: &Step| {
         let progress = progress.get_or_insert_with(|| Progress::new(&output, step.total as u64, "runs"));
-        progress.at(step.done as u64, || step_text(step, &axes));
+        progress.at(step.done as u64, || step_text(step, axes.metric.as_deref()));
     };
     let threads = threads(args.device);
     let compared = compare(&request, &axes, args.out.as_deref(), threads, &mut told, &interrupt.stop);
@@ -68,12 +68,11 @@ fn print(comparison: &Comparison, format: Format, output: &Output) {
 }
 
 /// `gmp, data=uci.yacht, seed 3: test.rmse 0.7`
-fn step_text(step: &Step, axes: &Axes) -> String {
+pub fn step_text(step: &Step, wanted: Option<&str>) -> String {
     let over: String = step.over.iter().map(|(key, value)| format!(", {key}={value}")).collect();
     let result = match &step.outcome.figures {
         Err(reason) => format!("failed: {reason}"),
         Ok(figures) => {
-            let wanted = axes.metric.as_deref();
             let shown =
                 figures.iter().filter(|(name, _)| wanted.map_or(name.starts_with("test."), |w| name.ends_with(w)));
             shown.map(|(name, value)| format!("{name} {}", number(*value))).collect::<Vec<_>>().join("  ")

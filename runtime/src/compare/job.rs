@@ -1,10 +1,11 @@
 //! One run of a comparison.
 
 use super::store;
-use crate::event::{Figure, Listener, StoppedBy};
+use crate::event::{Done, Event, Figure, StoppedBy};
 use crate::failure::Failure;
 use crate::launch::train_prepared;
 use crate::request::{Request, prepare};
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -28,32 +29,48 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-/// Runs a job unless its outcome is kept already; says whether it was. `None` where `stop` came before its end.
+/// A job that has been done.
+pub(super) struct Ran {
+    pub(super) outcome: Outcome,
+    /// Was it found on the disk?
+    pub(super) kept: bool,
+    /// Its name in the folder; `None` where it never began.
+    pub(super) key: Option<String>,
+}
+
+/// Runs a job unless its outcome is kept already. `None` where `stop` came before its end.
 ///
 /// # Errors
 /// The outcome could not be kept. Everything else that goes wrong is an outcome.
-pub(super) fn run(job: &Job, keep: Option<&Path>, stop: &AtomicBool) -> Result<Option<(Outcome, bool)>, Failure> {
+pub(super) fn run(job: &Job, keep: Option<&Path>, stop: &AtomicBool) -> Result<Option<Ran>, Failure> {
     let prepared = match prepare(&job.request) {
         Ok(prepared) => prepared,
-        Err(failure) => return Ok(Some((failed(job, &failure), false))),
+        Err(failure) => return Ok(Some(Ran { outcome: failed(job, &failure), kept: false, key: None })),
     };
-    let place = keep.map(|folder| folder.join(store::key(&prepared)));
-    if let Some(outcome) = place.as_deref().and_then(store::load) {
-        return Ok(Some((outcome, true)));
+    let key = store::key(&prepared);
+    if let Some(outcome) = keep.and_then(|folder| store::load(folder, &key)) {
+        return Ok(Some(Ran { outcome, kept: true, key: Some(key) }));
     }
-    let mut nobody = |_: &crate::event::Event| {};
-    let listener: &mut dyn Listener = &mut nobody;
-    let outcome = match train_prepared(&prepared, listener, stop) {
+    let mut epochs = String::new();
+    let mut listener = |event: &Event| {
+        if let (Event::Epoch(epoch), true) = (event, keep.is_some()) {
+            let _ = writeln!(epochs, "{}", epoch.to_json());
+        }
+    };
+    let (outcome, lasts) = match train_prepared(&prepared, &mut listener, stop) {
         Ok(done) if done.stopped_by == StoppedBy::Signal => return Ok(None),
-        Ok(done) => Outcome { seed: job.seed, figures: Ok(done.figures), epochs: done.epochs, seconds: done.seconds },
+        Ok(done) => {
+            let Done { figures, epochs, seconds, .. } = done;
+            (Outcome { seed: job.seed, figures: Ok(figures), epochs, seconds }, true)
+        }
         // The same every time, so it need not be found out again.
-        Err(failure @ Failure::Diverged(_)) => failed(job, &failure),
-        Err(failure) => return Ok(Some((failed(job, &failure), false))),
+        Err(failure @ Failure::Diverged(_)) => (failed(job, &failure), true),
+        Err(failure) => (failed(job, &failure), false),
     };
-    if let Some(place) = place {
-        store::save(&place, &outcome)?;
+    if let Some(folder) = keep.filter(|_| lasts) {
+        store::save(folder, &key, &outcome, &epochs)?;
     }
-    Ok(Some((outcome, false)))
+    Ok(Some(Ran { outcome, kept: false, key: Some(key) }))
 }
 
 fn failed(job: &Job, failure: &Failure) -> Outcome {

@@ -1,4 +1,9 @@
-//! Finished runs on the disk: one small file each, named by a hash of everything the run depends on.
+//! Finished runs on the disk: two small files each, named by a hash of everything the run depends on.
+//!
+//! ```text
+//! KEY.json     what it gave
+//! KEY.jsonl    a line an epoch, as in a run folder's metrics.jsonl
+//! ```
 
 use super::Outcome;
 use crate::checkpoint::{Disk, sha256, write_atomically};
@@ -18,12 +23,12 @@ struct Kept {
     seconds: f64,
 }
 
-/// The file's name: source with every override, seed, rows, device and build of this program.
+/// A run's name: source with every override, seed, rows, device and build of this program.
 pub(super) fn key(prepared: &Prepared) -> String {
     let source = &prepared.network.module.effective_source;
     let seed = prepared.seed();
     let parts = [build(), prepared.device(), &seed.to_string(), &prepared.data_sha256, source];
-    format!("{}.json", &sha256(parts.join("\n").as_bytes())[..32])
+    sha256(parts.join("\n").as_bytes())[..32].to_string()
 }
 
 /// What tells one build of this program from another: the SHA-256 of its file, which is read once; the version alone where
@@ -37,17 +42,22 @@ fn build() -> &'static str {
 }
 
 /// A kept outcome; a file that is missing or damaged counts as none.
-pub(super) fn load(path: &Path) -> Option<Outcome> {
-    let kept: Kept = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
+pub(super) fn load(folder: &Path, key: &str) -> Option<Outcome> {
+    let kept: Kept = serde_json::from_str(&std::fs::read_to_string(folder.join(format!("{key}.json"))).ok()?).ok()?;
     let figures = kept.figures.map(|figures| figures.into_iter().map(|(name, value)| (name, value.0)).collect());
     Some(Outcome { seed: kept.seed, figures, epochs: kept.epochs, seconds: kept.seconds })
 }
 
-/// Keeps an outcome.
+/// The lines of a kept run, one an epoch; empty where there are none.
+pub(super) fn epochs(folder: &Path, key: &str) -> String {
+    std::fs::read_to_string(folder.join(format!("{key}.jsonl"))).unwrap_or_default()
+}
+
+/// Keeps an outcome with its epochs.
 ///
 /// # Errors
 /// [`Failure::Io`].
-pub(super) fn save(path: &Path, outcome: &Outcome) -> Result<(), Failure> {
+pub(super) fn save(folder: &Path, key: &str, outcome: &Outcome, epochs: &str) -> Result<(), Failure> {
     // Two spellings of a value may be the same run, and its file has one temporary name.
     static WRITING: Mutex<()> = Mutex::new(());
     let figures = outcome.figures.clone();
@@ -55,5 +65,6 @@ pub(super) fn save(path: &Path, outcome: &Outcome) -> Result<(), Failure> {
     let kept = Kept { seed: outcome.seed, figures, epochs: outcome.epochs, seconds: outcome.seconds };
     let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let text = serde_json::to_string(&kept).map_err(|error| Failure::Bug(error.to_string()))?;
-    write_atomically(&mut Disk, path, text.as_bytes(), None)
+    write_atomically(&mut Disk, &folder.join(format!("{key}.jsonl")), epochs.as_bytes(), None)?;
+    write_atomically(&mut Disk, &folder.join(format!("{key}.json")), text.as_bytes(), None)
 }

@@ -135,3 +135,21 @@ fn lists_are_split_outside_of_brackets() {
     assert_eq!(split_list("\"a,b\",c"), ["\"a,b\"", "c"]);
     assert!(split_list(" ").is_empty());
 }
+
+#[test]
+fn a_folder_tells_what_was_compared_and_keeps_every_run_s_epochs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (found, _) = run_with(&axes("sp,gmp", "0.01,1e30"), Some(folder.path()), 2);
+    let mut kept = Kept::open(folder.path()).unwrap();
+    let outcomes = kept.comparison.cells.iter_mut().flat_map(|cell| &mut cell.outcomes);
+    outcomes.for_each(|outcome| outcome.seconds = 0.0);
+    // Means of no values are no numbers, and not equal to themselves.
+    assert_eq!(format!("{:?}", kept.comparison), format!("{found:?}"));
+    assert_eq!((kept.model.as_str(), kept.data.as_str(), kept.source.as_str()), ("m", "wave", FILE));
+    let lines = |cell: usize| kept.epochs[cell].iter().map(|run| run.lines().count()).collect::<Vec<_>>();
+    assert_eq!((lines(0), lines(1)), (vec![3; 3], vec![3; 3]), "three epochs of three runs");
+    let first: serde_json::Value = serde_json::from_str(kept.epochs[0][0].lines().next().unwrap()).unwrap();
+    assert!(first["train.loss"].is_number() && first["valid.rmse"].is_number(), "{first}");
+    std::fs::write(folder.path().join("comparison.json"), "{").unwrap();
+    assert_eq!(Kept::open(folder.path()).unwrap_err().exit_code(), 6);
+}

@@ -1,69 +1,75 @@
-//! `report`: one page about some runs that needs nothing else: text, tables, charts and figures in a single file.
+//! `report`: one page about some runs that needs nothing else: text, tables and figures in a single file.
 
-mod curves;
+mod comparison;
+mod moments;
+mod words;
 
-use super::figure::{Figure, colour};
+use super::beside::Lead;
+use super::figure::Figure;
+use super::plot::{Plot, escaped, readable, style};
 use crate::analysis::stability::sides;
 use crate::analysis::subject::inputs;
 use crate::analysis::{Movement, Subject, stability};
+use crate::compare::Kept;
 use crate::trajectory::Trajectory;
-use serde_json::{Value, json};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");
 
-/// Moments of training that the slider shows, at most; fewer of many units, so that the page stays small.
-const MOMENTS: usize = 80;
-/// Boundaries in all of these moments together, about.
-const BOUNDARIES: usize = 20_000;
-/// Rows drawn beneath boundaries, at most.
-const ROWS: usize = 400;
+/// What a page is made of; what is empty leaves no trace.
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    /// Its heading.
+    pub title: &'a str,
+    /// What was run again of the paper.
+    pub lead: Option<&'a Lead>,
+    /// Comparisons, with the epochs of their runs.
+    pub comparisons: &'a [Kept],
+    /// Runs.
+    pub subjects: &'a [Subject],
+    /// Figures of these runs.
+    pub figures: &'a [Figure],
+}
 
 /// The whole page.
 #[must_use]
-pub fn page(subjects: &[Subject], figures: &[Figure]) -> String {
-    let names: Vec<String> = subjects.iter().map(Subject::title).collect();
-    let title = format!("gmpc: {}", names.join(", "));
+pub fn page(contents: &Contents<'_>) -> String {
+    let Contents { title, subjects, figures, lead, .. } = *contents;
+    let title = escaped(title);
     let mut text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n<h1>{title}</h1>\n",
-        title = escaped(&title)
+         <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}{}</style>\n<h1>{title}</h1>\n",
+        style()
     );
+    text.push_str(&lead.map(words::before).unwrap_or_default());
+    text.extend(contents.comparisons.iter().map(|kept| comparison::table(kept, lead.is_some())));
     text.push_str(&runs(subjects));
-    for chart in curves::charts(subjects) {
-        let _ = write!(
-            text,
-            "<h2>{}</h2>\n{}",
-            escaped(chart["title"].as_str().unwrap_or_default()),
-            data("lines", &chart)
-        );
-    }
+    text.extend(figures.iter().map(drawn));
     text.push_str(&boundaries(subjects));
-    for figure in figures {
-        let _ = write!(
-            text,
-            "<h2>{}</h2>\n<figure class=\"drawn\">{}<figcaption>{}</figcaption></figure>\n",
-            escaped(&figure.name),
-            figure.svg.trim_start_matches(|c| c != '<'),
-            escaped(&figure.caption)
-        );
-    }
-    text.push_str(&sources(subjects));
+    text.push_str(&lead.map(words::after).unwrap_or_default());
+    text.push_str(&sources(contents));
     let _ = write!(text, "<script>\n{SCRIPT}</script>\n</html>\n");
     text
 }
 
-/// Text for between tags or in an attribute.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// Numbers for the script; nothing in them can end the element.
-fn data(chart: &str, value: &Value) -> String {
-    let text = value.to_string().replace('<', "\\u003c");
-    format!("<script type=\"application/json\" data-chart=\"{chart}\">{text}</script>\n")
+/// A figure with its key.
+fn drawn(figure: &Figure) -> String {
+    let key: String = figure
+        .key
+        .iter()
+        .map(|(class, name)| format!("<span><i class=\"{class}\"></i>{}</span>", escaped(name)))
+        .collect();
+    let plots: String = figure.plots.iter().map(|plot: &Plot| plot.svg(None)).collect();
+    format!(
+        "<figure class=\"figure\" id=\"{name}\" data-name=\"{name}\" data-across=\"{}\">\n<h2>{}</h2>\n\
+         <div class=\"key\">{key}</div>\n<div class=\"plots\">\n{plots}</div>\n<figcaption>{}</figcaption>\n</figure>\n",
+        figure.across(),
+        escaped(&figure.title),
+        escaped(&figure.caption),
+        name = escaped(&figure.name),
+    )
 }
 
 fn table(head: &[&str], rows: &[Vec<String>]) -> String {
@@ -73,11 +79,14 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     };
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let body: String = rows.iter().map(|row| line(row, "td")).collect();
-    format!("<div class=\"wide\"><table>\n{}{body}</table></div>\n", line(&head, "th"))
+    format!("<div class=\"wide\"><table class=\"runs\">\n{}{body}</table></div>\n", line(&head, "th"))
 }
 
 /// What was run, and what came out.
 fn runs(subjects: &[Subject]) -> String {
+    if subjects.is_empty() {
+        return String::new();
+    }
     let rows: Vec<Vec<String>> = subjects
         .iter()
         .map(|subject| {
@@ -99,7 +108,7 @@ fn runs(subjects: &[Subject]) -> String {
             ]
         })
         .collect();
-    let head = ["run", "param", "data", "seed", "rows: train / valid / test", "precision", "epochs", "best", "result"];
+    let head = ["run", "param", "data", "seed", "train / valid / test", "precision", "epochs", "best", "result"];
     table(&head, &rows)
 }
 
@@ -117,18 +126,13 @@ fn boundaries(subjects: &[Subject]) -> String {
          boundary turned (radians), and how the boundaries lie over the training rows at the end.</p>\n{}",
         table(&head, &rows)
     );
-    for fan_in in [1, 2] {
-        let of: Vec<_> = recorded.iter().filter(|(_, trajectory)| trajectory.first.fan_in == fan_in).copied().collect();
-        if let Some((first, _)) = of.first() {
-            text.push_str(&data("boundaries", &slider(first, &of, fan_in)));
-        }
-    }
+    text.push_str(&moments::sliders(&recorded));
     text
 }
 
 fn steadiness(subject: &Subject, trajectory: &Trajectory) -> Vec<String> {
     let found = stability(trajectory);
-    let movement = |of: Movement| [format!("{:.3e}", of.max), format!("{:.3e}", of.mean)];
+    let movement = |of: Movement| [readable(of.max), readable(of.mean)];
     let rows = subject.tables.as_ref().and_then(|tables| inputs(&tables.train, &subject.network));
     let last = trajectory.boundaries(trajectory.records().saturating_sub(1));
     let side = rows.map(|rows| sides(&last, &rows, trajectory.first.fan_in));
@@ -138,70 +142,24 @@ fn steadiness(subject: &Subject, trajectory: &Trajectory) -> Vec<String> {
     [vec![subject.title()], movement(found.location).to_vec(), movement(found.direction).to_vec(), side].concat()
 }
 
-fn slider(first: &Subject, of: &[(&Subject, &Trajectory)], fan_in: usize) -> Value {
-    let rows = first.tables.as_ref().and_then(|tables| inputs(&tables.train, &first.network)).unwrap_or_default();
-    let axis = |axis: usize| super::figure::range(rows.iter().skip(axis).step_by(fan_in).copied(), 0.1);
-    let axes: Vec<_> = (0..fan_in).map(axis).collect();
-    let step = (rows.len() / fan_in).div_ceil(ROWS).max(1);
-    let points: Vec<Vec<f64>> =
-        rows.chunks(fan_in).step_by(step).map(|row| row.iter().map(|x| short(*x)).collect()).collect();
-    let runs: Vec<Value> = of
-        .iter()
-        .enumerate()
-        .map(|(place, (subject, trajectory))| {
-            let colour = colour(&subject.about.param, place);
-            let most = (BOUNDARIES / (of.len() * trajectory.first.units).max(1)).clamp(12, MOMENTS);
-            json!({ "name": subject.title(), "colour": css(colour), "records": moments(trajectory, most) })
-        })
-        .collect();
-    let low: Vec<f64> = axes.iter().map(|axis| axis.start).collect();
-    let high: Vec<f64> = axes.iter().map(|axis| axis.end).collect();
-    json!({ "inputs": fan_in, "unit": "after", "window": [low, high], "rows": points, "runs": runs })
-}
-
-/// A few records, evenly spread, the last among them.
-fn moments(trajectory: &Trajectory, most: usize) -> Vec<Value> {
-    let last = trajectory.records().saturating_sub(1);
-    let count = most.min(last + 1);
-    let moment = |k: usize| {
-        let record = last * k / (count - 1).max(1);
-        let units: Vec<Vec<f64>> = trajectory
-            .boundaries(record)
-            .into_iter()
-            .flatten()
-            .map(|boundary| boundary.direction.iter().chain([&boundary.offset]).map(|x| short(*x)).collect())
-            .collect();
-        json!({ "time": trajectory.time(record), "units": units })
-    };
-    (0..count).map(moment).collect()
-}
-
-/// Four digits after the point: a pixel is coarser.
-fn short(x: f64) -> f64 {
-    (x * 1e4).round() / 1e4
-}
-
-fn css(colour: plotters::prelude::RGBColor) -> String {
-    format!("rgb({},{},{})", colour.0, colour.1, colour.2)
-}
-
-/// The files that were run, every override applied.
-fn sources(subjects: &[Subject]) -> String {
-    let mut text = "<h2>What was run</h2>\n".to_string();
-    for subject in subjects {
-        let source = subject.folder.source().unwrap_or_default();
-        let about = &subject.about;
-        let _ = writeln!(
-            text,
-            "<details><summary>{}: gmpc {}, {}, on {}</summary><pre>{}</pre></details>",
-            escaped(&subject.title()),
-            escaped(&about.gmpc),
-            escaped(&about.file),
-            escaped(&about.device),
-            escaped(&source)
-        );
+/// The files that were run: of runs with every override applied, of comparisons with the overrides named.
+fn sources(contents: &Contents<'_>) -> String {
+    let mut text = String::new();
+    for kept in contents.comparisons {
+        let set: String = kept.set.iter().map(|(key, value)| format!("--set {key}={value} ")).collect();
+        let about = format!("{}: gmpc {}, {} {set}on {}", kept.title(), kept.gmpc, kept.file, kept.device);
+        text += &source(&about, &kept.source);
     }
-    text
+    for subject in contents.subjects {
+        let about = &subject.about;
+        let about = format!("{}: gmpc {}, {}, on {}", subject.title(), about.gmpc, about.file, about.device);
+        text += &source(&about, &subject.folder.source().unwrap_or_default());
+    }
+    if text.is_empty() { text } else { format!("<h2>What was run</h2>\n{text}") }
+}
+
+fn source(about: &str, text: &str) -> String {
+    format!("<details><summary>{}</summary><pre>{}</pre></details>\n", escaped(about), escaped(text))
 }
 
 #[cfg(test)]
@@ -211,7 +169,8 @@ mod tests {
     #[test]
     fn nothing_of_a_file_becomes_part_of_the_page() {
         assert_eq!(escaped("a < b & \"c\""), "a &lt; b &amp; &quot;c&quot;");
-        let text = data("lines", &json!({ "title": "</script><script>alert(1)" }));
-        assert_eq!(text.matches("</script>").count(), 1, "{text}");
+        let title = "</title><script>alert(1)";
+        let text = page(&Contents { title, lead: None, comparisons: &[], subjects: &[], figures: &[] });
+        assert_eq!(text.matches("<script").count(), 1, "{text}");
     }
 }

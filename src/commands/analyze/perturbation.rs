@@ -28,7 +28,7 @@ pub fn tell(subjects: &[Subject], args: &AnalyzeArgs, output: &Output) -> Result
             subject.title(),
             table(&found)
         ));
-        let drawn = figure(&found)?;
+        let drawn = figure(&found);
         let several = subjects.len() > 1;
         figures.extend(drawn.map(|figure| if several { named(figure, &subject.title()) } else { figure }));
     }

@@ -29,7 +29,7 @@ pub fn tell(subjects: &[Subject], at: &[u64], output: &Output) -> Result<Vec<Fig
     let mut figures = Vec::new();
     for (subject, found) in &counted {
         output.line(&line(subject, found));
-        figures.push(regions::figure(subject, found)?);
+        figures.push(regions::figure(subject, found));
     }
     let unknown = counted.iter().filter(|(_, found)| found.at.is_none() && found.over_training.is_empty());
     for (subject, _) in unknown {
@@ -38,7 +38,7 @@ pub fn tell(subjects: &[Subject], at: &[u64], output: &Output) -> Result<Vec<Fig
             subject.title()
         ));
     }
-    figures.extend(counts::over_training(&counted)?);
+    figures.extend(counts::over_training(&counted));
     Ok(figures)
 }
 

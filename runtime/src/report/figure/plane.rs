@@ -1,28 +1,28 @@
 //! Figure 3: units of two inputs: their paths over training, and what the network decides where.
 
-use super::{Drawn, Figure, csv, drawn, unit_colour};
+use super::{Figure, csv, unit_class};
 use crate::analysis::Subject;
 use crate::analysis::subject::{inputs, targets};
 use crate::device::Device;
 use crate::evaluate::put_weights;
 use crate::failure::Failure;
+use crate::report::plot::{Axis, Plot, SQUARE};
 use crate::rows::Rows;
 use crate::session::{Programs, Session};
 use crate::trajectory::Trajectory;
-use plotters::coord::Shift;
-use plotters::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The paper's axes of the paths.
-const PATHS: std::ops::Range<f64> = -3.0..3.0;
+const PATHS: Range<f64> = -3.0..3.0;
 /// The paper's axes of the decisions, both inputs standardized.
-const DECISIONS: std::ops::Range<f64> = -4.5..4.5;
+const DECISIONS: Range<f64> = -4.5..4.5;
 /// Places of the decision's grid along each axis, as in the paper.
 const GRID: usize = 100;
 /// Points of a path at most.
 const POINTS: usize = 300;
-/// Crosses along a path at most.
-const CROSSES: usize = 12;
+/// Steps of probability.
+const LEVELS: usize = 5;
 /// Rows of data drawn in a panel at most; the table has them all.
 const ROWS: usize = 250;
 /// Rows of the grid in one band of colour; the contour uses every one.
@@ -32,19 +32,18 @@ const BAND: usize = 2;
 type Path = Vec<(u64, f64, f64)>;
 
 /// Figure 3a to h: where each unit's characteristic point went. `None` where no run recorded units of two inputs.
-///
-/// # Errors
-/// The drawing failed.
-pub fn trajectories(subjects: &[Subject]) -> Result<Option<Figure>, Failure> {
+#[must_use]
+pub fn trajectories(subjects: &[Subject]) -> Option<Figure> {
     let of_two = |subject: &&Subject| subject.trajectories.first().is_some_and(|t| t.first.fan_in == 2);
     let runs: Vec<&Subject> = subjects.iter().filter(of_two).collect();
     if runs.is_empty() {
-        return Ok(None);
+        return None;
     }
     let paths: Vec<(String, Vec<Path>)> =
         runs.iter().map(|run| (run.title(), run.trajectories.first().map(paths).unwrap_or_default())).collect();
-    let mut svg = String::new();
-    drawn(panels(&mut svg, paths.len(), |place, area| draw_paths(area, &paths[place].0, &paths[place].1)))?;
+    let wide = paths.iter().map(|(title, units)| draw_paths(title, units, PATHS));
+    let close = paths.iter().map(|(title, units)| draw_paths(&format!("{title}, closer"), units, window(units)));
+    let plots = wide.chain(close).collect();
     let mut lines = Vec::new();
     for (run, units) in &paths {
         for (unit, path) in units.iter().enumerate() {
@@ -52,8 +51,13 @@ pub fn trajectories(subjects: &[Subject]) -> Result<Option<Figure>, Failure> {
             lines.extend(path.iter().map(|(time, x, y)| (format!("{run},{unit}"), vec![*time as f64, *x, *y])));
         }
     }
-    let caption = "the characteristic point of every unit over training".to_string();
-    Ok(Some(Figure { name: "figure-3a-h".into(), caption, svg, csv: csv("run,unit,time,phi1,phi2", lines) }))
+    let caption =
+        "The characteristic point of every unit over training, a colour a unit; the large dot is its end. The \
+                   same in two views: the paper's axes, and as close as the paths allow."
+            .to_string();
+    let title = "Figure 3a to h: trajectories of characteristic points".to_string();
+    let csv = csv("run,unit,time,phi1,phi2", lines);
+    Some(Figure { name: "figure-3a-h".into(), title, caption, plots, key: Vec::new(), csv })
 }
 
 fn paths(trajectory: &Trajectory) -> Vec<Path> {
@@ -69,44 +73,23 @@ fn paths(trajectory: &Trajectory) -> Vec<Path> {
     (0..trajectory.first.units).map(path).collect()
 }
 
-/// Two panels across.
-fn panels(
-    svg: &mut String,
-    count: usize,
-    mut draw: impl FnMut(usize, &DrawingArea<SVGBackend<'_>, Shift>) -> Drawn,
-) -> Drawn {
-    let across = count.clamp(1, 2);
-    let down = count.div_ceil(across).max(1);
-    let size = |count: usize| 430 * u32::try_from(count).unwrap_or(1);
-    let root = SVGBackend::with_string(svg, (size(across), size(down))).into_drawing_area();
-    root.fill(&WHITE)?;
-    for (place, area) in root.split_evenly((down, across)).iter().enumerate().take(count) {
-        draw(place, area)?;
-    }
-    root.present()?;
-    Ok(())
+/// A square around most of what the paths pass; single points far outside do not make it wide.
+fn window(units: &[Path]) -> Range<f64> {
+    let mut all: Vec<f64> = units.iter().flatten().flat_map(|(_, x, y)| [x.abs(), y.abs()]).collect();
+    all.sort_by(f64::total_cmp);
+    let reach = all.get(all.len() * 99 / 100).copied().filter(|reach| reach.is_finite() && *reach > 1e-6);
+    let reach = 1.15 * reach.unwrap_or(PATHS.end);
+    -reach..reach
 }
 
-fn draw_paths(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, units: &[Path]) -> Drawn {
-    let mut chart = ChartBuilder::on(area)
-        .margin(10)
-        .caption(title, ("sans-serif", 15))
-        .x_label_area_size(34)
-        .y_label_area_size(40)
-        .build_cartesian_2d(PATHS, PATHS)?;
-    chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("x1").y_desc("x2").draw()?;
+fn draw_paths(title: &str, units: &[Path], view: Range<f64>) -> Plot {
+    let mut plot = Plot::new(title, Axis::linear("x1", view.clone()), Axis::linear("x2", view), SQUARE);
     for (unit, path) in units.iter().enumerate() {
-        let colour = unit_colour(unit);
-        let points = || path.iter().map(|(_, x, y)| (*x, *y));
-        chart.draw_series(LineSeries::new(points(), colour.stroke_width(1)))?;
-        let inside = |(x, y): &(f64, f64)| PATHS.contains(x) && PATHS.contains(y);
-        let crosses = points().step_by(path.len().div_ceil(CROSSES).max(1)).filter(inside);
-        chart.draw_series(crosses.map(|at| Cross::new(at, 2, colour.mix(0.7))))?;
-        if let Some((_, x, y)) = path.last().filter(|(_, x, y)| PATHS.contains(x) && PATHS.contains(y)) {
-            chart.draw_series([Circle::new((*x, *y), 5, colour.filled())])?;
-        }
+        let (name, class) = (format!("unit {unit}"), unit_class(unit));
+        plot.line(&name, &class, path.iter().map(|(_, x, y)| [*x, *y]), 1.0);
+        plot.dots(&name, &class, path.last().map(|(_, x, y)| [*x, *y]), 9.0);
     }
-    Ok(())
+    plot
 }
 
 /// One run's decisions.
@@ -126,7 +109,7 @@ struct Decision {
 /// characteristic point. `None` where no run has two inputs, two classes and one score.
 ///
 /// # Errors
-/// The network cannot be run, or the drawing failed.
+/// The network cannot be run.
 pub fn decisions(subjects: &[Subject], device: &Arc<dyn Device>) -> Result<Option<Figure>, Failure> {
     let mut found = Vec::new();
     for subject in subjects {
@@ -135,8 +118,7 @@ pub fn decisions(subjects: &[Subject], device: &Arc<dyn Device>) -> Result<Optio
     if found.is_empty() {
         return Ok(None);
     }
-    let mut svg = String::new();
-    drawn(panels(&mut svg, found.len(), |place, area| draw_decision(area, &found[place])))?;
+    let plots = found.iter().map(draw_decision).collect();
     let mut lines = Vec::new();
     for one in &found {
         let name = |kind: &str| format!("{},{kind}", one.run);
@@ -146,8 +128,13 @@ pub fn decisions(subjects: &[Subject], device: &Arc<dyn Device>) -> Result<Optio
         lines.extend(one.rows.iter().map(|row| (name("row"), row.to_vec())));
         lines.extend(one.stars.iter().map(|(x, y)| (name("star"), vec![*x, *y, f64::NAN])));
     }
-    let caption = "what the network decides where; stars: the characteristic points of its units".to_string();
-    Ok(Some(Figure { name: "figure-3j-m".into(), caption, svg, csv: csv("run,kind,x1,x2,value", lines) }))
+    let caption =
+        "The probability of the second class in fifths, with the line of one half. Dots are training rows of \
+                   both classes, stars the characteristic points of the units."
+            .to_string();
+    let title = "Figure 3j to m: decisions".to_string();
+    let csv = csv("run,kind,x1,x2,value", lines);
+    Ok(Some(Figure { name: "figure-3j-m".into(), title, caption, plots, key: Vec::new(), csv }))
 }
 
 /// A place of the grid.
@@ -181,31 +168,32 @@ fn point(units: &gmpc_compiler::boundary::Effective, unit: usize) -> Option<(f64
     Some((*phi.first()?, *phi.get(1)?))
 }
 
-fn draw_decision(area: &DrawingArea<SVGBackend<'_>, Shift>, one: &Decision) -> Drawn {
-    let mut chart = ChartBuilder::on(area)
-        .margin(10)
-        .caption(&one.title, ("sans-serif", 15))
-        .x_label_area_size(34)
-        .y_label_area_size(40)
-        .build_cartesian_2d(DECISIONS, DECISIONS)?;
-    chart.configure_mesh().disable_mesh().x_desc("x1").y_desc("x2").draw()?;
+fn draw_decision(one: &Decision) -> Plot {
+    let mut plot = Plot::new(&one.title, Axis::linear("x1", DECISIONS), Axis::linear("x2", DECISIONS), SQUARE);
     let step = place(1) - place(0);
-    chart.draw_series(one.values.chunks(GRID).enumerate().step_by(BAND).flat_map(|(row, values)| {
-        bands(values).into_iter().map(move |(from, to, level)| {
-            let (low, high) = (place(row) - 0.5 * step, place(row + BAND) - 0.5 * step);
-            let shade = shade(level);
-            Rectangle::new([(place(from) - 0.5 * step, low), (place(to) + 0.5 * step, high)], shade.filled())
-        })
-    }))?;
-    chart.draw_series(contour(&one.values).into_iter().map(|ends| PathElement::new(ends, BLACK.stroke_width(3))))?;
-    for (class, colour) in [(0.0, RGBColor(30, 80, 160)), (1.0, RGBColor(150, 40, 20))] {
+    for level in 0..LEVELS {
+        let boxes = one.values.chunks(GRID).enumerate().step_by(BAND).flat_map(|(row, values)| {
+            let of_level = bands(values).into_iter().filter(move |band| band.2 == level);
+            of_level.map(move |(from, to, _)| {
+                let (low, high) = (place(row) - 0.5 * step, place(row + BAND) - 0.5 * step);
+                let (left, right) = (place(from) - 0.5 * step, place(to) + 0.5 * step);
+                vec![[left, low], [right, low], [right, high], [left, high]]
+            })
+        });
+        let name = format!("probability 0.{} to {}", 2 * level, ["0.2", "0.4", "0.6", "0.8", "1"][level]);
+        plot.polygons(&name, &format!("c-level{level}"), boxes, 1.0);
+    }
+    let pieces = contour(&one.values);
+    let pieces = pieces.iter().filter_map(|ends| <[(f64, f64); 2]>::try_from(ends.as_slice()).ok());
+    plot.segments("probability one half", "c-edge", pieces.map(|ends| ends.map(|(x, y)| [x, y])), 2.5, 1.0);
+    for (class, colour) in [(0.0, "c-class0"), (1.0, "c-class1")] {
         let some = one.rows.iter().step_by(one.rows.len().div_ceil(ROWS).max(1));
         let of = some.filter(|[.., c]| (c - class).abs() < 0.5);
-        chart.draw_series(of.map(|[x, y, _]| Circle::new((*x, *y), 2, colour.mix(0.7).filled())))?;
+        plot.dots(&format!("row of class {class}"), colour, of.map(|[x, y, _]| [*x, *y]), 4.0);
     }
     let seen = one.stars.iter().filter(|(x, y)| DECISIONS.contains(x) && DECISIONS.contains(y));
-    chart.draw_series(seen.map(|at| EmptyElement::at(*at) + Polygon::new(star(), RED.filled())))?;
-    Ok(())
+    plot.polygons("characteristic point", "c-star", seen.map(|(x, y)| star(*x, *y)), 1.0);
+    plot
 }
 
 /// Neighbours along a row of the same fifth of probability, as one rectangle.
@@ -213,20 +201,13 @@ fn bands(values: &[f64]) -> Vec<(usize, usize, usize)> {
     let mut found: Vec<(usize, usize, usize)> = Vec::new();
     for (k, value) in values.iter().enumerate() {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 4
-        let level = (value * 5.0).clamp(0.0, 4.0) as usize;
+        let level = ((value * 5.0).clamp(0.0, 4.0) as usize).min(LEVELS - 1);
         match found.last_mut().filter(|band| band.2 == level) {
             Some(band) => band.1 = k,
             None => found.push((k, k, level)),
         }
     }
     found
-}
-
-/// From blue over white to orange, pale enough for points to be seen.
-fn shade(level: usize) -> RGBColor {
-    let scale = [(150, 190, 230), (192, 216, 241), (244, 243, 240), (249, 214, 187), (243, 184, 140)];
-    let (red, green, blue) = scale[level.min(scale.len() - 1)];
-    RGBColor(red, green, blue)
 }
 
 /// Pieces of the line of probability one half: marching squares.
@@ -249,13 +230,11 @@ fn contour(values: &[f64]) -> Vec<Vec<(f64, f64)>> {
     pieces
 }
 
-/// Five points, in pixels around the middle.
-fn star() -> Vec<(i32, i32)> {
-    let point = |k: i32| {
-        let (angle, radius) = (f64::from(k) * std::f64::consts::PI / 5.0, if k % 2 == 0 { 9.0 } else { 3.6 });
-        #[allow(clippy::cast_possible_truncation)] // a few pixels
-        let pixel = |x: f64| (radius * x).round() as i32;
-        (pixel(angle.sin()), pixel(-angle.cos()))
+/// Five points around a middle.
+fn star(x: f64, y: f64) -> Vec<[f64; 2]> {
+    let point = |k: u8| {
+        let (angle, radius) = (f64::from(k) * std::f64::consts::PI / 5.0, if k % 2 == 0 { 0.2 } else { 0.08 });
+        [x + radius * angle.sin(), y + radius * angle.cos()]
     };
     (0..10).map(point).collect()
 }

@@ -69,7 +69,9 @@ impl Writer {
     /// The disk; fewer records than there should be.
     pub fn open(run: &Path, layers: &[First], records: u64) -> Result<Self, Failure> {
         let folder = run.join(FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::io("make the folder", &folder, &error))?;
+        if !layers.is_empty() {
+            std::fs::create_dir_all(&folder).map_err(|error| Failure::io("make the folder", &folder, &error))?;
+        }
         let open = |first: &First| {
             let file = Growing::open(folder.join(format!("{}.npy", first.name)), kind(first), records)?;
             Ok(LayerFile { first: first.clone(), file, largest: None })
@@ -101,19 +103,21 @@ impl Writer {
             Slice::F32(data) => data.len(),
             Slice::F64(data) => data.len(),
         };
-        let Some(layer) = self.layers.get_mut(layer).filter(|layer| layer.file.bytes.len() == 4 * count) else {
+        let Some(layer) = self.layers.get_mut(layer).filter(|layer| layer.file.size() == 4 * count) else {
             return Err(Failure::Bug(format!("a record of {count} numbers does not fit layer {layer}")));
         };
-        let bytes = layer.file.bytes.as_chunks_mut::<4>().0.iter_mut();
-        match numbers {
-            Slice::F32(data) => bytes.zip(*data).for_each(|(to, number)| *to = number.to_le_bytes()),
-            #[allow(clippy::cast_possible_truncation)] // rounded once, as the format says
-            Slice::F64(data) => bytes.zip(*data).for_each(|(to, number)| *to = (*number as f32).to_le_bytes()),
-        }
-        if let Some(largest) = &mut layer.largest {
-            largest.observe(&layer.first, numbers_in(&layer.file.bytes));
-        }
-        layer.file.write()
+        let (first, largest) = (&layer.first, &mut layer.largest);
+        layer.file.write(|bytes| {
+            let to = bytes.as_chunks_mut::<4>().0.iter_mut();
+            match numbers {
+                Slice::F32(data) => to.zip(*data).for_each(|(to, number)| *to = number.to_le_bytes()),
+                #[allow(clippy::cast_possible_truncation)] // rounded once, as the format says
+                Slice::F64(data) => to.zip(*data).for_each(|(to, number)| *to = (*number as f32).to_le_bytes()),
+            }
+            if let Some(largest) = largest {
+                largest.observe(first, numbers_in(bytes));
+            }
+        })
     }
 
     /// Adds the whole network to the record that is being written, where that is kept.

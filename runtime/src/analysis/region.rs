@@ -75,14 +75,19 @@ pub fn count_at(subject: &Subject, time: u64) -> Result<Counted, Failure> {
 }
 
 fn bent(subject: &Subject, tensors: &Tensors) -> Result<Bent, Failure> {
+    if subject.about.inputs.features != 2 {
+        return Err(not_on_the_plane(subject));
+    }
     Bent::new(&subject.network.net, tensors).map_err(|error| wrong(&subject.network.module, vec![error]))
 }
 
 fn of(subject: &Subject, bent: &Bent, [low, high]: [[f64; 2]; 2]) -> Result<Regions, Failure> {
-    regions(bent, low, high, MOST).ok_or_else(|| {
-        let told = Told::new(format!("{} has {} inputs", subject.title(), subject.about.inputs.features));
-        Failure::Usage(told.help("linear regions are counted for networks of two inputs"))
-    })
+    regions(bent, low, high, MOST).ok_or_else(|| not_on_the_plane(subject))
+}
+
+fn not_on_the_plane(subject: &Subject) -> Failure {
+    let told = Told::new(format!("{} has {} inputs", subject.title(), subject.about.inputs.features));
+    Failure::Usage(told.help("linear regions are counted for networks of two inputs"))
 }
 
 fn recorded<'a>(subject: &'a Subject, bent: &Bent) -> Option<Recorded<'a>> {

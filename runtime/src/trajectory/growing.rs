@@ -7,14 +7,18 @@
 use crate::failure::{Failure, Told};
 use gmpc_compiler::experiment::Precision;
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{Error, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
 
 /// Bytes before the first number.
 pub(super) const HEADER: u64 = 128;
 
-/// Bytes gathered before they are handed to the system; a few dozen epochs of a hundred units.
-const BUFFER: usize = 1 << 16;
+/// Bytes gathered before they are handed on; a few hundred epochs of a hundred units.
+const BLOCK: usize = 1 << 18;
+/// Blocks that wait to be written at most; then training waits.
+const WAITING: usize = 2;
 
 /// Numbers of a record, as a file has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,17 +77,54 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Growing {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
     kind: Kind,
     records: u64,
-    /// The record that is being written.
-    pub(super) bytes: Vec<u8>,
+    /// Bytes of a record.
+    size: usize,
+    /// Records that were not handed on yet.
+    block: Vec<u8>,
+    courier: Option<Courier>,
+}
+
+/// A thread that writes blocks to the file while the network trains: what the system does with a page costs as much as the
+/// boundaries in it.
+#[derive(Debug)]
+struct Courier {
+    full: SyncSender<Vec<u8>>,
+    empty: Receiver<Vec<u8>>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Courier {
+    /// With the file's own position.
+    fn start(file: &File) -> Result<Self> {
+        let mut file = file.try_clone()?;
+        let (full, blocks) = sync_channel::<Vec<u8>>(WAITING);
+        let (back, empty) = sync_channel(WAITING);
+        let write = move || {
+            for mut block in blocks {
+                file.write_all(&block)?;
+                block.clear();
+                let _ = back.try_send(block); // where nobody waits for it, it is dropped
+            }
+            Ok(())
+        };
+        let thread = Builder::new().name("records".into()).spawn(write)?;
+        Ok(Courier { full, empty, thread })
+    }
+
+    /// When everything is written.
+    fn end(self) -> Result<()> {
+        drop(self.full);
+        self.thread.join().unwrap_or_else(|_| Err(Error::other("the thread that writes records ended")))
+    }
 }
 
 impl Growing {
     /// Opens a file, a new one or that of a run that goes on after so many records.
-    pub(super) fn open(path: PathBuf, kind: Kind, records: u64) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::io("write", &path, &error);
+    pub(super) fn open(path: PathBuf, kind: Kind, records: u64) -> std::result::Result<Self, Failure> {
+        let failed = |error: Error| Failure::io("write", &path, &error);
         let size = kind.bytes().filter(|size| *size > 0).ok_or_else(|| too_large(&path))?;
         let mut file =
             File::options().read(true).write(true).create(true).truncate(records == 0).open(&path).map_err(failed)?;
@@ -98,44 +139,79 @@ impl Growing {
         }
         file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&kind.header(records))).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let (file, bytes) = (BufWriter::with_capacity(BUFFER, file), vec![0; size]);
-        Ok(Growing { path, file, kind, records, bytes })
+        Ok(Growing { path, file, kind, records, size, block: Vec::with_capacity(BLOCK), courier: None })
     }
 
-    /// Adds what stands in `bytes`.
-    pub(super) fn write(&mut self) -> Result<(), Failure> {
+    /// Bytes of a record.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Adds a record, which `fill` writes.
+    pub(super) fn write(&mut self, fill: impl FnOnce(&mut [u8])) -> std::result::Result<(), Failure> {
+        if self.block.len() + self.size > BLOCK.max(self.size) {
+            self.hand_on().map_err(|error| Failure::io("write", &self.path, &error))?;
+        }
+        let start = self.block.len();
+        self.block.resize(start + self.size, 0);
+        fill(&mut self.block[start..]);
         self.records += 1;
-        self.file.write_all(&self.bytes).map_err(|error| Failure::io("write", &self.path, &error))
+        Ok(())
+    }
+
+    /// Gives the block to the thread that writes.
+    fn hand_on(&mut self) -> Result<()> {
+        let courier = match self.courier.take() {
+            Some(courier) => courier,
+            None => Courier::start(&self.file)?,
+        };
+        let next = courier.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOCK));
+        if courier.full.send(std::mem::replace(&mut self.block, next)).is_err() {
+            return courier.end(); // it has ended, and says why
+        }
+        self.courier = Some(courier);
+        Ok(())
+    }
+
+    /// Waits until the system has everything.
+    fn settle(&mut self) -> Result<()> {
+        self.courier.take().map_or(Ok(()), Courier::end)?;
+        self.file.write_all(&self.block)?;
+        self.block.clear();
+        Ok(())
     }
 
     /// The last record; `None` where there is none.
-    pub(super) fn last(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn last(&mut self) -> std::result::Result<Option<Vec<u8>>, Failure> {
         let Some(place) = self.records.checked_sub(1) else { return Ok(None) };
-        let mut bytes = vec![0; self.bytes.len()];
-        let start = HEADER + place * bytes.len() as u64;
-        let file = &mut self.file;
-        let read = file.flush().and_then(|()| {
-            let file = file.get_mut();
-            file.seek(SeekFrom::Start(start))?;
-            file.read_exact(&mut bytes)?;
-            file.seek(SeekFrom::End(0))
+        let mut bytes = vec![0; self.size];
+        let start = HEADER + place * self.size as u64;
+        let read = self.settle().and_then(|()| {
+            self.file.seek(SeekFrom::Start(start))?;
+            self.file.read_exact(&mut bytes)?;
+            self.file.seek(SeekFrom::End(0))
         });
         read.map_err(|error| Failure::io("read", &self.path, &error))?;
         Ok(Some(bytes))
     }
 
     /// Hands everything, the header too, to the system; `to_disk` waits until it is on the disk.
-    pub(super) fn flush(&mut self, to_disk: bool) -> Result<(), Failure> {
+    pub(super) fn flush(&mut self, to_disk: bool) -> std::result::Result<(), Failure> {
         let header = self.kind.header(self.records);
-        let file = &mut self.file;
-        let flushed = file.flush().and_then(|()| {
-            let file = file.get_mut();
-            file.seek(SeekFrom::Start(0))?;
-            file.write_all(&header)?;
-            file.seek(SeekFrom::End(0))?;
-            if to_disk { file.sync_data() } else { Ok(()) }
+        let flushed = self.settle().and_then(|()| {
+            self.file.seek(SeekFrom::Start(0))?;
+            self.file.write_all(&header)?;
+            self.file.seek(SeekFrom::End(0))?;
+            if to_disk { self.file.sync_data() } else { Ok(()) }
         });
         flushed.map_err(|error| Failure::io("write", &self.path, &error))
+    }
+}
+
+impl Drop for Growing {
+    /// What was recorded since the last save stands in the file, too, as far as the disk lets it.
+    fn drop(&mut self) {
+        let _ = self.flush(false);
     }
 }
 

@@ -71,11 +71,11 @@ impl Largest {
         self.any = true;
         for unit in 0..first.units {
             let moved = Moved::of(first, &before, &self.before, unit);
-            // Comparisons with what is not a number are false: a unit without a boundary has not moved.
+            // A unit without a boundary has not moved, for comparisons with what is not a number are false.
             if moved.square > self.square && moved.square.is_finite() {
                 self.square = moved.square;
             }
-            if moved.apart / moved.along > self.ratio {
+            if moved.apart > self.ratio * moved.along {
                 self.ratio = moved.apart / moved.along;
             }
         }

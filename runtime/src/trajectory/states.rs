@@ -40,17 +40,16 @@ pub(super) fn open(run: &Path, layout: &StateLayout, precision: Precision, recor
 
 /// Adds a record.
 pub(super) fn write(file: &mut Growing, states: &States) -> Result<(), Failure> {
-    match states.data().as_slice() {
+    file.write(|bytes| match states.data().as_slice() {
         Slice::F32(data) => {
-            let bytes = file.bytes.as_chunks_mut::<4>().0.iter_mut();
-            bytes.zip(data).for_each(|(to, number)| *to = number.to_le_bytes());
+            let to = bytes.as_chunks_mut::<4>().0.iter_mut();
+            to.zip(data).for_each(|(to, number)| *to = number.to_le_bytes());
         }
         Slice::F64(data) => {
-            let bytes = file.bytes.as_chunks_mut::<8>().0.iter_mut();
-            bytes.zip(data).for_each(|(to, number)| *to = number.to_le_bytes());
+            let to = bytes.as_chunks_mut::<8>().0.iter_mut();
+            to.zip(data).for_each(|(to, number)| *to = number.to_le_bytes());
         }
-    }
-    file.write()
+    })
 }
 
 /// The records of a run, read one at a time.

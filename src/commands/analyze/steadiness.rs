@@ -57,6 +57,7 @@ pub fn tell(subjects: &[Subject], output: &Output) -> Result<(), Failure> {
         output.note("* behind the first layer: movement in the space of the layer's own input");
     }
     let mut samples: Vec<String> = lines.iter().filter_map(|line| line.sample.clone()).collect();
+    samples.sort();
     samples.dedup();
     samples.iter().for_each(|sample| output.note(sample));
     subjects.iter().for_each(|subject| missing(subject, output));
@@ -100,14 +101,9 @@ fn of_first(subject: &Subject, first: First) -> Line<'_> {
     let seen = last.as_ref().and_then(|_| sight(subject, &first)).filter(|seen| seen.count > 0);
     let side = last.zip(seen.as_ref()).map(|(last, seen)| sides(&last, &seen.rows, first.fan_in));
     let sample = seen.and_then(|seen| Some((seen.count, seen.sample?))).map(|(count, sample)| {
-        let what =
+        let of =
             if count == sample { "training rows".to_string() } else { format!("patches of {sample} training images") };
-        format!(
-            "{}: how boundaries of {} lie is told over {} {what}",
-            subject.title(),
-            first.name,
-            thousands(count as u64)
-        )
+        format!("`{}`: what stands from `dead` to `cells` is over {} {of}", first.name, thousands(count as u64))
     });
     Line { subject, stability: trajectory.map(stability), side, sample, first, first_layer: true }
 }

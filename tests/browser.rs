@@ -225,6 +225,8 @@ fn a_report_of_everything_reads_well_on_a_phone_and_on_a_screen_in_light_and_in_
         assert_eq!((plots, &kinds["line"], &kinds["dots"]), (4, &2.into(), &2.into()), "a fit and a spectrum of each");
         let (plots, kinds) = structure(&found, "figure-3a-h");
         assert_eq!((plots, &kinds["line"], &kinds["dots"]), (4, &6.into(), &6.into()), "six units, two views");
+        let (plots, kinds) = structure(&found, "figure-1-plane-gmp");
+        assert_eq!((plots, &kinds["dots"]), (4, &5.into()), "before, as the run has it, sp, wn, gmp");
         assert_eq!(structure(&found, "figure-3i").0, 1);
         let (plots, kinds) = structure(&found, "figure-3j-m");
         assert_eq!((plots, &kinds["dots"]), (2, &2.into()));

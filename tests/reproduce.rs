@@ -51,6 +51,27 @@ fn figure_2_is_reproduced_in_short_and_says_that_it_is() {
     assert_eq!(before.modified().unwrap(), after.modified().unwrap());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reproduction_that_is_stopped_goes_on_where_it_was() {
+    let folder = tempdir().unwrap();
+    let long = ["reproduce", "fig2", "--repeats", "3", "--set", "train.epochs=2000", "--threads", "1", "-o", "here"];
+    let mut command = crate::support::command(folder.path(), &long);
+    let child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let cells = || std::fs::read_dir(folder.path().join("here/cells")).map_or(0, Iterator::count);
+    while cells() < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("the same command goes on"), "{told}");
+    let again = gmpc_in(folder.path(), &long).expect(0);
+    assert!(again.stderr.contains("kept from before"), "{}", again.stderr);
+}
+
 #[test]
 fn figure_4_runs_on_other_images_and_says_what_they_are() {
     let folder = tempdir().unwrap();

@@ -15,7 +15,7 @@ pub use recorded::Recorded;
 use crate::compare::{Axes, Kept, Step, compare, split_list};
 use crate::data::info::outline;
 use crate::failure::{Failure, Told};
-use crate::request::{Request, Warnings, read};
+use crate::request::{Request, read};
 use gmpc_compiler::experiment::{Batch, DataSpec, Experiment};
 use gmpc_compiler::module::Module;
 use std::path::Path;
@@ -66,13 +66,13 @@ pub fn reproduce(
     threads: usize,
     told: &mut dyn FnMut(&Step),
     stop: &AtomicBool,
-) -> Result<Option<(Reproduced, Warnings)>, Failure> {
+) -> Result<Option<Reproduced>, Failure> {
     let mut request = request(item, own);
     let axes = axes(item, asked, &mut request);
     present(&request, &axes)?;
     let changed = changed(item, asked, own, &request)?;
     let cells = out.join("cells");
-    let (comparison, warnings) = compare(&request, &axes, Some(&cells), threads, told, stop)?;
+    let (comparison, _) = compare(&request, &axes, Some(&cells), threads, told, stop)?;
     if !comparison.complete {
         return Ok(None);
     }
@@ -85,7 +85,7 @@ pub fn reproduce(
         false => None,
     };
     let other_data = if same_data(item, own)? { None } else { Some(data(item, own)?) };
-    Ok(Some((Reproduced { item: item.clone(), kept, changed, other_data, recorded }, warnings)))
+    Ok(Some(Reproduced { item: item.clone(), kept, changed, other_data, recorded }))
 }
 
 /// The comparison's axes. A `--set` of one of them narrows it to that value.
@@ -180,10 +180,9 @@ fn changed(item: &Item, asked: &Asked, own: &Request, request: &Request) -> Resu
         ));
     }
     for (key, value) in own.overrides.set.iter().filter(|(key, _)| key != "data" || same_data) {
-        let before = stated(&original.experiment, key).or_else(|| {
-            let axis = item.over.iter().find(|(axis, _)| axis == key)?;
-            Some(axis.1.join(", "))
-        });
+        // An axis has several values in the paper, whatever the file says.
+        let axis = item.over.iter().find(|(axis, _)| axis == key).map(|(_, values)| values.join(", "));
+        let before = axis.or_else(|| stated(&original.experiment, key));
         let before = before.filter(|before| before != value).map(|before| format!(" (the paper: {before})"));
         said.push(format!("{key} = {value}{}.", before.unwrap_or_default()));
     }

@@ -114,6 +114,7 @@ pub fn of_runs(
 ) -> Result<Vec<Figure>, Failure> {
     let mut figures = Vec::new();
     figures.extend(curves::of_runs(subjects));
+    figures.extend(perturbation::of_runs(subjects));
     figures.extend(movement::location(subjects));
     figures.extend(movement::direction(subjects));
     figures.extend(fit::figure(subjects, device)?);

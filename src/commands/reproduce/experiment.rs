@@ -17,8 +17,8 @@ use gmpc_runtime::report::beside::lead;
 use gmpc_runtime::report::figure::{Figure, curves, fit, movement, plane};
 use gmpc_runtime::report::page::Contents;
 use gmpc_runtime::report::table::json_lines;
-use gmpc_runtime::reproduce::{Asked, Item, Reproduced, item, paper, reproduce};
-use gmpc_runtime::request::Request;
+use gmpc_runtime::reproduce::{Asked, Item, Reproduced, item, paper, reproduce, request};
+use gmpc_runtime::request::{Request, read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     let own = own(&item, args)?;
     let asked = Asked { repeats: args.repeats, params: args.param.iter().flat_map(|list| split_list(list)).collect() };
     let folder = super::folder(args);
+    tell(read(&request(&item, &own))?.1, output);
     let mut progress: Option<Progress> = None;
     let mut told = |step: &Step| {
         let progress = progress.get_or_insert_with(|| Progress::new(output, step.total as u64, "runs"));
@@ -39,10 +40,9 @@ pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     };
     let ran = reproduce(&item, &asked, &own, &folder, threads(args.device), &mut told, &interrupt.stop);
     drop(progress);
-    let Some((found, warnings)) = ran? else {
+    let Some(found) = ran? else {
         return Err(interrupt.stopped("not everything was run", "finished runs are kept; the same command goes on"));
     };
-    tell(warnings, output);
     if found.kept.comparison.cells.iter().all(|cell| cell.values.is_empty()) {
         let outcomes = found.kept.comparison.cells.iter().flat_map(|cell| &cell.outcomes);
         let reason = outcomes.filter_map(|outcome| outcome.figures.as_ref().err()).next().cloned();

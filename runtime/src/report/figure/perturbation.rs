@@ -1,7 +1,8 @@
 //! Figure 1: a unit's boundary in the plane before and after the same small number was added to each of its parameters.
 
 use super::{Figure, crossing, csv};
-use crate::analysis::Perturbed;
+use crate::analysis::perturb::{FIGURE_1, perturb};
+use crate::analysis::{Perturbed, Subject, UnitName};
 use crate::report::plot::{Axis, Plot, assigned};
 use gmpc_compiler::boundary::Boundary;
 
@@ -10,6 +11,27 @@ const AXIS: std::ops::Range<f64> = -1.0..0.75;
 
 /// Of one panel.
 const SIZE: [f64; 2] = [290.0, 300.0];
+
+/// Runs of which the figure is drawn without being asked for, at most; it is one of its own for each.
+const RUNS: usize = 4;
+/// The paper's perturbations.
+const PERTURBATIONS: [f64; 4] = [1e-4, 1e-3, 1e-2, 1e-1];
+
+/// The paper's perturbations of the first unit of every run with two inputs, at the end of its training.
+#[must_use]
+pub fn of_runs(subjects: &[Subject]) -> Vec<Figure> {
+    let one = |subject: &Subject| {
+        let first = subject.first_layers().into_iter().find(|first| first.fan_in == 2)?;
+        // A unit without a boundary has no figure, and no page should fail for that.
+        let found = perturb(subject, &UnitName { layer: first.layer, unit: 0 }, &PERTURBATIONS, &FIGURE_1).ok()?;
+        let drawn = figure(&found)?;
+        let (title, name) = (format!("{}: unit {}.0 of {}", drawn.title, first.name, subject.title()), subject.title());
+        let caption =
+            format!("{} The star is the unit as its run has it, the others are the same rewritten.", drawn.caption);
+        Some(Figure { name: format!("figure-1-{name}"), title, caption, ..drawn })
+    };
+    subjects.iter().filter_map(one).take(RUNS).collect()
+}
 
 /// One panel for each perturbation. `None` for units with other than two inputs.
 #[must_use]

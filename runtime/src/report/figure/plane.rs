@@ -233,7 +233,7 @@ fn contour(values: &[f64]) -> Vec<Vec<(f64, f64)>> {
 /// Five points around a middle.
 fn star(x: f64, y: f64) -> Vec<[f64; 2]> {
     let point = |k: u8| {
-        let (angle, radius) = (f64::from(k) * std::f64::consts::PI / 5.0, if k % 2 == 0 { 0.2 } else { 0.08 });
+        let (angle, radius) = (f64::from(k) * std::f64::consts::PI / 5.0, if k.is_multiple_of(2) { 0.2 } else { 0.08 });
         [x + radius * angle.sin(), y + radius * angle.cos()]
     };
     (0..10).map(point).collect()

@@ -1,5 +1,5 @@
 //! Lets convolutions read images that are still to be scaled and shifted, channel by channel, and the search for the largest
-//! value of a window such that are still to be scaled.
+//! value of a window such that are still to be scaled; a summand is added to the largest value instead.
 //!
 //! ```text
 //! %5 = mul %3 %r       \
@@ -28,15 +28,17 @@ pub fn prepare(graph: &Graph) -> Graph {
                 inputs = vec![images, inputs[1], scale, shift];
             }
         }
-        let plain = if matches!(node.op, Op::MaxPool(_)) { 1 } else { 2 };
-        if matches!(node.op, Op::MaxPool(_) | Op::MaxPoolGrad(_))
-            && inputs.len() == plain
-            && let Some((images, scale)) = factor(&new, inputs[0])
-        {
-            inputs[0] = images;
-            inputs.push(scale);
-        }
-        names.push(new.push(node.op.clone(), inputs, node.shape.clone()));
+        let shift = match node.op {
+            Op::MaxPool(_) => prepare_pool(&new, &mut inputs, 1),
+            Op::MaxPoolGrad(_) => prepare_pool(&new, &mut inputs, 2).and(None), // the place of the largest value stays
+            _ => None,
+        };
+        let result = new.push(node.op.clone(), inputs, node.shape.clone());
+        names.push(match shift {
+            Some((Op::Sub, summand)) => new.sub(result, summand),
+            Some((_, summand)) => new.add(result, summand),
+            None => result,
+        });
         if let Some(span) = node.span {
             new.mark(from, span);
         }
@@ -73,6 +75,36 @@ fn peel(graph: &mut Graph, id: Id) -> (Id, Option<[Id; 2]>) {
         _ => [scale, graph.sub(shift, value)],
     };
     (images, Some(affine))
+}
+
+/// Takes a factor and then a summand for each channel away from the images of a pool that has `plain` operands without a
+/// factor. Returns the summand, and whether it is added or subtracted: rounding keeps the order of numbers, so that the largest
+/// sum is the sum of the largest.
+fn prepare_pool(graph: &Graph, inputs: &mut Vec<Id>, plain: usize) -> Option<(Op, Id)> {
+    if inputs.len() != plain {
+        return None;
+    }
+    let shift = summand(graph, inputs[0]).map(|(images, op, summand)| {
+        inputs[0] = images;
+        (op, summand)
+    });
+    if let Some((images, scale)) = factor(graph, inputs[0]) {
+        inputs[0] = images;
+        inputs.push(scale);
+    }
+    shift
+}
+
+/// A sum or difference with a number for each channel.
+fn summand(graph: &Graph, id: Id) -> Option<(Id, Op, Id)> {
+    let [a, b] = graph[id].inputs[..] else { return None };
+    match graph[id].op {
+        Op::Sub => per_channel(graph, b).map(|value| (a, Op::Sub, value)),
+        Op::Add => per_channel(graph, b)
+            .map(|value| (a, Op::Add, value))
+            .or_else(|| per_channel(graph, a).map(|value| (b, Op::Add, value))),
+        _ => None,
+    }
 }
 
 /// A product with a factor for each channel.
@@ -115,16 +147,48 @@ mod tests {
         insta::assert_snapshot!(graph.print(None));
     }
 
+    fn numbers(shape: &[usize], pace: f64) -> Tensor {
+        let count: usize = shape.iter().product();
+        let data = (0..u32::try_from(count).unwrap()).map(|i| libm::sin(pace * f64::from(i + 1))).collect();
+        Tensor { shape: shape.to_vec(), data }
+    }
+
     #[test]
     fn the_values_stay() {
-        let numbers = |shape: &[usize], pace: f64| {
-            let count: usize = shape.iter().product();
-            let data = (0..u32::try_from(count).unwrap()).map(|i| libm::sin(pace * f64::from(i + 1))).collect();
-            Tensor { shape: shape.to_vec(), data }
-        };
         let inputs = [numbers(&[1, 3, 3, 2], 1.3), numbers(&[18, 2], 0.7), numbers(&[1, 1, 1, 2], 2.9)];
         let [plain, prepared] = [false, true].map(|p| evaluate(&centred(p), &inputs, &[], Random::default()));
         for (a, b) in plain.iter().zip(&prepared) {
+            assert!(a.data.iter().zip(&b.data).all(|(a, b)| (a - b).abs() < 1e-12), "{a:?} {b:?}");
+        }
+    }
+
+    /// The gradient at what is centred before a pool, and its sum over all pixels.
+    fn centred_pool(g: &mut Graph) {
+        let half = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+        let (x, r, dy) =
+            (g.input("x", vec![2, 4, 4, 2]), g.input("r", vec![1, 1, 1, 2]), g.input("dy", vec![2, 2, 2, 2]));
+        let scaled = g.mul(x, r);
+        let mean = g.mean(scaled, &[0, 1, 2]);
+        let centred = g.sub(scaled, mean);
+        let pooled = g.pool(Op::MaxPool(half), centred, &[2, 2, 2]);
+        let dx = g.push(Op::MaxPoolGrad(half), vec![centred, dy], vec![2, 4, 4, 2]);
+        let sum = g.sum(dx, &[0, 1, 2]);
+        for (name, id) in [("pooled", pooled), ("dx", dx), ("sum", sum)] {
+            g.output(name, id);
+        }
+    }
+
+    #[test]
+    fn a_pool_is_centred_after_the_search_and_its_gradients_are_summed_before() {
+        let mut plain = Graph::default();
+        centred_pool(&mut plain);
+        let simple = crate::simplify::simplify(&prepare(&crate::simplify::simplify(&plain)));
+        assert_eq!(verify(&simple), Ok(()));
+        insta::assert_snapshot!(simple.print(None));
+        let inputs = [([2, 4, 4, 2], 1.3), ([1, 1, 1, 2], 2.9), ([2, 2, 2, 2], 0.7)];
+        let inputs = inputs.map(|(shape, pace)| numbers(&shape, pace));
+        let [a, b] = [&plain, &simple].map(|graph| evaluate(graph, &inputs, &[], Random::default()));
+        for (a, b) in a.iter().zip(&b) {
             assert!(a.data.iter().zip(&b.data).all(|(a, b)| (a - b).abs() < 1e-12), "{a:?} {b:?}");
         }
     }

@@ -2,6 +2,15 @@
 
 use super::Rewriter;
 use crate::graph::{Id, Op};
+use crate::window::Window;
+
+/// Does every window have a pixel of the image?
+fn covers(window: &Window, image: &[usize], pooled: &[usize]) -> bool {
+    (0..2).all(|axis| {
+        let last = pooled[axis + 1].saturating_sub(1).saturating_mul(window.stride[axis]);
+        window.before[axis] < window.kernel[axis] && last < image[axis + 1].saturating_add(window.before[axis])
+    })
+}
 
 impl Rewriter {
     pub(super) fn sum(&mut self, id: Id, axes: &[usize]) -> Option<Id> {
@@ -21,6 +30,12 @@ impl Rewriter {
                 let sum = self.sum_of(operands[0], &axes)?;
                 let shape = self.shape(sum).to_vec();
                 Some(self.node(&Op::Neg, &[sum], &shape))
+            }
+            // What a window's number gives goes to one of its pixels.
+            Op::MaxPoolGrad(window)
+                if axes == [0, 1, 2] && covers(&window, self.shape(id), self.shape(operands[1])) =>
+            {
+                self.sum_of(operands[1], &axes)
             }
             // A factor that is the same along the axes goes outside.
             Op::Mul => {

@@ -211,7 +211,8 @@ pub struct CompareArgs {
     pub device: DeviceArgs,
     #[command(flatten)]
     pub data: DataDirArgs,
-    /// Folder that keeps finished cells, so that an interrupted comparison goes on where it stopped
+    /// Folder that keeps finished cells, so that an interrupted comparison goes on where it stopped and `gmpc report`
+    /// shows their curves
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// How the table is printed

@@ -44,12 +44,13 @@ pub struct Reproduced {
     pub recorded: Option<Recorded>,
 }
 
-/// The request for an item's experiment: its file, and the paper's settings before the person's own.
+/// The request for an item's experiment: its file, and the paper's settings before the person's own. Values of an axis are
+/// no settings.
 #[must_use]
 pub fn request(item: &Item, own: &Request) -> Request {
     let mut request = own.clone();
-    let set = item.set.iter().cloned();
-    request.overrides.set = set.chain(own.overrides.set.iter().cloned()).collect();
+    let set = item.set.iter().chain(&own.overrides.set);
+    request.overrides.set = set.filter(|(key, _)| !item.over.iter().any(|(axis, _)| axis == key)).cloned().collect();
     request
 }
 
@@ -67,8 +68,7 @@ pub fn reproduce(
     told: &mut dyn FnMut(&Step),
     stop: &AtomicBool,
 ) -> Result<Option<Reproduced>, Failure> {
-    let mut request = request(item, own);
-    let axes = axes(item, asked, &mut request);
+    let (request, axes) = (request(item, own), axes(item, asked, own));
     present(&request, &axes)?;
     let changed = changed(item, asked, own, &request)?;
     let cells = out.join("cells");
@@ -88,15 +88,14 @@ pub fn reproduce(
     Ok(Some(Reproduced { item: item.clone(), kept, changed, other_data, recorded }))
 }
 
-/// The comparison's axes. A `--set` of one of them narrows it to that value.
-fn axes(item: &Item, asked: &Asked, request: &mut Request) -> Axes {
+/// The comparison's axes. A `--set` of one of them narrows it to that value, or to several.
+fn axes(item: &Item, asked: &Asked, own: &Request) -> Axes {
     let mut over = item.over.clone();
     for (key, values) in &mut over {
-        if let Some((_, value)) = request.overrides.set.iter().rev().find(|(set, _)| set == key) {
+        if let Some((_, value)) = own.overrides.set.iter().rev().find(|(set, _)| set == key) {
             *values = split_list(value);
         }
     }
-    request.overrides.set.retain(|(set, _)| !over.iter().any(|(key, _)| key == set));
     let params = if asked.params.is_empty() { item.params.clone() } else { asked.params.clone() };
     let metric = item.metrics.first().map(|metric| metric.name.clone());
     Axes { params, over, repeats: asked.repeats.unwrap_or(item.repeats), metric }

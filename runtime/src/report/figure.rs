@@ -128,6 +128,25 @@ pub(crate) fn classes(subjects: &[&Subject]) -> Vec<String> {
     super::plot::assigned(subjects.iter().map(|subject| subject.about.param.as_str()))
 }
 
+/// What a run is of: `banana`, or model and data set where they are called differently.
+fn experiment(subject: &Subject) -> String {
+    let about = &subject.about;
+    if about.model == about.data { about.model.clone() } else { format!("{} {}", about.model, about.data) }
+}
+
+/// Runs of one model on one data set, together.
+fn together(subjects: &[Subject]) -> Vec<(String, Vec<&Subject>)> {
+    let mut groups: Vec<(String, Vec<&Subject>)> = Vec::new();
+    for subject in subjects {
+        let own = experiment(subject);
+        match groups.iter_mut().find(|(known, _)| *known == own) {
+            Some((_, members)) => members.push(subject),
+            None => groups.push((own, vec![subject])),
+        }
+    }
+    groups
+}
+
 /// One colour a unit.
 fn unit_class(unit: usize) -> String {
     format!("c{}", unit % 10)

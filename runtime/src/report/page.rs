@@ -72,14 +72,14 @@ fn drawn(figure: &Figure) -> String {
     )
 }
 
-fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+fn table(class: &str, head: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String], tag: &str| {
         let cells: String = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
         format!("<tr>{cells}</tr>\n")
     };
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
     let body: String = rows.iter().map(|row| line(row, "td")).collect();
-    format!("<div class=\"wide\"><table class=\"runs\">\n{}{body}</table></div>\n", line(&head, "th"))
+    format!("<div class=\"wide\"><table class=\"{class}\">\n{}{body}</table></div>\n", line(&head, "th"))
 }
 
 /// What was run, and what came out.
@@ -109,7 +109,7 @@ fn runs(subjects: &[Subject]) -> String {
         })
         .collect();
     let head = ["run", "param", "data", "seed", "train / valid / test", "precision", "epochs", "best", "result"];
-    table(&head, &rows)
+    table("runs", &head, &rows)
 }
 
 /// How steady the boundaries were, and a slider over training.
@@ -124,7 +124,7 @@ fn boundaries(subjects: &[Subject]) -> String {
     let mut text = format!(
         "<h2>Boundaries of the units</h2>\n<p>How far a unit's characteristic point φ moved from record to record, how far its \
          boundary turned (radians), and how the boundaries lie over the training rows at the end.</p>\n{}",
-        table(&head, &rows)
+        table("runs", &head, &rows)
     );
     text.push_str(&moments::sliders(&recorded));
     text

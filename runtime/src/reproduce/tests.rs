@@ -38,10 +38,9 @@ fn every_number_of_the_paper_belongs_to_a_cell_and_names_its_source() {
             assert_eq!(number.over.is_some(), axis.is_some(), "{name}: {number:?}");
             assert!(number.over.as_ref().is_none_or(|value| axis.unwrap().contains(value)), "{name}: {number:?}");
         }
-        let mut request = request(&item, &own(&item, &[]));
-        let axes = axes(&item, &Asked::default(), &mut request);
-        assert_eq!(axes.params, item.params);
-        read(&request).unwrap();
+        let own = own(&item, &[]);
+        assert_eq!(axes(&item, &Asked::default(), &own).params, item.params);
+        read(&request(&item, &own)).unwrap();
     }
     assert_eq!(figure_1().unwrap().eps.len(), 4);
     assert!(paper::citation().unwrap().contains("2305.15912"));
@@ -79,8 +78,9 @@ fn everything_that_was_changed_is_said() {
     let item = item("table2").unwrap();
     let own = own(&item, &[("data", "shapes32"), ("train.epochs", "2"), ("train.batch", "64")]);
     let asked = Asked { repeats: Some(1), params: vec!["sp".into()] };
-    let mut whole = request(&item, &own);
-    let axes = axes(&item, &asked, &mut whole);
+    let whole = request(&item, &own);
+    assert!(!whole.overrides.set.iter().any(|(key, _)| key == "train.batch"), "an axis is no setting");
+    let axes = axes(&item, &asked, &own);
     assert_eq!(axes.over, [("train.batch".to_string(), vec!["64".to_string()])], "an axis is narrowed");
     let said = changed(&item, &asked, &own, &whole).unwrap().join("\n");
     for part in [
@@ -93,4 +93,14 @@ fn everything_that_was_changed_is_said() {
         assert!(said.contains(part), "{part} is missing in\n{said}");
     }
     assert!(!same_data(&item, &own).unwrap());
+}
+
+#[test]
+fn several_values_of_an_axis_are_run() {
+    let item = item("table1").unwrap();
+    let own = own(&item, &[("data", "uci.yacht,uci.boston")]);
+    let found = axes(&item, &Asked::default(), &own);
+    assert_eq!(found.over, [("data".to_string(), vec!["uci.yacht".to_string(), "uci.boston".to_string()])]);
+    assert!(same_data(&item, &own).unwrap());
+    read(&request(&item, &own)).unwrap();
 }

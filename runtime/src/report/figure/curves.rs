@@ -38,9 +38,22 @@ pub fn history(text: &str) -> History {
     found
 }
 
-/// Every quantity in these runs' `metrics.jsonl`. `None` where there is none.
+/// Every quantity in these runs' `metrics.jsonl`: a figure for each model and data set, so that what stands in one drawing can
+/// be compared.
 #[must_use]
-pub fn of_runs(subjects: &[Subject]) -> Option<Figure> {
+pub fn of_runs(subjects: &[Subject]) -> Vec<Figure> {
+    let groups = super::together(subjects);
+    let one = |(of, members): &(String, Vec<&Subject>)| {
+        let (name, title) = match groups.len() {
+            1 => ("learning-curves".to_string(), "Learning curves".to_string()),
+            _ => (format!("learning-curves-{}", of.replace(' ', "-")), format!("Learning curves: {of}")),
+        };
+        of_group(members, &name, &title)
+    };
+    groups.iter().filter_map(one).collect()
+}
+
+fn of_group(subjects: &[&Subject], name: &str, title: &str) -> Option<Figure> {
     // What differs in its seed only is one experiment.
     let experiment = |subject: &Subject| {
         let source = subject.folder.source().unwrap_or_default();
@@ -66,7 +79,7 @@ pub fn of_runs(subjects: &[Subject]) -> Option<Figure> {
         Some(Line { name, class, runs: members.iter().map(read).collect() })
     };
     let lines: Vec<Line> = groups.iter().zip(classes(&firsts)).filter_map(line).collect();
-    figure("learning-curves", "Learning curves", &lines, &quantities(&lines))
+    figure(name, title, &lines, &quantities(&lines))
 }
 
 /// A figure for each combination of a comparison's axes, a line for each parameterization.

@@ -1,15 +1,15 @@
 //! Figures 2c and 3i: the largest movement of any unit's boundary from record to record.
 
-use super::{Figure, classes, csv, range};
+use super::{Figure, classes, csv, experiment, range};
 use crate::analysis::{Stability, Subject, stability};
-use crate::report::plot::{Axis, Plot, Scale};
+use crate::report::plot::{Axis, Plot, Scale, WIDE};
 use crate::trajectory::Trajectory;
 use gmpc_compiler::experiment::Every;
 use std::ops::Range;
 
 /// Points of a line at most; a longer series shows the largest of its neighbours.
 const POINTS: usize = 600;
-/// A wide panel, as in the paper.
+/// A wide panel, as in the paper, where it stands alone.
 const SIZE: [f64; 2] = [640.0, 320.0];
 /// The paper's axis, as powers of two.
 const EXPONENTS: Range<f64> = -16.0..16.0;
@@ -17,44 +17,59 @@ const EXPONENTS: Range<f64> = -16.0..16.0;
 /// One run's line.
 struct Series {
     name: String,
+    /// Its model and data set.
+    experiment: String,
     class: String,
     /// Epochs or steps done, and the movement since the record before.
     points: Vec<(f64, f64)>,
 }
 
+/// A figure that is to be drawn.
+struct What {
+    name: &'static str,
+    title: &'static str,
+    /// What is measured, at length and at the axis.
+    words: &'static str,
+    label: &'static str,
+}
+
 /// Figure 2c: of the locations. `None` where nothing was recorded.
 #[must_use]
 pub fn location(subjects: &[Subject]) -> Option<Figure> {
-    let series = series(subjects, |found| &found.location_steps);
-    let title = "Figure 2c: how far characteristic points move";
-    let what = "largest movement of a characteristic point, max |φ(t + 1) - φ(t)|";
-    figure("figure-2c", title, what, "max |Δφ|", (time(subjects), EXPONENTS), series)
+    let what = What {
+        name: "figure-2c",
+        title: "Figure 2c: how far characteristic points move",
+        words: "largest movement of a characteristic point, max |φ(t + 1) - φ(t)|",
+        label: "max |Δφ|",
+    };
+    figure(&what, time(subjects), &EXPONENTS, &series(subjects, 1, |found| &found.location_steps))
 }
 
 /// Figure 3i: of the directions, which need two inputs at least.
 #[must_use]
 pub fn direction(subjects: &[Subject]) -> Option<Figure> {
-    let plane = |subject: &Subject| subject.trajectories.first().is_some_and(|t| t.first.fan_in > 1);
-    if !subjects.iter().any(plane) {
-        return None;
-    }
-    let series = series(subjects, |found| &found.direction_steps);
-    let title = "Figure 3i: how far boundaries turn";
-    let what = "largest turn of a boundary from record to record, radians";
+    let what = What {
+        name: "figure-3i",
+        title: "Figure 3i: how far boundaries turn",
+        words: "largest turn of a boundary from record to record, radians",
+        label: "largest turn",
+    };
+    let series = series(subjects, 2, |found| &found.direction_steps);
     let exponents = series.iter().flat_map(|s| &s.points).map(|(_, y)| y.log2()).filter(|y| *y > EXPONENTS.start);
-    let seen = range(exponents, 0.04);
-    figure("figure-3i", title, what, "largest turn", (time(subjects), seen), series)
+    figure(&what, time(subjects), &range(exponents, 0.04), &series)
 }
 
-fn series(subjects: &[Subject], of: fn(&Stability) -> &Vec<f64>) -> Vec<Series> {
-    let recorded: Vec<&Subject> = subjects.iter().filter(|subject| !subject.trajectories.is_empty()).collect();
+/// Of the runs whose first recorded layer has so many inputs or more.
+fn series(subjects: &[Subject], inputs: usize, of: fn(&Stability) -> &Vec<f64>) -> Vec<Series> {
+    let fits = |subject: &&Subject| subject.trajectories.first().is_some_and(|t| t.first.fan_in >= inputs);
+    let recorded: Vec<&Subject> = subjects.iter().filter(fits).collect();
     let classes = classes(&recorded);
     let one = |(subject, class): (&&Subject, String)| {
         let trajectory: &Trajectory = subject.trajectories.first()?;
         let found = stability(trajectory);
         #[allow(clippy::cast_precision_loss)] // epochs and steps stay far below 2^53
         let points = of(&found).iter().enumerate().map(|(k, y)| (trajectory.time(k + 1) as f64, *y)).collect();
-        Some(Series { name: subject.title(), class, points })
+        Some(Series { name: subject.title(), experiment: experiment(subject), class, points })
     };
     recorded.iter().zip(classes).filter_map(one).collect()
 }
@@ -65,30 +80,42 @@ pub(super) fn time(subjects: &[Subject]) -> &'static str {
     if every.clone().any(|every| matches!(every, Every::Steps(_))) { "epoch or step" } else { "epoch" }
 }
 
-fn figure(
-    name: &str,
-    title: &str,
-    what: &str,
-    label: &str,
-    (time, exponents): (&str, Range<f64>),
-    series: Vec<Series>,
-) -> Option<Figure> {
+/// A drawing for each model and data set, so that runs of like length stand together.
+fn figure(what: &What, time: &str, exponents: &Range<f64>, series: &[Series]) -> Option<Figure> {
     if series.iter().all(|series| series.points.is_empty()) {
         return None;
     }
-    let end = series.iter().filter_map(|s| s.points.last()).map(|(t, _)| *t).fold(1.0, f64::max);
-    let y = Axis::scaled(label, exponents.clone(), Scale::Log2);
-    let mut plot = Plot::new(what, Axis::linear(time, 0.0..end), y, SIZE);
-    for one in &series {
-        let points = thinned(&one.points).into_iter();
-        let points = points.map(|(t, y)| [t, y.log2().clamp(exponents.start, exponents.end)]);
-        plot.line(&one.name, &one.class, points, 1.2);
+    let mut experiments: Vec<&str> = Vec::new();
+    for one in series {
+        if !experiments.contains(&one.experiment.as_str()) {
+            experiments.push(&one.experiment);
+        }
     }
+    let several = experiments.len() > 1;
+    let draw = |experiment: &&str| {
+        let of: Vec<&Series> = series.iter().filter(|series| series.experiment == *experiment).collect();
+        let title = if several { format!("{experiment}: {}", what.label) } else { what.words.to_string() };
+        let size = if several { WIDE } else { SIZE };
+        plot(&title, time, Axis::scaled(what.label, exponents.clone(), Scale::Log2), size, &of)
+    };
     let rows = series.iter().flat_map(|s| s.points.iter().map(|(t, y)| (s.name.clone(), vec![*t, *y])));
     let csv = csv("run,time,movement", rows);
     let key = series.iter().map(|s| (s.class.clone(), s.name.clone())).collect();
-    let caption = "On a scale of powers of two. What did not move at all lies at the lower edge.".to_string();
-    Some(Figure { name: name.into(), title: title.into(), caption, plots: vec![plot], key, csv })
+    let caption =
+        format!("The {}, on a scale of powers of two. What did not move at all lies at the lower edge.", what.words);
+    let (name, title) = (what.name.to_string(), what.title.to_string());
+    Some(Figure { name, title, caption, plots: experiments.iter().map(draw).collect(), key, csv })
+}
+
+fn plot(title: &str, time: &str, y: Axis, size: [f64; 2], series: &[&Series]) -> Plot {
+    let end = series.iter().filter_map(|s| s.points.last()).map(|(t, _)| *t).fold(1.0, f64::max);
+    let (low, high) = (y.range.start, y.range.end);
+    let mut plot = Plot::new(title, Axis::linear(time, 0.0..end), y, size);
+    for one in series {
+        let points = thinned(&one.points).into_iter().map(|(t, y)| [t, y.log2().clamp(low, high)]);
+        plot.line(&one.name, &one.class, points, 1.2);
+    }
+    plot
 }
 
 /// At most so many points, each the largest of its neighbours.

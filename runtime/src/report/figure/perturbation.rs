@@ -5,9 +5,10 @@ use crate::analysis::perturb::{FIGURE_1, perturb};
 use crate::analysis::{Perturbed, Subject, UnitName};
 use crate::report::plot::{Axis, Plot, assigned};
 use gmpc_compiler::boundary::Boundary;
+use std::ops::Range;
 
 /// The paper's axes, both.
-const AXIS: std::ops::Range<f64> = -1.0..0.75;
+const AXIS: Range<f64> = -1.0..0.75;
 
 /// Of one panel.
 const SIZE: [f64; 2] = [290.0, 300.0];
@@ -43,7 +44,8 @@ pub fn figure(found: &[Perturbed]) -> Option<Figure> {
     let of = |delta: f64| found.iter().filter(move |one| (one.delta - delta).abs() <= 0.0);
     let params: Vec<&str> = of(first.delta).map(|one| one.param.as_str()).collect();
     let classes = assigned(params.iter().copied());
-    let plots = deltas.iter().map(|delta| panel(*delta, of(*delta), &classes)).collect();
+    let view = view(found);
+    let plots = deltas.iter().map(|delta| panel(*delta, of(*delta), &classes, &view)).collect();
     let mut key = vec![("c-before".to_string(), "before".to_string())];
     key.extend(classes.iter().cloned().zip(params.iter().map(|param| (*param).to_string())));
     let row = |one: &Perturbed| {
@@ -61,24 +63,40 @@ pub fn figure(found: &[Perturbed]) -> Option<Figure> {
     Some(Figure { name: "figure-1".into(), title, caption, plots, key, csv })
 }
 
-fn panel<'a>(delta: f64, found: impl Iterator<Item = &'a Perturbed>, classes: &[String]) -> Plot {
-    let mut plot = Plot::new(format!("eps = {delta}"), Axis::linear("x1", AXIS), Axis::linear("x2", AXIS), SIZE);
+/// The paper's axes where all characteristic points lie between them; else a square around those from before and nearly all
+/// from after.
+fn view(found: &[Perturbed]) -> Range<f64> {
+    let reach = |of: &Boundary| of.location().iter().fold(0.0_f64, |reach, x| reach.max(x.abs()));
+    let before = found.first().map_or(0.0, |one| reach(&one.before));
+    let mut after: Vec<f64> = found.iter().map(|one| reach(&one.after)).filter(|reach| reach.is_finite()).collect();
+    after.sort_by(f64::total_cmp);
+    if before.max(after.last().copied().unwrap_or(0.0)) < AXIS.end {
+        return AXIS;
+    }
+    let most = after.get(after.len() * 3 / 4).copied().unwrap_or(before);
+    let wide = 1.4 * before.max(most);
+    -wide..wide
+}
+
+fn panel<'a>(delta: f64, found: impl Iterator<Item = &'a Perturbed>, classes: &[String], view: &Range<f64>) -> Plot {
+    let (x, y) = (Axis::linear("x1", view.clone()), Axis::linear("x2", view.clone()));
+    let mut plot = Plot::new(format!("eps = {delta}"), x, y, SIZE);
     for (place, one) in found.enumerate() {
         if place == 0 {
-            draw(&mut plot, "before", "c-before", &one.before, 5.0);
+            draw(&mut plot, ("before", "c-before"), &one.before, 5.0, view);
         }
         let class = classes.get(place).map_or("c7", String::as_str);
         let name = format!("{}, turned by {:.3}°", one.param, one.turn.to_degrees());
         // Where lines lie over each other, the later ones are thinner, so that all are seen.
         let width = [3.6, 2.4, 1.6].get(place).copied().unwrap_or(1.2);
-        draw(&mut plot, &name, class, &one.after, width);
+        draw(&mut plot, (&name, class), &one.after, width, view);
     }
     plot
 }
 
 /// The boundary, a dot at phi, and a dashed line to it from the origin.
-fn draw(plot: &mut Plot, name: &str, class: &str, boundary: &Boundary, width: f64) {
-    plot.segments(name, class, crossing(boundary, &AXIS, &AXIS), width, 1.0);
+fn draw(plot: &mut Plot, (name, class): (&str, &str), boundary: &Boundary, width: f64, view: &Range<f64>) {
+    plot.segments(name, class, crossing(boundary, view, view), width, 1.0);
     if let [x, y] = boundary.location()[..] {
         plot.dashed(name, class, [[0.0, 0.0], [x, y]], 1.2);
         plot.dots(name, class, [[x, y]], 8.0);

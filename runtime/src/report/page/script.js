@@ -244,3 +244,8 @@ for (const figure of document.querySelectorAll('.figure')) {
   figure.querySelector('.plots').after(bar);
   if (figure.classList.contains('moments')) moments(figure, plots);
 }
+
+// On paper nothing can be opened.
+const folded = [...document.querySelectorAll('details:not([open])')];
+addEventListener('beforeprint', () => folded.forEach((one) => { one.open = true; }));
+addEventListener('afterprint', () => folded.forEach((one) => { one.open = false; }));

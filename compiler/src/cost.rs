@@ -58,7 +58,7 @@ pub fn kernel_flops(kernel: &Kernel) -> u64 {
         Work::MatMul(product) => 2_u64.saturating_mul(elements(&[product.m, product.n, product.k])),
         Work::Spherical(scan) => 3_u64.saturating_mul(elements(&[scan.angles, scan.units])),
         Work::SphericalGrad(scan) => 7_u64.saturating_mul(elements(&[scan.angles, scan.units])),
-        Work::Uniform(_) => 0,
+        Work::Uniform(_) | Work::Round(_) => 0,
         Work::Convolve(product) => {
             let results = elements(&[product.images[0], product.result[0], product.result[1], product.result[2]]);
             convolution(results, &product.window, product.images[3] as u64)

@@ -25,9 +25,41 @@ pub struct Experiment {
     pub train: Option<TrainSpec>,
     /// Of all arithmetic in the programs.
     pub precision: Precision,
+    /// How contractions multiply.
+    pub contractions: Contractions,
     /// Seeds weights, splits, shuffles and dropout; `--seed` and `compare`'s repeats replace it.
     pub seed: u64,
 }
+
+/// How matrix products and convolutions multiply; their sums, and everything else, have the program's precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Contractions {
+    /// Numbers as they are.
+    #[default]
+    Full,
+    /// `tf32`: libraries may drop the last 13 bits of the fraction of what they multiply.
+    Tf32,
+    /// `bf16`: what is multiplied is rounded to bfloat16 before, the last 16 bits of the fraction gone; so is what
+    /// a convolution or one of its gradients results in.
+    Bf16,
+}
+
+impl Experiment {
+    /// What the file says: `f32`, `f64`, `tf32` or `bf16`.
+    #[must_use]
+    pub fn precision_word(&self) -> &'static str {
+        let all = PRECISIONS.iter().find(|(_, choice)| *choice == (self.precision, self.contractions));
+        all.map_or("f64", |(word, _)| word)
+    }
+}
+
+/// What `precision` may be.
+pub(crate) const PRECISIONS: [(&str, (Precision, Contractions)); 4] = [
+    ("f32", (Precision::F32, Contractions::Full)),
+    ("f64", (Precision::F64, Contractions::Full)),
+    ("tf32", (Precision::F32, Contractions::Tf32)),
+    ("bf16", (Precision::F32, Contractions::Bf16)),
+];
 
 /// One data set, with how it is cut and scaled.
 #[derive(Debug, Clone)]

@@ -97,7 +97,7 @@ impl<'g> Builder<'g> {
     }
 
     fn buffer(&mut self, name: &str, elements: usize, place: Place) -> BufferId {
-        self.kernels.buffers.push(Buffer { name: name.into(), elements, place });
+        self.kernels.buffers.push(Buffer { name: name.into(), elements, place, half: false });
         buffer_id(self.kernels.buffers.len() - 1)
     }
 

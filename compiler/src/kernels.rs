@@ -18,6 +18,7 @@ mod verify;
 pub use print::print;
 pub use verify::verify;
 
+use crate::experiment::Precision;
 use crate::graph::{Op, Shape};
 use crate::window::Window;
 use gmpc_grammar::source::Span;
@@ -54,6 +55,16 @@ pub struct Buffer {
     pub elements: usize,
     /// Where.
     pub place: Place,
+    /// Are they bfloat16, 2 bytes each, whatever the precision of the program? For libraries only, see [`Round`].
+    pub half: bool,
+}
+
+impl Buffer {
+    /// Its bytes in a program of this precision; whole words of 32 bits.
+    #[must_use]
+    pub fn bytes(&self, precision: Precision) -> usize {
+        if self.half { 4 * self.elements.div_ceil(2) } else { self.elements * precision.bytes() }
+    }
 }
 
 /// A program as kernels in order.
@@ -93,6 +104,8 @@ pub enum Work {
     Convolve(Convolve),
     /// Pooling or its gradient.
     Pool(Pool),
+    /// To bfloat16 or back; made by the CUDA backend alone.
+    Round(Round),
 }
 
 /// Index of an expression of a nest.
@@ -260,6 +273,33 @@ pub struct Uniform {
     pub stream: u32,
     /// Where to.
     pub target: BufferId,
+}
+
+/// Copies numbers between single precision and bfloat16 (8 bits of exponent, 7 of fraction).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    /// Where from.
+    pub source: BufferId,
+    /// Where to, as many numbers.
+    pub target: BufferId,
+    /// Which way.
+    pub rounding: Rounding,
+}
+
+/// Which way numbers go.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rounding {
+    /// To the nearest bfloat16, to the even one of two that are as near; NaN stays NaN.
+    Narrow,
+    /// Exactly, then plus a bias for each of `units` channels, then, with `relu`, 0 where negative; NaN stays.
+    Widen {
+        /// One number a unit.
+        bias: Option<BufferId>,
+        /// Channels, which stand side by side.
+        units: usize,
+        /// Negative results become 0.
+        relu: bool,
+    },
 }
 
 /// Which of the three products of a convolution.
@@ -441,6 +481,10 @@ impl Work {
                 own.chain(product.prepare.into_iter().flatten()).collect()
             }
             Work::Pool(pool) => pool.x.into_iter().chain(pool.scale).chain(pool.dy).collect(),
+            Work::Round(Round { source, rounding: Rounding::Widen { bias, .. }, .. }) => {
+                [*source].into_iter().chain(*bias).collect()
+            }
+            Work::Round(round) => vec![round.source],
         }
     }
 
@@ -455,6 +499,7 @@ impl Work {
             Work::Uniform(draw) => vec![draw.target],
             Work::Convolve(product) => [product.c].into_iter().chain(product.sums).collect(),
             Work::Pool(pool) => vec![pool.target],
+            Work::Round(round) => vec![round.target],
         }
     }
 }

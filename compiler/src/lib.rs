@@ -49,6 +49,7 @@ pub use initialize::initialization;
 pub use lower::{Apart, lower, lower_apart, lower_cuda};
 pub use step::{Options, TargetScale, states, step_graph};
 
+use experiment::Experiment;
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// The program of one goal at one batch size.
@@ -64,7 +65,8 @@ pub fn compile(
 ) -> Result<program::Program, Vec<Diagnostic>> {
     let (graph, measures) = step_graph(module, net, goal, batch, options)?;
     debug_assert_eq!(graph::verify(&graph), Ok(()), "{}", graph.print(Some(&module.sources)));
-    Ok(lower(goal, module.experiment.precision, batch, &graph, measures))
+    let Experiment { precision, contractions, .. } = module.experiment;
+    Ok(program::Program { contractions, ..lower(goal, precision, batch, &graph, measures) })
 }
 
 #[cfg(test)]

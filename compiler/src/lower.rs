@@ -2,7 +2,7 @@
 
 use crate::backend::{cpu, cuda};
 use crate::cost::kernel_flops;
-use crate::experiment::Precision;
+use crate::experiment::{Contractions, Precision};
 use crate::fuse::{Sums, fuse};
 use crate::graph::Graph;
 use crate::kernels;
@@ -11,7 +11,7 @@ use crate::program::{Goal, Measure, Program, StateLayout};
 use crate::simplify::{hoist, prepare, simplify};
 use gmpc_grammar::source::Sources;
 
-/// Compiles a graph whose first axis is `batch` rows.
+/// Compiles a graph whose first axis is `batch` rows; its contractions multiply whole numbers.
 #[must_use]
 pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, measures: Vec<Measure>) -> Program {
     let (graph, prologue) = hoist(&simplify(&prepare(&simplify(graph))));
@@ -20,19 +20,20 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
     let plan = plan(&kernels, &StateLayout::new(&graph.states), precision);
     debug_assert_eq!(overlap(&kernels, &plan, precision), None);
     let code = cpu::emit(&kernels, &plan, precision);
-    Program { goal, precision, batch, graph, prologue, measures, code }
+    let contractions = Contractions::Full;
+    Program { goal, precision, contractions, batch, graph, prologue, measures, code }
 }
 
 /// The CUDA form of a program: the same graph through the same stages, for another machine. `sources` knows the lines of the
 /// model, which comments of the source then name.
 #[must_use]
 pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program {
-    let prepared = cuda::prepare(&fuse(&program.graph, Sums::Apart), program.precision);
+    let prepared = cuda::prepare(&fuse(&program.graph, Sums::Apart), program.precision, program.contractions);
     let cuda::Prepared { kernels, steps, .. } = &prepared;
     debug_assert_eq!(kernels::verify(kernels), Ok(()), "{}", kernels::print(kernels, None));
     let plan = plan_steps(kernels, steps, &StateLayout::new(&program.graph.states), program.precision);
     debug_assert_eq!(overlap_steps(kernels, steps, &plan, program.precision), None);
-    cuda::emit(&prepared, &plan, program.precision, sources)
+    cuda::emit(&prepared, &plan, sources)
 }
 
 /// A kernel of a program as a program of its own, to be timed alone.

@@ -66,7 +66,7 @@ pub fn plan_steps(kernels: &Kernels, steps: &[usize], states: &StateLayout, prec
     let own = lives(kernels, steps);
     let heirs = heirs(kernels, steps, &own);
     let lives = joined(&own, &heirs);
-    let size = |index: usize| (kernels.buffers[index].elements * bytes(precision)).next_multiple_of(ALIGNMENT);
+    let size = |index: usize| kernels.buffers[index].bytes(precision).next_multiple_of(ALIGNMENT);
     let mut offsets = vec![0; kernels.buffers.len()];
     let mut placed: Vec<usize> = Vec::new();
     let owns = |&i: &usize| lives[i].is_some() && heirs[i] == i;
@@ -188,7 +188,7 @@ pub fn overlap(kernels: &Kernels, plan: &Plan, precision: Precision) -> Option<(
 pub fn overlap_steps(kernels: &Kernels, steps: &[usize], plan: &Plan, precision: Precision) -> Option<(usize, usize)> {
     let lives = lives(kernels, steps);
     let heirs = heirs(kernels, steps, &lives);
-    let range = |i: usize| (plan.offsets[i], plan.offsets[i] + kernels.buffers[i].elements * bytes(precision));
+    let range = |i: usize| (plan.offsets[i], plan.offsets[i] + kernels.buffers[i].bytes(precision));
     let pairs = (0..lives.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     pairs.into_iter().find(|&(a, b)| {
         let ((a0, a1), (b0, b1)) = (range(a), range(b));

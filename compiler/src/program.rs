@@ -2,7 +2,7 @@
 //! everything lies. Text and numbers only; loading and running is the runtime's.
 
 use crate::backend::cpu::Code;
-use crate::experiment::Precision;
+use crate::experiment::{Contractions, Precision};
 use crate::graph::{Graph, State};
 
 /// What a program is for.
@@ -30,6 +30,8 @@ pub struct Program {
     pub goal: Goal,
     /// Of all its numbers.
     pub precision: Precision,
+    /// How its contractions multiply.
+    pub contractions: Contractions,
     /// Rows it takes.
     pub batch: usize,
     /// After simplification; the witness runs this. Its inputs are `x`, perhaps `target`, then one scalar for each

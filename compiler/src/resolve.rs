@@ -29,7 +29,7 @@ pub use overrides::Overrides;
 pub(crate) use param::param_use;
 pub(crate) use reference::find;
 
-use crate::experiment::{DataFacts, DataSpec, Experiment, Precision, TrainSpec};
+use crate::experiment::{Contractions, DataFacts, DataSpec, Experiment, PRECISIONS, Precision, TrainSpec};
 use crate::module::{Definitions, Module, ParamUse, Training};
 use crate::stdlib;
 use context::Context;
@@ -79,13 +79,15 @@ pub fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagnostic>),
     let mut warnings = asked.warnings;
     unused::check(ast, &mut warnings);
     let complete = || Some((found.model?, asked.param?, asked.data?, asked.train?, asked.precision?, asked.seed?));
-    let Some((model, param, data, train, precision, seed)) = complete().filter(|_| errors.is_empty()) else {
+    let Some((model, param, data, train, (precision, contractions), seed)) = complete().filter(|_| errors.is_empty())
+    else {
         errors.extend(warnings);
         return Err(Failure { sources, diagnostics: errors });
     };
     let (training, train) = train.unzip();
     let name = model.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    let experiment = Experiment { model: name, param: param.to_string(), data, train, precision, seed };
+    let param_text = param.to_string();
+    let experiment = Experiment { model: name, param: param_text, data, train, precision, contractions, seed };
     let (definitions, effective_source) = (found.definitions, gmpc_grammar::print(ast));
     Ok((Module { sources, definitions, model, param, training, experiment, effective_source }, warnings))
 }
@@ -112,7 +114,7 @@ struct Asked {
     data: Option<Option<DataSpec>>,
     #[allow(clippy::option_option)]
     train: Option<Option<(Training, TrainSpec)>>,
-    precision: Option<Precision>,
+    precision: Option<(Precision, Contractions)>,
     seed: Option<u64>,
     warnings: Vec<Diagnostic>,
 }
@@ -183,9 +185,9 @@ fn beginning(sources: &Sources) -> Span {
     Span { source, start: 0, end: 0 }
 }
 
-fn precision(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<Precision> {
-    let choices = [("f32", Precision::F32), ("f64", Precision::F64)];
-    set.get("precision").map_or(Some(Precision::F32), |b| context.word("precision", &b.value, &choices))
+fn precision(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<(Precision, Contractions)> {
+    let standard = Some((Precision::F32, Contractions::Full));
+    set.get("precision").map_or(standard, |b| context.word("precision", &b.value, &PRECISIONS))
 }
 
 fn seed(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<u64> {

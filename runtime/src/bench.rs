@@ -148,7 +148,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
         param: network.module.experiment.param.clone(),
         device: request.device.name().into(),
         threads: request.device.threads(),
-        precision: crate::launch::precision_word(network.precision()).into(),
+        precision: network.module.experiment.precision_word().into(),
         batch,
         trains: goal == Goal::Train,
         us_per_step: median(&whole),

@@ -7,7 +7,7 @@ mod states;
 
 pub use states::{Away, States};
 
-use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::Random;
 use gmpc_compiler::program::Program;
 use std::sync::Arc;
@@ -167,6 +167,22 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// The device cannot run it, with the reason.
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError>;
+}
+
+/// Devices that multiply whole numbers only refuse programs that are to round them.
+///
+/// # Errors
+/// `precision` is `tf32` or `bf16`.
+pub(crate) fn whole_numbers(program: &Program, device: &str) -> Result<(), DeviceError> {
+    let word = match program.contractions {
+        Contractions::Full => return Ok(()),
+        Contractions::Tf32 => "tf32",
+        Contractions::Bf16 => "bf16",
+    };
+    Err(DeviceError {
+        message: format!("`precision = {word}` is for tensor cores: `--device {device}` has none"),
+        help: Some("take `--device cuda`, or `--set precision=f32`".into()),
+    })
 }
 
 /// A program on its device with its own buffers. Nothing is allocated by `run`.

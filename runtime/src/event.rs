@@ -49,6 +49,8 @@ pub struct Start {
     pub data: String,
     /// `cpu`
     pub device: String,
+    /// `f32`
+    pub precision: String,
     /// Learned numbers.
     pub parameters: usize,
     /// Memory that states and the training program's buffers take.
@@ -191,6 +193,7 @@ impl Start {
             "param": self.param,
             "data": self.data,
             "device": self.device,
+            "precision": self.precision,
             "parameters": self.parameters,
             "planned_bytes": self.planned_bytes,
             "source_sha256": self.source_sha256,

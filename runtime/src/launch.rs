@@ -8,12 +8,12 @@ use crate::failure::{Failure, Told};
 use crate::network::Network;
 use crate::request::{Facts, Prepared, Request, Warnings, network_for, prepare};
 use crate::run_folder::{About, Inputs, Keeper, RunFolder, restore};
-use crate::session::{Programs, Session};
+use crate::session::Session;
 use crate::tensorboard::Events;
 use crate::train::{Forget, Keep, Progress, Trainer};
 use crate::trajectory::records_after;
 use gmpc_compiler::boundary::first_layers;
-use gmpc_compiler::experiment::{DataFacts, Followed, Precision, Select};
+use gmpc_compiler::experiment::{DataFacts, Followed, Select};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::resolve::Overrides;
 use gmpc_grammar::source::Source;
@@ -290,6 +290,7 @@ impl Run<'_> {
             param: self.about.param.clone(),
             data: self.about.data.clone(),
             device: self.about.device.clone(),
+            precision: self.about.precision.clone(),
             parameters: self.prepared.network.parameters(),
             planned_bytes: planned_bytes(&self.trainer.session),
             source_sha256: self.about.source_sha256.clone(),
@@ -349,7 +350,7 @@ fn about(prepared: &Prepared, request: &Request) -> About {
         data: experiment.data.as_ref().map(|data| data.name.clone()).unwrap_or_default(),
         seed: experiment.seed,
         device: prepared.device().into(),
-        precision: precision_word(prepared.network.precision()).into(),
+        precision: experiment.precision_word().into(),
         rows: [tables.train.count(), tables.valid.as_ref().map_or(0, crate::rows::Rows::count), tables.test.count()],
         data_sha256: prepared.data_sha256.clone(),
         source_sha256: checkpoint::sha256(module.effective_source.as_bytes()),
@@ -370,14 +371,5 @@ fn about(prepared: &Prepared, request: &Request) -> About {
         },
         ends_with_best: stop.is_some_and(|stop| stop.restore_best),
         ..About::new()
-    }
-}
-
-/// `f32`, `f64`
-#[must_use]
-pub fn precision_word(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::F64 => "f64",
     }
 }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::rows::Rows;
 use crate::session::{Programs, Session};
 use gmpc_compiler::backend::cpu::Code;
-use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::{Graph, Id, Op, Role, State};
 use gmpc_compiler::net::Layer;
 use gmpc_compiler::program::{Goal, Measure, Program, StateLayout};
@@ -68,7 +68,8 @@ impl Programs for Tiny {
                 prologue.output(name, id);
             }
         }
-        Ok(Program { goal, precision: self.precision, batch, graph, prologue, measures, code })
+        let contractions = Contractions::Full;
+        Ok(Program { goal, precision: self.precision, contractions, batch, graph, prologue, measures, code })
     }
 
     fn initialization(&self) -> &Graph {

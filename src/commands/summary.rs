@@ -206,10 +206,10 @@ impl Summary {
         let width = totals.iter().map(|(_, number)| number.len()).max().unwrap_or(0);
         let totals: Vec<String> = totals.iter().map(|(word, number)| format!("{word:<18}{number:>width$}")).collect();
         format!(
-            "model {}, param {}, {:?}, batch {}\n\n{}\n\n{}\n\n* of a step, counted by the compiler, not measured; one by one: a launch for each operation",
+            "model {}, param {}, {}, batch {}\n\n{}\n\n{}\n\n* of a step, counted by the compiler, not measured; one by one: a launch for each operation",
             experiment.model,
             experiment.param,
-            experiment.precision,
+            experiment.precision_word(),
             self.batch,
             draw(&head, &rows),
             totals.join("\n"),

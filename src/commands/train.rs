@@ -98,7 +98,7 @@ impl Teller {
     fn start(&mut self, start: &Start) {
         let [train, valid, test] = start.rows;
         self.output.note(format_args!(
-            "{}, param {}, data {}, seed {}: {} parameters, {} planned, on {}",
+            "{}, param {}, data {}, seed {}: {} parameters, {} planned, on {} in {}",
             start.model,
             start.param,
             start.data,
@@ -106,6 +106,7 @@ impl Teller {
             thousands(start.parameters as u64),
             bytes(start.planned_bytes as u64),
             start.device,
+            start.precision,
         ));
         self.output.note(format_args!("rows: {train} to train on, {valid} to choose on, {test} to report on"));
         if start.resumed_from > 0 {

@@ -4,8 +4,9 @@
 //! runs nothing, tells which programs there are.
 
 use crate::emulator::build::{Build, Unit, program};
-use crate::emulator::process::{Argument, Convolution, Launch, Matrix, Process, Product, Region};
+use crate::emulator::process::{Argument, Convolution, Launch, Matrix, Multiplied, Process, Product, Region};
 use gmpc_compiler::backend::cuda;
+use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::kernels::Pass;
 use gmpc_compiler::lower_cuda;
@@ -243,8 +244,12 @@ fn matrix(from: cuda::Operand) -> Matrix {
     Matrix { region: region(from.region), offset: from.offset, rows: from.rows, columns: from.columns }
 }
 
-fn run(process: &mut Process, unit: &str, launch: &cuda::Launch, precision: gmpc_compiler::experiment::Precision) {
-    let wide = bytes(precision) == 8;
+fn run(process: &mut Process, unit: &str, launch: &cuda::Launch, precision: Precision) {
+    let multiplied = |contractions| match (contractions, precision) {
+        (Contractions::Bf16, _) => Multiplied::Half,
+        (_, Precision::F64) => Multiplied::Double,
+        (_, Precision::F32) => Multiplied::Single,
+    };
     match &launch.work {
         cuda::Work::Kernel(kernel) => process.launch(&Launch {
             kernel: &format!("{unit}.{}", kernel.name),
@@ -253,8 +258,10 @@ fn run(process: &mut Process, unit: &str, launch: &cuda::Launch, precision: gmpc
             shared: kernel.shared_bytes,
             arguments: kernel.arguments.iter().map(|argument| Argument::At(region(*argument))).collect(),
         }),
-        cuda::Work::Product(product) => process.product(&library_product(product), wide),
-        cuda::Work::Convolution(product) => process.convolve(&library_convolution(product), wide),
+        cuda::Work::Product(product) => process.product(&library_product(product), multiplied(product.contractions)),
+        cuda::Work::Convolution(product) => {
+            process.convolve(&library_convolution(product), multiplied(product.contractions))
+        }
     }
 }
 

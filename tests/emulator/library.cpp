@@ -7,18 +7,19 @@ namespace emulator {
 namespace {
 
 // NaN stays.
-template <class T> T rectified(double x, bool relu) { return relu && x < 0.0 ? T{0} : T(x); }
+template <class T> T rectified(double x, bool relu) { return T(relu && x < 0.0 ? 0.0 : x); }
 
 }  // namespace
 
-template <class T>
-void product(size_t m, size_t n, size_t k, Matrix<const T> a, Matrix<const T> b, Matrix<T> c, const T* bias, bool relu) {
+template <class In, class Out>
+void product(size_t m, size_t n, size_t k, Matrix<const In> a, Matrix<const In> b, Matrix<Out> c, const Out* bias,
+             bool relu) {
     for (size_t i = 0; i < m; ++i) {
         for (size_t j = 0; j < n; ++j) {
             double sum = 0.0;
             for (size_t l = 0; l < k; ++l)
                 sum += double(a.at[i * a.rows + l * a.columns]) * double(b.at[l * b.rows + j * b.columns]);
-            c.at[i * c.rows + j * c.columns] = rectified<T>(sum + (bias != nullptr ? bias[j] : T{0}), relu);
+            c.at[i * c.rows + j * c.columns] = rectified<Out>(sum + (bias != nullptr ? double(bias[j]) : 0.0), relu);
         }
     }
 }
@@ -58,13 +59,15 @@ template <class T> void convolve(Pass pass, const Convolution& s, const T* a, co
         }
     });
     for (size_t i = 0; i < sums.size(); ++i)
-        c[i] = rectified<T>(sums[i] + (bias != nullptr ? bias[i % s.units] : T{0}), s.relu);
+        c[i] = rectified<T>(sums[i] + (bias != nullptr ? double(bias[i % s.units]) : 0.0), s.relu);
 }
 
 template void product(size_t, size_t, size_t, Matrix<const float>, Matrix<const float>, Matrix<float>, const float*, bool);
 template void product(size_t, size_t, size_t, Matrix<const double>, Matrix<const double>, Matrix<double>, const double*,
                       bool);
+template void product(size_t, size_t, size_t, Matrix<const Half>, Matrix<const Half>, Matrix<float>, const float*, bool);
 template void convolve(Pass, const Convolution&, const float*, const float*, float*, const float*);
 template void convolve(Pass, const Convolution&, const double*, const double*, double*, const double*);
+template void convolve(Pass, const Convolution&, const Half*, const Half*, Half*, const Half*);
 
 }  // namespace emulator

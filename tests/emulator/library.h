@@ -1,6 +1,8 @@
 // What cuBLASLt and cuDNN compute, as plain sums in double precision: the launch plan leaves these to a library.
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 
 namespace emulator {
 
@@ -10,9 +12,32 @@ template <class T> struct Matrix {
     size_t rows, columns;
 };
 
+// bfloat16: the upper half of a float, rounded to the nearest, to the even one of two that are as near.
+struct Half {
+    uint16_t bits;
+    Half() = default;
+    explicit Half(double x) {
+        // A double has digits enough that rounding to a float first, to odd, changes nothing.
+        float single = static_cast<float>(x);
+        uint32_t word;
+        std::memcpy(&word, &single, 4);
+        if (double(single) != x && x == x) {
+            if ((double(single) > x) == (x > 0)) --word;  // towards zero
+            word |= 1;
+        }
+        bits = x != x ? 0x7fc0 : uint16_t((word + 0x7fff + (word >> 16 & 1)) >> 16);
+    }
+    operator double() const {
+        const uint32_t word = uint32_t(bits) << 16;
+        float single;
+        std::memcpy(&single, &word, 4);
+        return single;
+    }
+};
+
 // c = a b, plus a row, or max(that, 0); a is [m, k], b [k, n], c [m, n].
-template <class T>
-void product(size_t m, size_t n, size_t k, Matrix<const T> a, Matrix<const T> b, Matrix<T> c, const T* bias, bool relu);
+template <class In, class Out>
+void product(size_t m, size_t n, size_t k, Matrix<const In> a, Matrix<const In> b, Matrix<Out> c, const Out* bias, bool relu);
 
 enum Pass { FORWARD, INPUT, WEIGHT };
 

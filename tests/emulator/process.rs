@@ -41,6 +41,17 @@ pub enum Argument {
     Value(u64),
 }
 
+/// What a library multiplies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Multiplied {
+    /// Single precision.
+    Single = 0,
+    /// Double precision.
+    Double = 1,
+    /// bfloat16: products give single precision, convolutions bfloat16.
+    Half = 2,
+}
+
 /// A kernel on a grid of blocks.
 #[derive(Debug, Clone)]
 pub struct Launch<'a> {
@@ -137,9 +148,9 @@ impl Process {
         self.say(&[&word(matrix.offset), &word(matrix.rows), &word(matrix.columns)]);
     }
 
-    /// Computes a matrix product of numbers of 4 bytes, or of 8 if `wide`.
-    pub fn product(&mut self, product: &Product, wide: bool) {
-        self.say(&[b"P", &[u8::from(wide)]]);
+    /// Computes a matrix product.
+    pub fn product(&mut self, product: &Product, multiplied: Multiplied) {
+        self.say(&[b"P", &[multiplied as u8]]);
         product.sizes.iter().for_each(|size| self.say(&[&word(*size)]));
         product.operands.iter().for_each(|operand| self.say_matrix(*operand));
         self.say(&[&[u8::from(product.bias.is_some())]]);
@@ -147,9 +158,9 @@ impl Process {
         self.say(&[&[u8::from(product.relu)]]);
     }
 
-    /// Computes a convolution of numbers of 4 bytes, or of 8 if `wide`.
-    pub fn convolve(&mut self, product: &Convolution, wide: bool) {
-        self.say(&[b"C", &[u8::from(wide), product.pass]]);
+    /// Computes a convolution.
+    pub fn convolve(&mut self, product: &Convolution, multiplied: Multiplied) {
+        self.say(&[b"C", &[multiplied as u8, product.pass]]);
         product.sizes.iter().for_each(|size| self.say(&[&word(*size)]));
         product.operands.iter().for_each(|operand| self.say_region(*operand));
         self.say(&[&[u8::from(product.bias.is_some())]]);

@@ -155,12 +155,12 @@ template <class T> Matrix<T> take_matrix() {
     return {reinterpret_cast<T*>(region.start()) + offset, rows, columns};
 }
 
-template <class T> void take_product() {
+template <class In, class Out> void take_product() {
     const auto m = take<uint64_t>(), n = take<uint64_t>(), k = take<uint64_t>();
-    const auto a = take_matrix<const T>(), b = take_matrix<const T>();
-    const auto c = take_matrix<T>();
-    const T* bias = take<uint8_t>() != 0 ? take_matrix<const T>().at : nullptr;
-    product<T>(m, n, k, a, b, c, bias, take<uint8_t>() != 0);
+    const auto a = take_matrix<const In>(), b = take_matrix<const In>();
+    const auto c = take_matrix<Out>();
+    const Out* bias = take<uint8_t>() != 0 ? take_matrix<const Out>().at : nullptr;
+    product<In, Out>(m, n, k, a, b, c, bias, take<uint8_t>() != 0);
 }
 
 template <class T> void take_convolution() {
@@ -199,15 +199,20 @@ void flush_subnormals() {
 }
 
 void take_command(int command) {
-    const bool wide = command == 'P' || command == 'C' ? take<uint8_t>() != 0 : false;
+    // What a library multiplies: 0 float, 1 double, 2 bfloat16.
+    const int kind = command == 'P' || command == 'C' ? take<uint8_t>() : 0;
     switch (command) {
         case 'S': seed = take<uint64_t>(); break;
         case 'M': take_memory(); break;
         case 'W': copy_in(); break;
         case 'R': copy_out(); break;
         case 'L': take_launch(); break;
-        case 'P': wide ? take_product<double>() : take_product<float>(); break;
-        case 'C': wide ? take_convolution<double>() : take_convolution<float>(); break;
+        case 'P':
+            kind == 2 ? take_product<Half, float>() : kind == 1 ? take_product<double, double>() : take_product<float, float>();
+            break;
+        case 'C':
+            kind == 2 ? take_convolution<Half>() : kind == 1 ? take_convolution<double>() : take_convolution<float>();
+            break;
         default: fail("there is no command %d", command);
     }
 }

@@ -151,5 +151,6 @@ fn emit_kernel(emitter: &mut Emitter, work: &Work) {
         Work::SphericalGrad(scan) => scan::emit_backward(emitter, scan),
         Work::Uniform(draw) => uniform::emit(emitter, draw),
         Work::Convolve(_) | Work::Pool(_) => {} // steps of their own, see `call`
+        Work::Round(_) => debug_assert!(false, "made for another backend"),
     }
 }

@@ -10,6 +10,7 @@
 mod count;
 mod draft;
 mod emitter;
+mod half;
 mod inline;
 mod launch;
 mod library;
@@ -18,6 +19,7 @@ mod nest;
 mod pool;
 mod print;
 mod reduce;
+mod round;
 mod scan;
 mod source;
 mod split;
@@ -32,7 +34,7 @@ mod values;
 pub use count::{Counts, one_by_one};
 pub use launch::{Convolution, Kernel, Launch, OPTIONS, Operand, Product, Program, Region, Work};
 
-use crate::experiment::Precision;
+use crate::experiment::{Contractions, Precision};
 use crate::kernels::{self, BufferId, Kernels, Place};
 use crate::plan::Plan;
 use draft::{Draft, Names};
@@ -49,12 +51,17 @@ pub struct Prepared {
     pub steps: Vec<usize>,
     /// For each kernel: is it computed by the next one, where that reads its result?
     pub inlined: Vec<bool>,
+    /// Of all their numbers.
+    pub precision: Precision,
+    /// How libraries are to multiply.
+    pub contractions: Contractions,
 }
 
-/// Packs filters for libraries, cuts long reductions in two, and puts small kernels together.
+/// Packs filters for libraries, rounds what they multiply, cuts long reductions in two, and puts small kernels together.
 #[must_use]
-pub fn prepare(kernels: &Kernels, precision: Precision) -> Prepared {
-    let (kernels, inlined) = inline::inline(split::split(library::prepare(kernels), precision), precision);
+pub fn prepare(kernels: &Kernels, precision: Precision, contractions: Contractions) -> Prepared {
+    let packed = half::halve(library::prepare(kernels), contractions);
+    let (kernels, inlined) = inline::inline(split::split(packed, precision), precision);
     let drafts: Vec<Option<Draft>> =
         kernels.kernels.iter().map(|kernel| neutral(&kernels, &kernel.work, None, precision)).collect();
     let order = together::together(&kernels, &drafts, &inlined);
@@ -62,16 +69,17 @@ pub fn prepare(kernels: &Kernels, precision: Precision) -> Prepared {
     let steps = order.iter().enumerate().flat_map(|(step, all)| vec![step; all.len()]).collect();
     let sorted = order.iter().flatten().map(place).collect();
     let inlined = order.iter().flatten().map(|&index| inlined[index]).collect();
-    Prepared { kernels: Kernels { kernels: sorted, ..kernels }, steps, inlined }
+    Prepared { kernels: Kernels { kernels: sorted, ..kernels }, steps, inlined, precision, contractions }
 }
 
 /// Source and launches for kernels whose buffers lie where `plan` says; `sources` knows the lines of the model.
 #[must_use]
-pub fn emit(prepared: &Prepared, plan: &Plan, precision: Precision, sources: Option<&Sources>) -> Program {
-    let kernels = &prepared.kernels;
+pub fn emit(prepared: &Prepared, plan: &Plan, sources: Option<&Sources>) -> Program {
+    let Prepared { kernels, precision, contractions, .. } = prepared;
+    let (precision, contractions) = (*precision, *contractions);
     let input = |i: usize| kernels.buffers.iter().position(|b| b.place == Place::Input(i));
     let count = kernels.buffers.iter().filter(|b| matches!(b.place, Place::Input(_))).count();
-    let mut emitter = Emitter::new(kernels, plan, precision, sources);
+    let mut emitter = Emitter::new(kernels, plan, (precision, contractions), sources);
     let mut launches = Vec::new();
     let mut first = 0;
     for step in prepared.steps.chunk_by(|a, b| a == b) {
@@ -85,6 +93,7 @@ pub fn emit(prepared: &Prepared, plan: &Plan, precision: Precision, sources: Opt
     }
     Program {
         precision,
+        contractions,
         source: emitter.source(),
         scratch_bytes: plan.scratch_bytes,
         inputs: (0..count).filter_map(input).map(|buffer| plan.offsets[buffer]).collect(),
@@ -114,6 +123,7 @@ fn draft(
         kernels::Work::Spherical(scan) => scan::forward(scan, context),
         kernels::Work::SphericalGrad(scan) => scan::backward(scan, context),
         kernels::Work::Pool(pool) => Some(pool::draft(pool, context)),
+        kernels::Work::Round(round) => Some(round::draft(round, elements(round.target), context)),
         kernels::Work::Uniform(draw) => Some(uniform::draft(draw, elements(draw.target), context)),
         kernels::Work::MatMul(_) | kernels::Work::Convolve(_) => None,
     }

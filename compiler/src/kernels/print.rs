@@ -1,6 +1,8 @@
 //! Kernels as text, as readable loop nests: what snapshots hold and `gmpc emit --stage kernels` shows.
 
-use super::{Access, Affine, Convolve, Expr, Join, Kernels, MatMul, Matrix, Nest, Pass, Place, Pool, Pooling, Work};
+use super::{
+    Access, Affine, Convolve, Expr, Join, Kernels, MatMul, Matrix, Nest, Pass, Place, Pool, Pooling, Rounding, Work,
+};
 use gmpc_grammar::source::Sources;
 use std::fmt::Write;
 
@@ -53,6 +55,14 @@ impl Kernels {
             Work::Convolve(product) => self.describe_convolution(product),
             Work::Pool(pool) => self.describe_pool(pool),
             Work::Uniform(draw) => format!("{} = uniform stream {}", name(draw.target), draw.stream),
+            Work::Round(round) => match &round.rounding {
+                Rounding::Narrow => format!("{} = narrow {}", name(round.target), name(round.source)),
+                Rounding::Widen { bias, relu, .. } => {
+                    let bias = bias.map(|bias| format!(" + {}", name(bias))).unwrap_or_default();
+                    let relu = if *relu { "max 0, " } else { "" };
+                    format!("{} = {relu}widen {}{bias}", name(round.target), name(round.source))
+                }
+            },
         }
     }
 

@@ -1,6 +1,8 @@
 //! What "well formed" means for kernels, one line a rule. Run between stages in debug builds and in tests.
 
-use super::{Access, Affine, BufferId, Convolve, Expr, Kernels, Matrix, Nest, Pass, Pool, Pooling, Work};
+use super::{
+    Access, Affine, BufferId, Convolve, Expr, Kernels, Matrix, Nest, Pass, Pool, Pooling, Round, Rounding, Work,
+};
 use crate::graph::Shape;
 
 /// Checks references, bounds and the order of expressions.
@@ -32,6 +34,20 @@ fn check(kernels: &Kernels, work: &Work) -> Result<(), &'static str> {
         Work::Spherical(_) | Work::SphericalGrad(_) | Work::Uniform(_) => Ok(()),
         Work::Convolve(product) => check_convolution(kernels, product),
         Work::Pool(pool) => check_pool(kernels, pool),
+        Work::Round(round) => check_round(kernels, round),
+    }
+}
+
+fn check_round(kernels: &Kernels, round: &Round) -> Result<(), &'static str> {
+    let buffer = |id: BufferId| &kernels.buffers[id.index()];
+    let (source, target) = (buffer(round.source), buffer(round.target));
+    require(source.elements == target.elements && source.half != target.half, "rounding needs a half on one side")?;
+    match &round.rounding {
+        Rounding::Narrow => require(target.half, "narrowed to what is not narrow"),
+        Rounding::Widen { bias, units, .. } => require(
+            source.half && *units > 0 && bias.is_none_or(|bias| buffer(bias).elements >= *units),
+            "a bias that does not fit",
+        ),
     }
 }
 

@@ -22,6 +22,7 @@ impl Device for Candle {
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
+        super::whole_numbers(program, "candle")?;
         let zeros = |shape: &[usize]| Numbers::zeros(program.precision, shape.iter().product());
         let inputs = program.graph.inputs.iter().map(|input: &Input| zeros(&input.shape)).collect();
         let outputs = values(&program.graph).map(|id| zeros(program.graph.shape(id))).collect();

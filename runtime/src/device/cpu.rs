@@ -96,6 +96,7 @@ impl Device for Cpu {
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
+        super::whole_numbers(program, "cpu")?;
         Ok(Box::new(Loaded::new(Arc::clone(program), self.clone())?))
     }
 }

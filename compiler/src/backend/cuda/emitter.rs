@@ -5,9 +5,9 @@ use super::launch::{Kernel, Launch, Region, Work};
 use super::source::Features;
 use super::text::{comment, identifier};
 use super::{library, names, neutral, traffic};
-use crate::experiment::Precision;
+use crate::experiment::{Contractions, Precision};
 use crate::kernels::{self, BufferId, Kernels};
-use crate::plan::{Address, Plan, bytes};
+use crate::plan::{Address, Plan};
 use gmpc_grammar::source::{Sources, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
@@ -29,6 +29,7 @@ pub(super) struct Emitter<'a> {
     kernels: &'a Kernels,
     plan: &'a Plan,
     precision: Precision,
+    contractions: Contractions,
     sources: Option<&'a Sources>,
     functions: Vec<Function>,
     /// Functions by their text with neutral names.
@@ -41,13 +42,14 @@ impl<'a> Emitter<'a> {
     pub(super) fn new(
         kernels: &'a Kernels,
         plan: &'a Plan,
-        precision: Precision,
+        (precision, contractions): (Precision, Contractions),
         sources: Option<&'a Sources>,
     ) -> Self {
         Emitter {
             kernels,
             plan,
             precision,
+            contractions,
             sources,
             functions: Vec::new(),
             known: HashMap::new(),
@@ -88,13 +90,18 @@ impl<'a> Emitter<'a> {
         Some(format!("{}:{line}:{column}", comment(&sources.get(span.source)?.name)))
     }
 
+    /// How libraries are to multiply.
+    pub(super) fn contractions(&self) -> Contractions {
+        self.contractions
+    }
+
     fn name(&self, id: BufferId) -> &str {
         &self.kernels.buffers[id.index()].name
     }
 
     /// The memory of a buffer.
     pub(super) fn region(&self, id: BufferId, read: bool, written: bool) -> Region {
-        let bytes = self.kernels.buffers[id.index()].elements * bytes(self.precision);
+        let bytes = self.kernels.buffers[id.index()].bytes(self.precision);
         Region { address: self.plan.address(self.kernels, id), bytes, read, written }
     }
 

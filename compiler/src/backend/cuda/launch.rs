@@ -1,6 +1,6 @@
 //! What a CUDA program is for a runtime: a text to compile, and what to launch in turn. Numbers and text, no pointers.
 
-use crate::experiment::Precision;
+use crate::experiment::{Contractions, Precision};
 use crate::kernels::Pass;
 use crate::plan::Address;
 use crate::window::Window;
@@ -14,6 +14,8 @@ use crate::window::Window;
 pub struct Program {
     /// Of all its numbers.
     pub precision: Precision,
+    /// How its products and convolutions multiply.
+    pub contractions: Contractions,
     /// CUDA C++ that needs no header; every kernel is `extern "C"`. Compile it with [`OPTIONS`].
     pub source: String,
     /// Bytes of scratch memory: inputs, outputs, everything in between. Need not be cleared.
@@ -119,8 +121,10 @@ pub struct Product {
     pub c: Operand,
     /// A contiguous row of n numbers to be added to every row of the product.
     pub bias: Option<Operand>,
-    /// Negative results become 0; NaN stays.
+    /// Negative results become 0. NaN stays where a kernel of ours does this; a library may make it 0.
     pub relu: bool,
+    /// How to multiply. With `Bf16` the numbers of a and b are bfloat16, those of c and the bias are not.
+    pub contractions: Contractions,
 }
 
 /// A convolution or one of its gradients, all channels last: images `[batch, height, width, channels]`, filters
@@ -151,6 +155,8 @@ pub struct Convolution {
     pub bias: Option<Region>,
     /// Negative results become 0; NaN stays; forward only.
     pub relu: bool,
+    /// How to multiply. With `Bf16` all three operands are bfloat16, and there is no bias and no rectifier.
+    pub contractions: Contractions,
 }
 
 impl Launch {

@@ -87,7 +87,7 @@ impl Packing {
 
     fn scratch(&mut self, word: &str, like: BufferId) -> BufferId {
         let Buffer { name, elements, .. } = &self.out.buffers[like.index()];
-        let buffer = Buffer { name: format!("{word}_{name}"), elements: *elements, place: Place::Scratch };
+        let buffer = Buffer { name: format!("{word}_{name}"), elements: *elements, place: Place::Scratch, half: false };
         self.out.buffers.push(buffer);
         BufferId(u32::try_from(self.out.buffers.len() - 1).unwrap_or(u32::MAX))
     }
@@ -196,7 +196,7 @@ fn sizes(product: &Convolve) -> [usize; 3] {
 }
 
 /// Is the convolution a matrix product of pixels and filters?
-fn is_product(product: &Convolve) -> bool {
+pub(super) fn is_product(product: &Convolve) -> bool {
     product.window.is_pointwise()
 }
 
@@ -227,6 +227,7 @@ pub(super) fn product(emitter: &Emitter, MatMul { m, n, k, a, b, c, bias, relu }
         c: operand(c, true),
         bias: bias.as_ref().map(row),
         relu: *relu,
+        contractions: emitter.contractions(),
     })
 }
 
@@ -245,6 +246,7 @@ pub(super) fn convolution(emitter: &Emitter, product: &Convolve) -> Work {
         c: emitter.region(product.c, false, true),
         bias: product.bias.map(|bias| emitter.region(bias, true, false)),
         relu: product.relu,
+        contractions: emitter.contractions(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! A program as text: its source, and as comments behind it what is launched in turn.
 
 use super::{Convolution, Counts, Kernel, Operand, Product, Program, Region, Work, library};
+use crate::experiment::Contractions;
 use crate::plan::Address;
 use std::fmt::{Display, Formatter, Result};
 
@@ -39,10 +40,19 @@ impl Display for Kernel {
 
 impl Display for Product {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Product { m, n, k, a, b, c, bias, relu } = self;
+        let Product { m, n, k, a, b, c, bias, relu, contractions } = self;
+        let how = multiplied(*contractions);
         let bias = bias.map(|bias| format!(" + {bias}")).unwrap_or_default();
         let relu = if *relu { "max 0, " } else { "" };
-        write!(f, "{c} = {relu}{a} {b}{bias}   ({m} x {k} x {n})")
+        write!(f, "{c} = {relu}{a} {b}{bias}   ({m} x {k} x {n}{how})")
+    }
+}
+
+fn multiplied(contractions: Contractions) -> &'static str {
+    match contractions {
+        Contractions::Full => "",
+        Contractions::Tf32 => ", tf32",
+        Contractions::Bf16 => ", bf16",
     }
 }
 
@@ -59,12 +69,13 @@ impl Display for Convolution {
         let relu = if self.relu { "max 0, " } else { "" };
         write!(
             f,
-            "{} = {relu}{} {} {}{bias}   {}   ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            "{} = {relu}{} {} {}{bias}   {}   ({n} x {h}x{w}x{c} to {oh}x{ow}x{units}{})",
             self.c,
             library::word(self.pass),
             self.a,
             self.b,
-            self.window
+            self.window,
+            multiplied(self.contractions)
         )
     }
 }

@@ -37,6 +37,10 @@ pub(super) enum Feature {
     WarpMax,
     /// Random words.
     Philox,
+    /// The nearest bfloat16.
+    Narrow,
+    /// What follows a convolution of bfloat16.
+    Widen,
 }
 
 /// Which functions are used.
@@ -160,6 +164,8 @@ fn define(precision: Precision, feature: Feature) -> String {
             format!("\n// A place for each lane.\nstruct Places {{ int n[{}]; }};\n", 16 / precision.bytes())
         }
         Feature::Philox => PHILOX.to_string(),
+        Feature::Narrow => NARROW.to_string(),
+        Feature::Widen => short("Negative numbers become 0, NaN stays.", "at_least_zero(REAL a)", "a < 0 ? 0 : a"),
     }
 }
 
@@ -241,6 +247,16 @@ __device__ __forceinline__ void times(REAL& p, REAL& e, REAL r, REAL s)
     const REAL high = p * r;
     e = FMA(p, s, FMA(e, r, FMA(p, r, -high)));
     p = high;
+}
+";
+
+/// Rounding by bits: to even where two are as near, and what is no number stays none.
+const NARROW: &str = "
+// The nearest bfloat16, in the lower 16 bits.
+__device__ __forceinline__ unsigned narrow(float a)
+{
+    const unsigned b = word(a), even = b + 0x7fffu + (b >> 16 & 1u);
+    return (b & 0x7fffffffu) > 0x7f800000u ? (b >> 16 | 0x40u) : even >> 16;
 }
 ";
 

@@ -72,7 +72,7 @@ fn passes(buffers: &mut Vec<Buffer>, nest: &Nest, axis: usize, parts: usize) -> 
     let narrow: Vec<usize> = [results].into_iter().chain(kept.iter().map(|&axis| strides[axis])).collect();
     for (r, reduction) in nest.reductions.iter().enumerate() {
         let name = format!("partial{}", buffers.len());
-        buffers.push(Buffer { name, elements: parts * results, place: Place::Scratch });
+        buffers.push(Buffer { name, elements: parts * results, place: Place::Scratch, half: false });
         let buffer = BufferId(u32::try_from(buffers.len() - 1).unwrap_or(u32::MAX));
         let value = first.push(Expr::Reduced(r));
         let at = Affine { offset: 0, strides: wide.clone() };

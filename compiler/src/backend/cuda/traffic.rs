@@ -23,16 +23,16 @@ pub(super) fn of(kernels: &Kernels, work: &Work, inlined: Option<&Pool>, precisi
             (other.reads().into_iter().map(whole).collect(), other.writes().into_iter().map(whole).collect())
         }
     };
-    let bytes = |touched: Vec<(BufferId, usize)>| numbers(kernels, touched).saturating_mul(precision.bytes() as u64);
-    (bytes(reads), bytes(writes))
+    (bytes(kernels, reads, precision), bytes(kernels, writes, precision))
 }
 
-/// Distinct numbers, no more of a buffer than it has.
-fn numbers(kernels: &Kernels, touched: Vec<(BufferId, usize)>) -> u64 {
+/// Bytes of distinct numbers, no more of a buffer than it has.
+fn bytes(kernels: &Kernels, touched: Vec<(BufferId, usize)>, precision: Precision) -> u64 {
     let mut each: HashMap<BufferId, usize> = HashMap::new();
     for (buffer, count) in touched {
         let sum = each.entry(buffer).or_insert(0);
         *sum = sum.saturating_add(count).min(kernels.buffers[buffer.index()].elements);
     }
-    each.values().fold(0, |sum, count| sum.saturating_add(*count as u64))
+    let size = |id: &BufferId| if kernels.buffers[id.index()].half { 2 } else { precision.bytes() as u64 };
+    each.iter().fold(0, |sum: u64, (id, count)| sum.saturating_add(size(id).saturating_mul(*count as u64)))
 }

@@ -3,7 +3,7 @@
 use super::Candle;
 use crate::device::{Device, Numbers, SliceMut, States};
 use gmpc_compiler::backend::cpu::Code;
-use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::{Graph, Id, Op, Random, Role, State, Tensor, evaluate, verify};
 use gmpc_compiler::program::{Goal, Program, StateLayout};
 use std::sync::Arc;
@@ -29,8 +29,16 @@ fn difference(graph: Graph, precision: Precision) -> f64 {
     }
     let expected = evaluate(&graph, &input_values, &state_values, RANDOM);
     let code = Code::default();
-    let program =
-        Program { goal: Goal::Predict, precision, batch: 1, graph, prologue: Graph::default(), measures: vec![], code };
+    let program = Program {
+        goal: Goal::Predict,
+        precision,
+        contractions: Contractions::Full,
+        batch: 1,
+        graph,
+        prologue: Graph::default(),
+        measures: vec![],
+        code,
+    };
     let mut run = Candle.load(&Arc::new(program)).unwrap();
     for (i, tensor) in input_values.iter().enumerate() {
         fill(&mut run.input(i), 0, &tensor.data);
@@ -218,7 +226,16 @@ fn states_are_read_before_they_are_written() {
     fill(&mut states.data_mut().as_mut(), 16, &[4.0, 5.0, 6.0]);
     let code = Code::default();
     let (goal, precision, prologue) = (Goal::Train, Precision::F64, Graph::default());
-    let program = Program { goal, precision, batch: 1, graph, prologue, measures: vec![], code };
+    let program = Program {
+        goal,
+        precision,
+        contractions: Contractions::Full,
+        batch: 1,
+        graph,
+        prologue,
+        measures: vec![],
+        code,
+    };
     let mut run = Candle.load(&Arc::new(program)).unwrap();
     run.run(&mut states, RANDOM).unwrap();
     assert_eq!(

@@ -8,10 +8,10 @@ use super::cache::Cache;
 use super::driver::Call;
 use super::nvidia::failed;
 use cudarc::cudnn::result::{self, CudnnError};
-use cudarc::cudnn::sys::{self, cudnnMathType_t::CUDNN_FMA_MATH, cudnnTensorFormat_t::CUDNN_TENSOR_NHWC};
+use cudarc::cudnn::sys::{self, cudnnDataType_t, cudnnMathType_t, cudnnTensorFormat_t::CUDNN_TENSOR_NHWC};
 use cudarc::driver::CudaStream;
 use gmpc_compiler::backend::cuda::Convolution;
-use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::kernels::Pass;
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -54,10 +54,11 @@ impl Drop for Library {
     }
 }
 
-/// The number of an algorithm, and the bytes that it works in.
+/// The numbers of an algorithm and of the units that it was timed on, and the bytes that it works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Choice {
     algorithm: u32,
+    math: u32,
     workspace: usize,
 }
 
@@ -101,10 +102,7 @@ impl Shapes {
 
     fn set(self, convolution: &Convolution, precision: Precision) -> Result<Self, DeviceError> {
         let refused = |error: CudnnError| failed("cuDNN refuses the shape of a convolution", &error);
-        let kind = match precision {
-            Precision::F32 => sys::cudnnDataType_t::CUDNN_DATA_FLOAT,
-            Precision::F64 => sys::cudnnDataType_t::CUDNN_DATA_DOUBLE,
-        };
+        let (kind, sums, math) = kinds(precision, convolution.contractions);
         let [batch, height, width, channels] = convolution.images;
         let [out_height, out_width, units] = convolution.result;
         let window = &convolution.window;
@@ -126,11 +124,46 @@ impl Shapes {
             result::set_tensor4d_descriptor(self.images, CUDNN_TENSOR_NHWC, kind, images).map_err(refused)?;
             result::set_filter4d_descriptor(self.filters, kind, CUDNN_TENSOR_NHWC, filters).map_err(refused)?;
             result::set_tensor4d_descriptor(self.result, CUDNN_TENSOR_NHWC, kind, result).map_err(refused)?;
-            result::set_convolution2d_descriptor(self.window, up, left, down, right, 1, 1, mode, kind)
+            result::set_convolution2d_descriptor(self.window, up, left, down, right, 1, 1, mode, sums)
                 .map_err(refused)?;
-            result::set_convolution_math_type(self.window, CUDNN_FMA_MATH).map_err(refused)?;
+            result::set_convolution_math_type(self.window, math).map_err(refused)?;
         }
         Ok(self)
+    }
+
+    /// Takes the units that an algorithm was timed on.
+    fn multiply_on(&self, math: u32) -> Result<(), DeviceError> {
+        let math = MATH.into_iter().find(|&one| one as u32 == math).ok_or_else(gone)?;
+        // SAFETY: the description is alive, and nothing has been computed with it yet.
+        unsafe { result::set_convolution_math_type(self.window, math) }
+            .map_err(|error| failed("cuDNN refuses the shape of a convolution", &error))
+    }
+}
+
+/// All of cuDNN's.
+const MATH: [cudnnMathType_t; 4] = [
+    cudnnMathType_t::CUDNN_DEFAULT_MATH,
+    cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+    cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION,
+    cudnnMathType_t::CUDNN_FMA_MATH,
+];
+
+fn gone() -> DeviceError {
+    DeviceError { message: "an algorithm of cuDNN that this version does not have".into(), help: None }
+}
+
+/// What the operands are, what sums are computed in, and with which units of the GPU.
+///
+/// `CUDNN_FMA_MATH` is full single precision; `CUDNN_DEFAULT_MATH` lets cuDNN round what it multiplies to TF32; tensor cores
+/// multiply bfloat16 exactly.
+fn kinds(precision: Precision, contractions: Contractions) -> (cudnnDataType_t, cudnnDataType_t, cudnnMathType_t) {
+    use cudnnDataType_t::{CUDNN_DATA_BFLOAT16, CUDNN_DATA_DOUBLE, CUDNN_DATA_FLOAT};
+    use cudnnMathType_t::{CUDNN_DEFAULT_MATH, CUDNN_FMA_MATH, CUDNN_TENSOR_OP_MATH};
+    match (precision, contractions) {
+        (Precision::F64, _) => (CUDNN_DATA_DOUBLE, CUDNN_DATA_DOUBLE, CUDNN_FMA_MATH),
+        (_, Contractions::Full) => (CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, CUDNN_FMA_MATH),
+        (_, Contractions::Tf32) => (CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, CUDNN_DEFAULT_MATH),
+        (_, Contractions::Bf16) => (CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_TENSOR_OP_MATH),
     }
 }
 
@@ -185,16 +218,18 @@ impl Convolutions {
     ) -> Result<Box<dyn Call>, DeviceError> {
         let shapes = Shapes::new(convolution, precision)?;
         let choice = self.choice(convolution, precision, &shapes)?;
+        shapes.multiply_on(choice.math)?;
         let (library, pass) = (Arc::clone(&self.library), convolution.pass);
         Ok(Box::new(Prepared { library, pass, precision, shapes, choice }))
     }
 
     fn choice(&mut self, c: &Convolution, precision: Precision, shapes: &Shapes) -> Result<Choice, DeviceError> {
-        let shape = format!("{:?} {precision:?} {:?} {:?} {:?}", c.pass, c.window, c.images, c.result);
+        let (pass, contractions) = (c.pass, c.contractions);
+        let shape = format!("{pass:?} {precision:?} {contractions:?} {:?} {:?} {:?}", c.window, c.images, c.result);
         if let Some(&choice) = self.chosen.get(&shape) {
             return Ok(choice);
         }
-        let key = Cache::key(&["convolution", &self.machine, &shape]);
+        let key = Cache::key(&["convolution 2", &self.machine, &shape]);
         let kept = self.cache.get(&key).and_then(|bytes| Choice::read(&bytes));
         let choice = match kept {
             Some(choice) => choice,
@@ -238,7 +273,8 @@ impl Convolutions {
                 best(found.map(|one| {
                     let works = one.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS;
                     let repeats = one.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC;
-                    (works && repeats, one.time, Choice { algorithm: one.algo as u32, workspace: one.memory })
+                    let (algorithm, math) = (one.algo as u32, one.mathType as u32);
+                    (works && repeats, one.time, Choice { algorithm, math, workspace: one.memory })
                 }))
             }};
         }
@@ -289,10 +325,8 @@ impl Call for Prepared {
         };
         let [one, zero] = factors;
         let Shapes { images, filters, result, window } = self.shapes;
-        let Choice { algorithm, workspace: bytes } = self.choice;
+        let Choice { algorithm, workspace: bytes, .. } = self.choice;
         let (a, b, c, workspace) = (a as *const c_void, b as *const c_void, c as *mut c_void, workspace as *mut c_void);
-        let gone =
-            || DeviceError { message: "an algorithm of cuDNN that this version does not have".into(), help: None };
         let handle = self.library.handle;
         // SAFETY: the caller's promise; handle and descriptions are valid.
         let told = unsafe {
@@ -329,12 +363,14 @@ fn best(found: impl Iterator<Item = (bool, f32, Choice)>) -> Option<Choice> {
 
 impl Choice {
     fn bytes(self) -> Vec<u8> {
-        format!("{} {}", self.algorithm, self.workspace).into_bytes()
+        format!("{} {} {}", self.algorithm, self.math, self.workspace).into_bytes()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let (algorithm, workspace) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
-        let choice = Choice { algorithm: algorithm.parse().ok()?, workspace: workspace.parse().ok()? };
+        let (algorithm, rest) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+        let (math, workspace) = rest.split_once(' ')?;
+        let [algorithm, math] = [algorithm, math].map(|word| word.parse().ok());
+        let choice = Choice { algorithm: algorithm?, math: math?, workspace: workspace.parse().ok()? };
         (choice.workspace <= MOST_WORKSPACE).then_some(choice)
     }
 }
@@ -387,7 +423,7 @@ mod tests {
 
     #[test]
     fn the_fastest_that_repeats_and_fits_is_taken() {
-        let choice = |algorithm, workspace| Choice { algorithm, workspace };
+        let choice = |algorithm, workspace| Choice { algorithm, math: 3, workspace };
         let found = [
             (false, 0.1, choice(0, 0)),
             (true, 0.2, choice(1, MOST_WORKSPACE + 1)),
@@ -400,9 +436,9 @@ mod tests {
 
     #[test]
     fn a_kept_choice_is_read_back_and_nonsense_is_not() {
-        let choice = Choice { algorithm: 7, workspace: 4096 };
+        let choice = Choice { algorithm: 7, math: 3, workspace: 4096 };
         assert_eq!(Choice::read(&choice.bytes()), Some(choice));
-        for text in ["", "7", "7 x", "-1 0", "7 99999999999999"] {
+        for text in ["", "7", "7 0", "7 0 x", "-1 0 0", "7 0 99999999999999"] {
             assert_eq!(Choice::read(text.as_bytes()), None, "{text}");
         }
         assert!(forward(7).is_some() && forward(99).is_none() && input(99).is_none() && weight(3).is_some());

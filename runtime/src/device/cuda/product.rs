@@ -12,7 +12,7 @@ use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{self, cublasComputeType_t, cublasLtEpilogue_t, cudaDataType};
 use cudarc::driver::CudaStream;
 use gmpc_compiler::backend::cuda::{Operand, Product};
-use gmpc_compiler::experiment::Precision;
+use gmpc_compiler::experiment::{Contractions, Precision};
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
@@ -25,6 +25,9 @@ const MOST_WORKSPACE: usize = 32 << 20;
 const CANDIDATES: usize = 8;
 /// Runs of each.
 const RUNS: u32 = 10;
+
+/// Of the result, and how it is multiplied.
+type Kinds = (Precision, Contractions);
 
 /// cuBLASLt on one stream.
 #[derive(Debug)]
@@ -88,13 +91,14 @@ impl Shape {
         let uncountable = |n: usize| DeviceError { message: format!("cuBLASLt cannot count to {n}"), help: None };
         let size = |n: usize| i32::try_from(n).map(i64::from).map_err(|_| uncountable(n));
         let count = |n: usize| u32::try_from(n).map(u64::from).map_err(|_| uncountable(n));
+        let multiplied = width(precision, product.contractions);
         // Rows of ours side by side are columns of theirs side by side: nothing to turn.
         let side = |operand: &Operand, rows: usize, columns: usize| {
             let (turned, step, least) = match operand.columns == 1 || columns == 1 && operand.rows != 1 {
                 true => (false, operand.rows, columns),
                 false => (true, operand.columns, rows),
             };
-            Ok(Side { turned, step: size(step.max(least).max(1))?, aligned: aligned(operand, precision) })
+            Ok(Side { turned, step: size(step.max(least).max(1))?, aligned: aligned(operand, multiplied) })
         };
         let (m, n, k) = (product.m, product.n, product.k);
         Ok(Shape {
@@ -107,7 +111,7 @@ impl Shape {
             aligned: [Some(product.c), product.bias]
                 .iter()
                 .flatten()
-                .map(|o| aligned(o, precision))
+                .map(|o| aligned(o, precision.bytes()))
                 .min()
                 .unwrap_or(16),
             bias: product.bias.is_some(),
@@ -127,9 +131,13 @@ impl Shape {
 }
 
 /// Regions begin at multiples of 64 bytes.
-fn aligned(operand: &Operand, precision: Precision) -> u32 {
-    let skipped = operand.offset * precision.bytes();
-    if skipped.is_multiple_of(16) { 16 } else { precision.bytes() as u32 }
+fn aligned(operand: &Operand, width: usize) -> u32 {
+    if (operand.offset * width).is_multiple_of(16) { 16 } else { width as u32 }
+}
+
+/// Bytes of a number that is multiplied.
+pub(super) fn width(precision: Precision, contractions: Contractions) -> usize {
+    if contractions == Contractions::Bf16 { 2 } else { precision.bytes() }
 }
 
 /// An algorithm in the library's own words, the bytes that it works in, and whether it finishes with bias and rectifier.
@@ -171,9 +179,9 @@ struct Descriptions {
 unsafe impl Send for Descriptions {}
 
 impl Descriptions {
-    fn new(shape: &Shape, precision: Precision, epilogue: Option<cublasLtEpilogue_t>) -> Result<Self, DeviceError> {
+    fn new(shape: &Shape, numbers: Kinds, epilogue: Option<cublasLtEpilogue_t>) -> Result<Self, DeviceError> {
         let refused = |error: CublasError| failed("cuBLASLt refuses the shape of a product", &error);
-        let (compute, kind) = kinds(precision);
+        let (compute, [multiplied, kind]) = kinds(numbers);
         let mut all = Descriptions {
             product: std::ptr::null_mut(),
             a: std::ptr::null_mut(),
@@ -182,7 +190,7 @@ impl Descriptions {
         };
         let layout = |rows: u64, columns: u64, side: Side| {
             let (rows, columns) = if side.turned { (columns, rows) } else { (rows, columns) };
-            result::create_matrix_layout(kind, rows, columns, side.step)
+            result::create_matrix_layout(multiplied, rows, columns, side.step)
         };
         all.product = result::create_matmul_desc(compute, kind).map_err(refused)?;
         all.a = layout(shape.m, shape.k, shape.a).map_err(refused)?;
@@ -227,11 +235,15 @@ impl Drop for Descriptions {
     }
 }
 
-/// What sums are computed in, and what all numbers are. `CUBLAS_COMPUTE_32F` is full single precision.
-fn kinds(precision: Precision) -> (cublasComputeType_t, cudaDataType) {
-    match precision {
-        Precision::F32 => (cublasComputeType_t::CUBLAS_COMPUTE_32F, cudaDataType::CUDA_R_32F),
-        Precision::F64 => (cublasComputeType_t::CUBLAS_COMPUTE_64F, cudaDataType::CUDA_R_64F),
+/// What sums are computed in, what is multiplied, and what result and bias are. `CUBLAS_COMPUTE_32F` is full single precision.
+fn kinds(numbers: Kinds) -> (cublasComputeType_t, [cudaDataType; 2]) {
+    use cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_64F};
+    use cudaDataType::{CUDA_R_16BF, CUDA_R_32F, CUDA_R_64F};
+    match numbers {
+        (Precision::F64, _) => (CUBLAS_COMPUTE_64F, [CUDA_R_64F; 2]),
+        (_, Contractions::Full) => (CUBLAS_COMPUTE_32F, [CUDA_R_32F; 2]),
+        (_, Contractions::Tf32) => (CUBLAS_COMPUTE_32F_FAST_TF32, [CUDA_R_32F; 2]),
+        (_, Contractions::Bf16) => (CUBLAS_COMPUTE_32F, [CUDA_R_16BF, CUDA_R_32F]),
     }
 }
 
@@ -253,7 +265,7 @@ impl Products {
         precision: Precision,
     ) -> Result<Box<dyn Call>, DeviceError> {
         let shape = Shape::new(product, precision)?;
-        let name = format!("{shape:?} {precision:?}");
+        let name = format!("{shape:?} {precision:?} {:?}", product.contractions);
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         let choice = match chosen.get(&name) {
             Some(&choice) => choice,
@@ -268,7 +280,7 @@ impl Products {
         };
         tracing::debug!("{name}: {choice:?}");
         let epilogue = shape.epilogue(precision).filter(|_| choice.finishes);
-        let descriptions = Descriptions::new(&shape, precision, epilogue)?;
+        let descriptions = Descriptions::new(&shape, (precision, product.contractions), epilogue)?;
         let finishes = choice.finishes || !shape.bias && !shape.relu;
         Ok(Box::new(Prepared { library: Arc::clone(&self.library), descriptions, precision, choice, finishes }))
     }
@@ -284,11 +296,13 @@ impl Products {
         let room = |operand: &Operand| Memory::new(queue, operand.region.bytes);
         let memory = [room(&product.a)?, room(&product.b)?, room(&product.c)?];
         let workspace = Memory::new(queue, MOST_WORKSPACE.max(product.n * precision.bytes()))?;
-        let starts = [&product.a, &product.b, &product.c].map(|operand| (operand.offset * precision.bytes()) as u64);
+        let narrow = width(precision, product.contractions);
+        let operands = [(&product.a, narrow), (&product.b, narrow), (&product.c, precision.bytes())];
+        let starts = operands.map(|(operand, width)| (operand.offset * width) as u64);
         let places = [0, 1, 2].map(|i: usize| memory[i].start + starts[i]);
         let epilogues = shape.epilogue(precision).map(Some).into_iter().chain([None]);
         for epilogue in epilogues {
-            let descriptions = Descriptions::new(shape, precision, epilogue)?;
+            let descriptions = Descriptions::new(shape, (precision, product.contractions), epilogue)?;
             if epilogue.is_some() && shape.bias {
                 // Any row will do for the library to judge by.
                 let refused = |error: CublasError| failed("cuBLASLt takes no bias", &error);
@@ -300,7 +314,7 @@ impl Products {
                 let choice = Choice { algorithm: algorithm.data, workspace: bytes, finishes };
                 let library = Arc::clone(&self.library);
                 // The trial has a description of its own, for a call keeps the one that it has.
-                let descriptions = Descriptions::new(shape, precision, epilogue)?;
+                let descriptions = Descriptions::new(shape, (precision, product.contractions), epilogue)?;
                 let call = Prepared { library, descriptions, precision, choice, finishes };
                 let bias = (finishes && shape.bias).then_some(workspace.start);
                 let Ok(seconds) = trial(queue, &call, places, bias, workspace.start) else { continue };
@@ -478,7 +492,7 @@ mod tests {
     }
 
     fn product([m, n, k]: [usize; 3], a: Operand, b: Operand) -> Product {
-        Product { m, n, k, a, b, c: operand(n, 1), bias: None, relu: false }
+        Product { m, n, k, a, b, c: operand(n, 1), bias: None, relu: false, contractions: Contractions::Full }
     }
 
     fn shape(sizes: [usize; 3], a: Operand, b: Operand) -> Shape {

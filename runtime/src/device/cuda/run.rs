@@ -5,6 +5,7 @@ use super::driver::{Call, Function, Grid, Module, Recording};
 use super::finish;
 use super::gpu::Shared;
 use super::memory::{Memory, Pinned, Resident};
+use super::product;
 use gmpc_compiler::backend::cuda::{Kernel, Operand, Region, Work};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
@@ -271,8 +272,10 @@ impl Step {
         let (call, operands, bias, finish) = match work {
             Work::Kernel(kernel) => return Step::of_kernel(module, kernel),
             Work::Product(p) => {
-                let operands = [&p.a, &p.b, &p.c].map(|operand| first(operand, precision));
-                let bias = p.bias.as_ref().map(|bias| first(bias, precision));
+                let narrow = product::width(precision, p.contractions);
+                let whole = precision.bytes();
+                let operands = [first(&p.a, narrow), first(&p.b, narrow), first(&p.c, whole)];
+                let bias = p.bias.as_ref().map(|bias| first(bias, whole));
                 let finish = Finish::new(bias, p.relu, [p.m, p.n, p.c.rows]);
                 (queue.product(p, precision)?, operands, bias, finish)
             }
@@ -303,9 +306,9 @@ impl Finish {
     }
 }
 
-/// Where an operand's first element lies.
-fn first(operand: &Operand, precision: Precision) -> Address {
-    let skipped = operand.offset * precision.bytes();
+/// Where an operand's first element lies, of numbers of `width` bytes.
+fn first(operand: &Operand, width: usize) -> Address {
+    let skipped = operand.offset * width;
     match operand.region.address {
         Address::States(byte) => Address::States(byte + skipped),
         Address::Scratch(byte) => Address::Scratch(byte + skipped),

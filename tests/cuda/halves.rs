@@ -1,0 +1,190 @@
+//! `precision = bf16` on the emulator: what is multiplied is rounded exactly as Rust rounds it here, and everything else is
+//! single precision.
+
+use super::device::{Emulated, Gatherer, fill};
+use crate::emulator::build::{Build, compiler};
+use gmpc_compiler::experiment::{Contractions, Precision};
+use gmpc_compiler::graph::{Graph, Op, Output, Random};
+use gmpc_compiler::lower;
+use gmpc_compiler::program::{Goal, Program, StateLayout};
+use gmpc_compiler::window::Window;
+use gmpc_runtime::device::{Device, States};
+use std::sync::Arc;
+
+/// The nearest bfloat16, by the definition: of the two neighbours the nearer one, of two as near the one with an even last bit.
+fn rounded(x: f32) -> f32 {
+    if x.is_nan() {
+        return x;
+    }
+    let below = f32::from_bits(x.to_bits() & 0xffff_0000); // towards zero
+    let above = f32::from_bits((x.to_bits() & 0xffff_0000).wrapping_add(0x1_0000));
+    // What would come after the largest finite number, for the distance to it.
+    let distance = |y: f32| {
+        if y.is_infinite() { 2.0_f64.powi(128) - f64::from(x).abs() } else { (f64::from(y) - f64::from(x)).abs() }
+    };
+    match distance(below).total_cmp(&distance(above)) {
+        std::cmp::Ordering::Less => below,
+        std::cmp::Ordering::Greater => above,
+        std::cmp::Ordering::Equal if below.to_bits() >> 16 & 1 == 0 => below,
+        std::cmp::Ordering::Equal => above,
+    }
+}
+
+fn program(graph: &Graph) -> Arc<Program> {
+    let plain = lower(Goal::Predict, Precision::F32, 1, graph, vec![]);
+    Arc::new(Program { contractions: Contractions::Bf16, ..plain })
+}
+
+/// The outputs of a graph for inputs by name, in several orders of threads that have to agree bit for bit.
+fn computed(graph: &Graph, inputs: &[(&str, &[f32])]) -> Vec<Vec<f32>> {
+    let program = program(graph);
+    let gatherer = Gatherer::default();
+    gatherer.load(&program).expect("gathering cannot fail");
+    let library = Arc::new(gatherer.build(Build::Plain).unwrap_or_else(|text| panic!("{text}")));
+    let run = |seed| {
+        let mut executable = Emulated { library: Arc::clone(&library), seed }.load(&program).expect("a program");
+        for (index, input) in program.graph.inputs.iter().enumerate() {
+            let (_, numbers) = inputs.iter().find(|(name, _)| *name == input.name).expect("an input of the test");
+            let wide: Vec<f64> = numbers.iter().map(|&x| f64::from(x)).collect();
+            fill(executable.input(index), &wide);
+        }
+        let mut states = States::zeros(&Arc::new(StateLayout::new(&[])), Precision::F32);
+        executable.run(&mut states, Random::default()).unwrap_or_else(|error| panic!("{error}"));
+        let named = graph.outputs.iter().filter(|output| matches!(output, Output::Value { .. })).count();
+        (0..named).map(|i| executable.output(i).to_f64().into_iter().map(|x| x as f32).collect()).collect()
+    };
+    let first: Vec<Vec<f32>> = run(0);
+    let bits = |all: &[Vec<f32>]| all.iter().flatten().map(|x| x.to_bits()).collect::<Vec<_>>();
+    (1..4).for_each(|seed| assert_eq!(bits(&run(seed)), bits(&first), "seed {seed}"));
+    first
+}
+
+/// Every kind of number: ties both ways, the largest that still rounds down, beyond it, tiny ones, no number.
+fn kinds_of_numbers() -> Vec<f32> {
+    let mut all: Vec<f32> = [
+        0x3f80_0000,
+        0x3f80_8000,
+        0x3f80_8001,
+        0x3f80_7fff,
+        0x3f81_8000,
+        0xbf81_8000,
+        0xbf80_8000,
+        0x0000_0000,
+        0x8000_0000,
+        0x7f7f_7fff,
+        0x7f7f_8000,
+        0x7f7f_ffff,
+        0xff7f_ffff,
+        0x7f80_0000,
+        0xff80_0000,
+        0x0080_0001,
+        0x00ff_8000,
+        0x4049_0fdb,
+    ]
+    .into_iter()
+    .map(f32::from_bits)
+    .collect();
+    let mut state = 1_u32;
+    all.extend((0..2000).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from_bits(state & 0xbfff_ffff | 0x2000_0000) // neither huge nor subnormal
+    }));
+    all
+}
+
+#[test]
+fn numbers_are_rounded_to_the_nearest_bfloat16_and_ties_to_the_even_one() {
+    if compiler().is_none() {
+        return;
+    }
+    let all = kinds_of_numbers();
+    // Odd counts, so that a last half word is left over. One term times 1 is the rounded number itself.
+    for count in [all.len(), all.len() - 1, all.len() - 3, 1, 7, 8, 9] {
+        let mut g = Graph::default();
+        let (x, one) = (g.input("x", vec![count, 1]), g.input("one", vec![1, 1]));
+        let y = g.matmul(x, one, false, false);
+        g.output("y", y);
+        let found = computed(&g, &[("x", &all[..count]), ("one", &[1.0])]);
+        for (x, y) in all.iter().zip(&found[0]) {
+            assert_eq!(y.to_bits(), rounded(*x).to_bits(), "{x:e} became {y:e}, not {:e}", rounded(*x));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_none() {
+    if compiler().is_none() {
+        return;
+    }
+    let mut g = Graph::default();
+    let (x, one) = (g.input("x", vec![3, 1]), g.input("one", vec![1, 1]));
+    let y = g.matmul(x, one, false, false);
+    g.output("y", y);
+    let strange = [f32::from_bits(0x7f80_0001), f32::from_bits(0xffff_ffff), 1.0];
+    let found = computed(&g, &[("x", &strange), ("one", &[1.0])]);
+    assert!(found[0][0].is_nan() && found[0][1].is_nan(), "{found:?}");
+}
+
+/// Numbers without a pattern in [-2, 2).
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 4_194_304.0 - 2.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[test]
+fn a_convolution_multiplies_rounded_numbers_and_its_bias_and_rectifier_are_single_precision() {
+    if compiler().is_none() {
+        return;
+    }
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    // Units that fill threads of eight numbers, and units that do not.
+    for (units, channels) in [(8, 4), (5, 3)] {
+        let mut g = Graph::default();
+        let x = g.input("x", vec![2, 5, 4, channels]);
+        let w = g.input("w", vec![9 * channels, units]);
+        let b = g.input("b", vec![1, 1, 1, units]);
+        let y = g.convolve(x, w, window, [5, 4]);
+        let sum = g.add(y, b);
+        let zero = g.constant(0.0);
+        let y = g.binary(Op::Max, sum, zero);
+        g.output("y", y);
+        let (x, w, b) = (numbers(40 * channels, 1), numbers(9 * channels * units, 2), numbers(units, 3));
+        let found = computed(&g, &[("x", &x), ("w", &w), ("b", &b)]);
+        let expected = convolved(&x, &w, &b, [channels, units]);
+        for (i, (found, expected)) in found[0].iter().zip(&expected).enumerate() {
+            // Sums in another order may round to the neighbouring bfloat16.
+            assert!((found - expected).abs() <= 0.01 * expected.abs().max(1.0), "[{i}] {found} not {expected}");
+        }
+        let exact = found[0].iter().zip(&expected).filter(|(found, expected)| found == expected).count();
+        assert!(exact * 100 >= expected.len() * 95, "{exact} of {} are the same bits", expected.len());
+    }
+}
+
+/// Two images of 5 x 4 pixels with a window of 3 x 3: rounded operands, a rounded sum, then bias and rectifier.
+fn convolved(x: &[f32], w: &[f32], b: &[f32], [channels, units]: [usize; 2]) -> Vec<f32> {
+    let mut result = Vec::new();
+    for (n, row, column, unit) in
+        (0..2 * 5 * 4 * units).map(|i| (i / units / 20, i / units / 4 % 5, i / units % 4, i % units))
+    {
+        let mut sum = 0.0_f64;
+        for (place, channel) in (0..9 * channels).map(|i| (i / channels, i % channels)) {
+            let (y, x_at) = (row + place / 3, column + place % 3);
+            if (1..=5).contains(&y) && (1..=4).contains(&x_at) {
+                let image = x[((n * 5 + y - 1) * 4 + x_at - 1) * channels + channel];
+                let weight = w[filter(place, channel, channels) * units + unit];
+                sum += f64::from(rounded(image)) * f64::from(rounded(weight));
+            }
+        }
+        result.push((rounded(sum as f32) + b[unit]).max(0.0));
+    }
+    result
+}
+
+/// Row of a filter's number: channels, then places of the window.
+fn filter(place: usize, channel: usize, _channels: usize) -> usize {
+    channel * 9 + place
+}

@@ -3,6 +3,7 @@
 //! ```text
 //! syntax      every emitted kernel is C++ without a warning                              g++
 //! toolchain   every emitted kernel is machine code without a spill, as a table           NVRTC, nvdisasm
+//! gathering   batches made on the GPU against those made here, bit for bit                   the emulator
 //! halves      rounding to bfloat16 against rounding in Rust                              the emulator
 //! numerics    kernels against the evaluator in f64, in several orders, of odd sizes      the emulator
 //! sanitized   the same with the sanitizers for addresses and for races
@@ -11,6 +12,7 @@
 
 pub mod device;
 mod emitted;
+mod gathering;
 mod graphs;
 mod halves;
 mod numerics;

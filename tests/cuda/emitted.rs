@@ -8,6 +8,9 @@ use super::toolchain::{Compiled, Resources, tools};
 use crate::emulator::build::{Unit, check_syntax, compiler};
 use crate::support::{gmpc, root};
 use gmpc_compiler::backend::cuda::OPTIONS;
+use gmpc_compiler::backend::cuda::gather::{self, Gather};
+use gmpc_compiler::experiment::{ImageStep, Precision};
+use gmpc_runtime::data::images::PURPOSE;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
@@ -16,7 +19,8 @@ const PARAMETERIZATIONS: [&str; 6] = ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp 
 const PROCESSORS: [&str; 2] = ["sm_80", "sm_90"];
 
 /// The steps whose kernels stand in the table, one by one.
-const SHOWN: [&str; 4] = ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn"];
+const SHOWN: [&str; 7] =
+    ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn", "vgg6, gmp, bf16", "data, images", "data, rows"];
 
 /// The training step of an example.
 struct Step {
@@ -52,8 +56,21 @@ fn emitted() -> &'static Emitted {
                 emitted.add(format!("{example}, {param}"), &ran.stdout);
             }
         }
+        let half = ["emit", "examples/vgg6.gmpnet", "--stage", "cuda", "--param", "gmp", "--set", "precision=bf16"];
+        emitted.add("vgg6, gmp, bf16".to_string(), &gmpc(&half).expect(0).stdout);
+        for (name, batch) in batches() {
+            emitted.add(name.to_string(), &batch.source);
+        }
         emitted
     })
+}
+
+/// Kernels that make batches out of data.
+fn batches() -> [(&'static str, Gather); 2] {
+    let steps = [ImageStep::RandomCrop { height: 32, width: 32, pad: 4 }, ImageStep::HorizontalFlip];
+    let images = gather::images(Precision::F32, 1024, [32, 32, 3], &steps, PURPOSE).expect("a kernel does these steps");
+    let rows = gather::numbers(Precision::F32, 64, 13).expect("rows of a table");
+    [("data, images", images), ("data, rows", rows)]
 }
 
 impl Emitted {

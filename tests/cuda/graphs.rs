@@ -64,6 +64,7 @@ pub fn cases(small: bool) -> Vec<Case> {
             cases.push(case(format!("images of 4 channels, window {index}"), images(window, 4), 2e-5));
         }
     }
+    cases.push(case("filters".to_string(), filters(), 2e-5));
     cases.push(case("products".to_string(), products(), 2e-5));
     cases.push(case("random numbers".to_string(), uniform(), 0.0));
     cases.push(case("states".to_string(), states(), 2e-5));
@@ -130,6 +131,24 @@ fn directions(angles: usize, units: usize) -> Graph {
     g
 }
 
+/// Filters that are turned in tiles, none of them whole: 40 channels, 70 units, also with a factor for each channel.
+fn filters() -> Graph {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let mut g = Graph::default();
+    let x = g.input("x", vec![1, 3, 2, 40]);
+    let w = g.input("w", vec![360, 70]);
+    let dy = g.input("dy", vec![1, 3, 2, 70]);
+    let factor = g.input("factor", vec![1, 1, 1, 40]);
+    let scaled = g.mul(x, factor);
+    let y = g.convolve(scaled, w, window, [3, 2]);
+    g.output("y", y);
+    let dx = g.push(Op::ConvolveInput(window), vec![dy, w], vec![1, 3, 2, 40]);
+    g.output("dx", dx);
+    let dw = g.push(Op::ConvolveWeight(window), vec![x, dy], vec![360, 70]);
+    g.output("dw", dw);
+    g
+}
+
 fn windows() -> Vec<(Window, [usize; 2])> {
     let window = |kernel, stride, before| Window { kernel, stride, before };
     vec![
@@ -138,6 +157,9 @@ fn windows() -> Vec<(Window, [usize; 2])> {
         (window([3, 2], [2, 1], [1, 0]), [4, 5]),
         (window([1, 1], [1, 1], [0, 0]), [7, 6]),
         (window([5, 5], [3, 3], [2, 2]), [3, 2]),
+        // More zeros on one side than on the other.
+        (window([2, 2], [1, 1], [0, 0]), [7, 6]),
+        (window([4, 3], [2, 2], [1, 0]), [4, 3]),
     ]
 }
 

@@ -160,6 +160,24 @@ fn pieces<'s>(source: &'s str, kernel: &'s str) -> Vec<&'s str> {
 }
 
 #[test]
+fn every_convolution_that_reaches_a_library_has_as_much_padding_on_either_side() {
+    let mut with_zeros = 0;
+    for case in cases(false) {
+        let program = lower_cuda(&program(&case.graph, Precision::F32), None);
+        for launch in &program.launches {
+            let cuda::Work::Convolution(product) = &launch.work else { continue };
+            with_zeros += usize::from(launch.label.contains("padded"));
+            for axis in 0..2 {
+                let window = &product.window;
+                let room = product.images[axis + 1] + 2 * window.before[axis] - window.kernel[axis];
+                assert_eq!(room / window.stride[axis] + 1, product.result[axis], "{}: {product:?}", case.name);
+            }
+        }
+    }
+    assert!(with_zeros > 0);
+}
+
+#[test]
 fn the_cases_need_every_kind_of_kernel_in_one_block_and_in_many() {
     let mut one = std::collections::BTreeSet::new();
     let mut many = std::collections::BTreeSet::new();

@@ -10,12 +10,14 @@
 mod count;
 mod draft;
 mod emitter;
+pub mod gather;
 mod half;
 mod inline;
 mod launch;
 mod library;
 mod machine;
 mod nest;
+mod pad;
 mod pool;
 mod print;
 mod reduce;
@@ -28,6 +30,7 @@ mod tests;
 mod text;
 mod together;
 mod traffic;
+mod turn;
 mod uniform;
 mod values;
 

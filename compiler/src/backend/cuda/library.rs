@@ -5,12 +5,14 @@
 //! a factor for each channel            goes into the filters (they are small), or into their gradient
 //! factors and summands                 the images are prepared in a pass of their own, once for convolution and gradient
 //! 1 x 1 convolutions                   are matrix products: no packing
+//! more padding on one side than on the other   becomes zeros in a copy of the images, see `pad`
 //! ```
 //!
 //! Zero padding comes after a summand, which is why that cannot go into the filters and a bias.
 
 use super::emitter::Emitter;
 use super::launch::{Convolution, Operand, Product, Work};
+use super::pad;
 use crate::graph::Op;
 use crate::kernels::{
     self, Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Kernel, Kernels, MatMul, Matrix, Nest, Pass, Place,
@@ -61,6 +63,8 @@ enum Made {
     Filters(BufferId, Option<BufferId>),
     /// Images, times a factor, plus a summand.
     Images(BufferId, Option<BufferId>, BufferId),
+    /// Images among zeros, of this height and width, with so many above and to the left.
+    Padded(BufferId, [usize; 2], [usize; 2]),
 }
 
 struct Packing {
@@ -76,6 +80,7 @@ impl Packing {
     fn push(&mut self, work: kernels::Work) {
         let written = work.writes();
         let stays = |made: &Made| match made {
+            Made::Padded(a, ..) => !written.contains(a),
             Made::Filters(a, b) => !written.contains(a) && !b.is_some_and(|b| written.contains(&b)),
             Made::Images(a, b, c) => {
                 !written.contains(a) && !b.is_some_and(|b| written.contains(&b)) && !written.contains(c)
@@ -86,8 +91,12 @@ impl Packing {
     }
 
     fn scratch(&mut self, word: &str, like: BufferId) -> BufferId {
-        let Buffer { name, elements, .. } = &self.out.buffers[like.index()];
-        let buffer = Buffer { name: format!("{word}_{name}"), elements: *elements, place: Place::Scratch, half: false };
+        self.scratch_of(word, like, self.out.buffers[like.index()].elements)
+    }
+
+    fn scratch_of(&mut self, word: &str, like: BufferId, elements: usize) -> BufferId {
+        let name = format!("{word}_{}", self.out.buffers[like.index()].name);
+        let buffer = Buffer { name, elements, place: Place::Scratch, half: false };
         self.out.buffers.push(buffer);
         BufferId(u32::try_from(self.out.buffers.len() - 1).unwrap_or(u32::MAX))
     }
@@ -106,6 +115,12 @@ impl Packing {
             }
             _ => scale,
         };
+        let grown = pad::grown(&product).filter(|_| !is_product(&product));
+        match (product.pass, grown) {
+            (_, None) => {}
+            (Pass::Forward | Pass::Weight, Some(size)) => product = self.padded(product, size),
+            (Pass::Input, Some(size)) => return self.cropped(product, size, scale),
+        }
         match product.pass {
             Pass::Forward | Pass::Input => {
                 product.b = self.filters(&product, scale);
@@ -113,6 +128,31 @@ impl Packing {
             }
             Pass::Weight => self.weight(product, scale),
         }
+    }
+
+    /// The same on images among zeros.
+    fn padded(&mut self, product: Convolve, size: [usize; 2]) -> Convolve {
+        let made = Made::Padded(product.a, size, product.window.before);
+        let a = self.known.get(&made).copied();
+        let a = a.unwrap_or_else(|| {
+            let target = self.scratch_of("padded", product.a, pad::elements(&product, size));
+            pad::pad(&product, product.a, target, size)
+                .into_iter()
+                .for_each(|nest| self.push(kernels::Work::Nest(nest)));
+            self.known.insert(made, target);
+            target
+        });
+        Convolve { a, ..pad::without(product, size) }
+    }
+
+    /// The gradient at images among zeros, of which the zeros' is dropped.
+    fn cropped(&mut self, product: Convolve, size: [usize; 2], scale: Option<BufferId>) {
+        let grown = self.scratch_of("padded", product.c, pad::elements(&product, size));
+        let nest = pad::crop(&product, grown, product.c, size);
+        let mut whole = Convolve { c: grown, ..pad::without(product, size) };
+        whole.b = self.filters(&whole, scale);
+        self.push(kernels::Work::Convolve(whole));
+        self.push(kernels::Work::Nest(nest));
     }
 
     /// The images after their factors and summands.

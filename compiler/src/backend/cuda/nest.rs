@@ -1,8 +1,9 @@
-//! A nest as a kernel: which of three forms it takes, and how its points are cut into threads.
+//! A nest as a kernel: which of four forms it takes, and how its points are cut into threads.
 //!
 //! ```text
 //! map      no reductions: a thread for a point, or for 16 bytes of neighbours
 //! rows     neighbours in memory are joined: a warp or a block for each result
+//! turn     copies between different neighbours: tiles in shared memory, see `turn`
 //! columns  neighbours in memory are kept: threads side by side, several rows of them over what is joined
 //! ```
 //!
@@ -11,6 +12,7 @@
 use super::draft::{Draft, Names, parameters};
 use super::reduce;
 use super::text::Text;
+use super::turn;
 use super::values::{Stage, Values};
 use crate::experiment::Precision;
 use crate::kernels::{Affine, BufferId, Nest, Pool, Work};
@@ -37,9 +39,11 @@ pub(super) struct Context<'a> {
 pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
     let (along, lanes) = form(nest, context.precision);
     let is_reduction = nest.reduced.contains(&true) || !nest.reductions.is_empty();
-    let mut draft = match along {
-        _ if !is_reduction => map(nest, context, along, lanes),
-        Some(axis) if !nest.reduced[axis] => reduce::columns(nest, context, axis, lanes),
+    let turned = turn::draft(nest, context).filter(|_| context.inlined.is_none());
+    let mut draft = match (turned, along) {
+        (Some(turned), _) => turned,
+        (None, _) if !is_reduction => map(nest, context, along, lanes),
+        (None, Some(axis)) if !nest.reduced[axis] => reduce::columns(nest, context, axis, lanes),
         _ => reduce::rows(nest, context, along, lanes),
     };
     draft.parameters = parameters(&reads(&Work::Nest(nest.clone()), context.inlined), &stores(nest));

@@ -261,7 +261,7 @@ __device__ __forceinline__ unsigned narrow(float a)
 ";
 
 /// [`math::philox::philox`].
-const PHILOX: &str = "
+pub(super) const PHILOX: &str = "
 // Philox 4x32-10: four random words for a counter and a key.
 __device__ __forceinline__ void philox(unsigned c[4], unsigned low, unsigned high)
 {

@@ -264,7 +264,7 @@ fn kernels(
     session: &mut Session,
     handle: Handle,
 ) -> Result<Vec<Kernel>, Failure> {
-    let inputs = session.inputs(handle);
+    let inputs = session.inputs(handle)?;
     let mut kernels = vec![];
     for Apart { name, line, flops, program } in lower_apart(session.program(handle), &network.module.sources) {
         let mut executable = request.device.load(&Arc::new(program))?;

@@ -3,6 +3,7 @@
 pub mod candle;
 pub mod cpu;
 pub mod cuda;
+pub mod gather;
 mod states;
 
 pub use states::{Away, States};
@@ -190,18 +191,67 @@ pub trait Executable: Send {
     /// The numbers of an input (index into `program.graph.inputs`), row-major, to be filled before `run`.
     fn input(&mut self, index: usize) -> SliceMut<'_>;
 
+    /// What an input holds, wherever it was made.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn held(&mut self, index: usize) -> Result<Numbers, DeviceError> {
+        Ok(self.input(index).to_numbers())
+    }
+
+    /// Lets an input be made from a table that the device keeps, instead of by [`Executable::input`]: `ask` is handed the words
+    /// to be set, a row (of images: its number in the store) for each example, then seed low, seed high and epoch low. False
+    /// where this device does not do that, or has no room for the table.
+    ///
+    /// # Errors
+    /// The device failed.
+    fn gather(
+        &mut self,
+        _index: usize,
+        _table: &gather::Table<'_>,
+        _ask: &mut dyn FnMut(&mut [u32]),
+    ) -> Result<bool, DeviceError> {
+        Ok(false)
+    }
+
     /// Runs once: reads inputs and states, writes states and outputs.
     ///
     /// # Errors
     /// The device failed; states may be half written.
     fn run(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError>;
 
+    /// Begins what [`Executable::run`] does, on a device that works beside this processor; [`Executable::finish`] waits for it.
+    /// In between, only [`Executable::ahead`] may be called.
+    ///
+    /// # Errors
+    /// As `run`.
+    fn start(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError> {
+        self.run(states, random)
+    }
+
+    /// Returns when what was started is done.
+    ///
+    /// # Errors
+    /// As `run`.
+    fn finish(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    /// Room for the numbers that an input is to have in the run after the one that has been started, all of them to be filled;
+    /// [`Executable::turn`] takes them. `None` where nothing is won by it.
+    fn ahead(&mut self, _index: usize) -> Option<SliceMut<'_>> {
+        None
+    }
+
+    /// The numbers that were filled in ahead are those of the next run.
+    fn turn(&mut self, _index: usize) {}
+
     /// The numbers of a named output (index among the `Value` outputs of `program.graph`) after `run`.
     fn output(&self, index: usize) -> Slice<'_>;
 }
 
 /// Borrowed numbers.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Slice<'a> {
     /// Single.
     F32(&'a [f32]),

@@ -2,9 +2,11 @@
 
 use crate::data::DataError;
 use crate::data::images::{Draw, ImagePart, ImageRows};
-use crate::device::{Numbers, SliceMut};
+use crate::device::gather::Table;
+use crate::device::{DeviceError, Executable, Numbers, SliceMut};
 use gmpc_compiler::experiment::Precision;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Rows of inputs and targets, rounded to the program's precision once.
@@ -27,7 +29,7 @@ enum Inputs {
 #[derive(Debug)]
 struct Matrix {
     width: usize,
-    numbers: Numbers,
+    numbers: Arc<Numbers>,
 }
 
 /// Which rows a step takes.
@@ -54,6 +56,16 @@ impl Pick<'_> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Their numbers, in order.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        let at = move |i: usize| match self {
+            #[allow(clippy::cast_possible_truncation)] // rows are fewer than 2^32
+            Pick::Range(range) => (range.start + i) as u32,
+            Pick::These(rows) => rows[i],
+        };
+        (0..self.len()).map(at)
+    }
 }
 
 impl Rows {
@@ -61,7 +73,8 @@ impl Rows {
     #[must_use]
     pub fn new(precision: Precision, count: usize, inputs: &[f64], targets: &[f64]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let matrix = |data: &[f64]| Matrix { width: data.len() / count.max(1), numbers: rounded(precision, data) };
+        let matrix =
+            |data: &[f64]| Matrix { width: data.len() / count.max(1), numbers: Arc::new(rounded(precision, data)) };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Rows { id, count, inputs: Inputs::Numbers(matrix(inputs)), targets: matrix(targets) }
     }
@@ -116,6 +129,39 @@ impl Rows {
         self.id
     }
 
+    /// Lets a device make the inputs of some rows from what it keeps; false where it does not.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn inputs_there(
+        &self,
+        pick: &Pick<'_>,
+        draw: Draw,
+        executable: &mut dyn Executable,
+        index: usize,
+    ) -> Result<bool, DeviceError> {
+        match &self.inputs {
+            Inputs::Numbers(matrix) => matrix.there(pick, executable, index),
+            Inputs::Images(images) => match images.table(draw, self.targets.numbers.precision()) {
+                Some(table) => executable.gather(index, &table, &mut |words| images.ask(pick, words)),
+                None => Ok(false),
+            },
+        }
+    }
+
+    /// The same for their targets.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn targets_there(
+        &self,
+        pick: &Pick<'_>,
+        executable: &mut dyn Executable,
+        index: usize,
+    ) -> Result<bool, DeviceError> {
+        self.targets.there(pick, executable, index)
+    }
+
     /// Copies the inputs of some rows one after another; images drawn as `draw` says.
     ///
     /// # Errors
@@ -135,8 +181,15 @@ impl Rows {
 }
 
 impl Matrix {
+    fn there(&self, pick: &Pick<'_>, executable: &mut dyn Executable, index: usize) -> Result<bool, DeviceError> {
+        let table = Table::Numbers { numbers: &self.numbers, width: self.width };
+        executable.gather(index, &table, &mut |words| {
+            words.iter_mut().zip(pick.rows()).for_each(|(to, row)| *to = row);
+        })
+    }
+
     fn copy(&self, pick: &Pick<'_>, to: &mut SliceMut<'_>) {
-        match (&self.numbers, to) {
+        match (&*self.numbers, to) {
             (Numbers::F32(from), SliceMut::F32(to)) => gather(from, self.width, pick, to),
             (Numbers::F64(from), SliceMut::F64(to)) => gather(from, self.width, pick, to),
             // Rows are made in the precision of the session's programs.

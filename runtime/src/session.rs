@@ -179,10 +179,29 @@ impl Session {
         clock: Clock,
         sums: &mut Sums,
     ) -> Result<bool, Failure> {
+        self.step_before(handle, rows, [pick, &Pick::Range(0..0)], clock, sums)
+    }
+
+    /// The same, and while a device with memory of its own is at work, the inputs of the step on the second pick, the next one
+    /// of the same program, are made. None: an empty range.
+    ///
+    /// # Errors
+    /// As [`Session::step`]; an image that cannot be read or decoded.
+    pub fn step_before(
+        &mut self,
+        handle: Handle,
+        rows: &Rows,
+        [pick, next]: [&Pick<'_>; 2],
+        clock: Clock,
+        sums: &mut Sums,
+    ) -> Result<bool, Failure> {
         let loaded = &mut self.loaded[handle.0];
         loaded.fill(rows, pick, Draw::Training)?;
         loaded.set_clock(clock);
-        loaded.executable.run(&mut self.states, Random { seed: clock.seed, step: clock.step })?;
+        loaded.executable.start(&mut self.states, Random { seed: clock.seed, step: clock.step })?;
+        let filled = if next.is_empty() { Ok(()) } else { loaded.fill_ahead(rows, next) };
+        loaded.executable.finish()?;
+        filled?;
         Ok(loaded.gather(sums))
     }
 
@@ -248,10 +267,13 @@ impl Session {
     }
 
     /// What a program's inputs hold now.
-    pub fn inputs(&mut self, handle: Handle) -> Vec<Numbers> {
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn inputs(&mut self, handle: Handle) -> Result<Vec<Numbers>, Failure> {
         let loaded = &mut self.loaded[handle.0];
         let count = loaded.program.graph.inputs.len();
-        (0..count).map(|index| loaded.executable.input(index).to_numbers()).collect()
+        (0..count).map(|index| loaded.executable.held(index).map_err(Failure::from)).collect()
     }
 
     /// The program's executable, for benchmarks that time it alone.

@@ -238,8 +238,10 @@ impl<'a> Trainer<'a> {
     fn step(&mut self) -> Result<bool, Failure> {
         let (handle, range) = self.plan.batch(self.progress.batch);
         let clock = Clock { lr: self.lr, step: self.progress.step + 1, seed: self.progress.seed };
-        let pick = if self.order.is_empty() { Pick::Range(range) } else { Pick::These(&self.order[range]) };
-        let finite = self.session.step(handle, &self.tables.train, &pick, clock, &mut self.sums)?;
+        let next = self.plan.after(self.progress.batch).unwrap_or(0..0);
+        let pick = |range| if self.order.is_empty() { Pick::Range(range) } else { Pick::These(&self.order[range]) };
+        let picks = [&pick(range), &pick(next)];
+        let finite = self.session.step_before(handle, &self.tables.train, picks, clock, &mut self.sums)?;
         self.progress.step += 1;
         self.progress.batch += 1;
         Ok(finite)

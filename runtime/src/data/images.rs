@@ -34,6 +34,7 @@ mod unpack;
 
 pub use check::{Checked, check, is_image};
 pub use describe::{Described, describe, preview};
+pub use draws::PURPOSE;
 pub use files::{SetFile, files};
 pub use parts::{ImagePart, ImageParts, prepare};
 pub use predicted::{collect, rows_of};

@@ -16,6 +16,8 @@ mod fake;
 #[cfg(feature = "cuda")]
 mod finish;
 #[cfg(feature = "cuda")]
+mod gather;
+#[cfg(feature = "cuda")]
 mod gpu;
 #[cfg(feature = "cuda")]
 mod memory;

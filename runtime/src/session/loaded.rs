@@ -24,6 +24,8 @@ pub(super) struct Loaded {
     first_scalar: usize,
     /// The neighbours that the inputs hold now, and of which part: filling them in again would change nothing.
     holds: Option<(u64, std::ops::Range<usize>)>,
+    /// The rows that were filled in ahead of the next step, and of which part.
+    ahead: Option<(u64, Vec<u32>)>,
     /// The clock's rate and step that the scalars stand for.
     set: Option<(f64, u64)>,
 }
@@ -37,14 +39,29 @@ impl Loaded {
             return Err(Failure::Bug("a program has fewer inputs than its prologue has outputs".into()));
         };
         let measures = Measures::new(&program.measures)?;
-        Ok(Loaded { program, executable, measures, prologue, x, target, first_scalar, holds: None, set: None })
+        Ok(Loaded {
+            program,
+            executable,
+            measures,
+            prologue,
+            x,
+            target,
+            first_scalar,
+            holds: None,
+            ahead: None,
+            set: None,
+        })
     }
 
     /// Copies rows into `x` and `target`.
     ///
     /// # Errors
-    /// An image that cannot be read or decoded.
+    /// An image that cannot be read or decoded; the device failed.
     pub(super) fn fill(&mut self, rows: &Rows, pick: &Pick<'_>, draw: Draw) -> Result<(), Failure> {
+        if self.take_ahead(rows, pick) {
+            self.holds = None;
+            return Ok(());
+        }
         let fixed = draw == Draw::Nothing || !rows.changes();
         if let Pick::Range(range) = pick
             && fixed
@@ -57,14 +74,52 @@ impl Loaded {
         } else {
             self.holds = None;
         }
-        if let Some(x) = self.x
-            && let Err(error) = rows.inputs_into(pick, draw, &mut self.executable.input(x))
-        {
+        let filled = self.put(rows, pick, draw);
+        if filled.is_err() {
             self.holds = None;
-            return Err(error.into());
         }
-        if let Some(target) = self.target {
-            rows.targets_into(pick, &mut self.executable.input(target));
+        filled
+    }
+
+    /// Takes what was filled in ahead, if that is what is asked for.
+    fn take_ahead(&mut self, rows: &Rows, pick: &Pick<'_>) -> bool {
+        let Some((part, picked)) = self.ahead.take() else { return false };
+        let same = part == rows.id() && picked.len() == pick.len() && picked.iter().copied().eq(pick.rows());
+        if same {
+            [self.x, self.target].into_iter().flatten().for_each(|index| self.executable.turn(index));
+        }
+        same
+    }
+
+    /// Makes the inputs of the next training step while the device is at work on this one, where it is.
+    ///
+    /// # Errors
+    /// An image that cannot be read or decoded.
+    pub(super) fn fill_ahead(&mut self, rows: &Rows, next: &Pick<'_>) -> Result<(), Failure> {
+        let (Some(x), Some(target)) = (self.x, self.target) else { return Ok(()) };
+        if self.executable.ahead(x).is_none() {
+            return Ok(());
+        }
+        let Some(mut to) = self.executable.ahead(target) else { return Ok(()) };
+        rows.targets_into(next, &mut to);
+        let Some(mut to) = self.executable.ahead(x) else { return Ok(()) };
+        rows.inputs_into(next, Draw::Training, &mut to)?;
+        self.ahead = Some((rows.id(), next.rows().collect()));
+        Ok(())
+    }
+
+    /// From what the device keeps, or from here.
+    fn put(&mut self, rows: &Rows, pick: &Pick<'_>, draw: Draw) -> Result<(), Failure> {
+        let executable = self.executable.as_mut();
+        if let Some(x) = self.x
+            && !rows.inputs_there(pick, draw, executable, x)?
+        {
+            rows.inputs_into(pick, draw, &mut executable.input(x))?;
+        }
+        if let Some(target) = self.target
+            && !rows.targets_there(pick, executable, target)?
+        {
+            rows.targets_into(pick, &mut executable.input(target));
         }
         Ok(())
     }

@@ -63,6 +63,13 @@ impl Plan {
         (handle, start..end)
     }
 
+    /// The rows of the batch behind this one, where that is of the same epoch and runs the same program.
+    pub(super) fn after(&self, index: u64) -> Option<Range<usize>> {
+        let next = index + 1;
+        let (program, range) = (next < self.batches).then(|| self.batch(next))?;
+        (program == self.batch(index).0).then_some(range)
+    }
+
     /// The place in the epoch's order at which a batch begins.
     pub(super) fn place(&self, batch: u64) -> usize {
         usize::try_from(batch).unwrap_or(usize::MAX).saturating_mul(self.batch)

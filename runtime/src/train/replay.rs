@@ -89,7 +89,7 @@ impl Trainer<'_> {
     /// Lets the witness repeat the step just done.
     fn look_through(&mut self, before: &States) -> Result<Divergence, Failure> {
         let (handle, _) = self.plan.batch(self.progress.batch - 1);
-        let inputs = self.session.inputs(handle);
+        let inputs = self.session.inputs(handle)?;
         let program = self.session.program(handle).clone();
         let random = Random { seed: self.progress.seed, step: self.progress.step };
         let layers = self.session.programs().clone();

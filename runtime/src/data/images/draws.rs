@@ -3,7 +3,7 @@
 use crate::data::words::Words;
 
 /// Tells these numbers from those of orders and splits (`permutation`).
-const PURPOSE: u32 = 0xDA7A_0005;
+pub const PURPOSE: u32 = 0xDA7A_0005;
 
 /// The random numbers of one image.
 pub(super) struct Draws(Words);

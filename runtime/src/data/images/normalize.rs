@@ -3,8 +3,8 @@
 use super::render::{Room, Source};
 use super::set::Store;
 use crate::data::{DataError, Scale};
-use crate::device::SliceMut;
-use gmpc_compiler::experiment::Normalize;
+use crate::device::{Slice, SliceMut};
+use gmpc_compiler::experiment::{Normalize, Precision};
 use rayon::prelude::*;
 
 /// Of photographs at most this many are measured, evenly spread: decoding a million of them would take an hour. Picked by
@@ -39,6 +39,14 @@ impl Numbers {
             *inverse = if deviation == 0.0 { 0.0 } else { 1.0 / deviation };
         }
         Numbers { wide, narrow, channels, inverse }
+    }
+
+    /// `[256, channels]` in a precision.
+    pub(super) fn all(&self, precision: Precision) -> Slice<'_> {
+        match precision {
+            Precision::F32 => Slice::F32(&self.narrow),
+            Precision::F64 => Slice::F64(&self.wide),
+        }
     }
 
     /// Writes an image's numbers from place `from` of `to`; `light` is added on the scale of 0 to 1.

@@ -6,8 +6,9 @@ use super::render::{Room, Source};
 use super::set::Store;
 use crate::data::DataError;
 use crate::device::SliceMut;
+use crate::device::gather::Table;
 use crate::rows::Pick;
-use gmpc_compiler::experiment::ImageStep;
+use gmpc_compiler::experiment::{ImageStep, Precision};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,6 +36,8 @@ struct State {
     /// Seed and epoch of training.
     key: (u64, u64),
     feed: Option<Feed>,
+    /// Does a device make the images itself? Then nobody makes them ahead.
+    elsewhere: bool,
 }
 
 /// Pixels of some images, with what lighting adds to them.
@@ -77,6 +80,9 @@ impl ImageRows {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.feed = None;
         state.key = (seed, epoch);
+        if state.elsewhere {
+            return;
+        }
         let order = order.map_or_else(|| self.all(), <[u32]>::to_vec);
         state.feed = Some(Feed::new(&self.source, order, Some((seed, epoch)), from, self.workers));
     }
@@ -86,13 +92,34 @@ impl ImageRows {
         let kept = matches!(*self.source.store, Store::Kept { .. }) && self.source.plain.is_empty();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.feed = None;
-        if !kept {
+        if !kept && !state.elsewhere {
             state.feed = Some(Feed::new(&self.source, self.all(), None, 0, self.workers));
         }
     }
 
     fn all(&self) -> Vec<u32> {
         (0..u32::try_from(self.count()).unwrap_or(u32::MAX)).collect()
+    }
+
+    /// What a device needs to make the images itself; `None` for files.
+    #[must_use]
+    pub fn table(&self, draw: Draw, precision: Precision) -> Option<Table<'_>> {
+        let Source { store, plain, training, .. } = &*self.source;
+        let steps = if draw == Draw::Training { training } else { plain };
+        let kept = matches!(**store, Store::Kept { .. });
+        kept.then(|| Table::Images { store, steps, values: self.numbers.all(precision) })
+    }
+
+    /// The words that go with [`Self::table`]: the images of some rows, then the key of what is drawn.
+    #[allow(clippy::cast_possible_truncation)] // low and high halves
+    pub fn ask(&self, pick: &Pick<'_>, words: &mut [u32]) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.elsewhere = true;
+        state.feed = None;
+        let (seed, epoch) = state.key;
+        let images = pick.rows().map(|row| self.source.rows[row as usize]);
+        let key = [seed as u32, (seed >> 32) as u32, epoch as u32];
+        words.iter_mut().zip(images.chain(key)).for_each(|(to, word)| *to = word);
     }
 
     /// Copies some images one after another, as numbers.
@@ -107,17 +134,17 @@ impl ImageRows {
         let write = |place: usize, pixels: &[u8], light: [f32; 3], to: &mut SliceMut<'_>| {
             self.numbers.write(pixels, light, to, place * width);
         };
-        if let Some(feed) = state.feed.as_mut().filter(|feed| feed.is_next(rows(pick), key)) {
+        if let Some(feed) = state.feed.as_mut().filter(|feed| feed.is_next(pick.rows(), key)) {
             return feed.take(count, |place, pixels, light| write(place, pixels, light, to));
         }
         if let (None, Store::Kept { pixels, .. }, []) = (key, &*self.source.store, self.source.plain.as_slice()) {
-            for (place, row) in rows(pick).enumerate() {
+            for (place, row) in pick.rows().enumerate() {
                 let image = self.source.rows[row as usize] as usize;
                 write(place, &pixels[image * width..][..width], [0.0; 3], to);
             }
             return Ok(());
         }
-        let rows: Vec<u32> = rows(pick).collect();
+        let rows: Vec<u32> = pick.rows().collect();
         let made: Vec<Made> = rows
             .par_iter()
             .map_init(Room::default, |room, &row| self.make(row, key, room))
@@ -131,16 +158,6 @@ impl ImageRows {
         let light = self.source.render(row, key, room, &mut pixels)?;
         Ok((pixels, light))
     }
-}
-
-/// The rows of a pick, in order.
-fn rows<'a>(pick: &'a Pick<'a>) -> impl ExactSizeIterator<Item = u32> + 'a {
-    let at = move |i: usize| match pick {
-        #[allow(clippy::cast_possible_truncation)] // rows are fewer than 2^32
-        Pick::Range(range) => (range.start + i) as u32,
-        Pick::These(rows) => rows[i],
-    };
-    (0..pick.len()).map(at)
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ pub(super) trait Driver: Send + Sync + std::fmt::Debug {
     fn enter(&self) -> Result<(), DeviceError>;
     /// Unset memory on the GPU, aligned to 256 bytes.
     fn allocate(&self, bytes: usize) -> Result<u64, DeviceError>;
+    /// Memory on the GPU that nobody has.
+    fn free_bytes(&self) -> Result<usize, DeviceError>;
     /// Gives memory back; nothing uses it any more.
     fn free(&self, start: u64);
     /// Unset memory of this machine that the GPU copies from and to by itself.
@@ -171,6 +173,11 @@ impl Queue {
     pub(super) fn allocate(&self, bytes: usize) -> Result<u64, DeviceError> {
         add(&self.allocations, 1);
         self.driver.allocate(bytes)
+    }
+
+    /// See [`Driver::free_bytes`].
+    pub(super) fn free_bytes(&self) -> Result<usize, DeviceError> {
+        self.driver.free_bytes()
     }
 
     /// See [`Driver::free`]; waits for what may still use the memory.

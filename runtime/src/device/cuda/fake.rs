@@ -16,6 +16,10 @@ pub(super) type Notes = Arc<Mutex<Vec<&'static str>>>;
 #[derive(Debug, Default)]
 pub(super) struct Fake {
     pub(super) notes: Notes,
+    /// The first word of everything that was sent.
+    pub(super) sent: Arc<Mutex<Vec<u32>>>,
+    /// Has it no room for data?
+    is_full: bool,
     /// Memory of this machine: bytes by address.
     here: Mutex<HashMap<usize, usize>>,
 }
@@ -26,6 +30,13 @@ struct Done(&'static str, Notes);
 
 fn note(notes: &Notes, what: &'static str) {
     notes.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+}
+
+impl Fake {
+    /// Without room for data.
+    pub(super) fn full() -> Self {
+        Fake { is_full: true, ..Fake::default() }
+    }
 }
 
 fn layout(bytes: usize) -> Layout {
@@ -40,6 +51,10 @@ impl Driver for Fake {
     fn allocate(&self, _bytes: usize) -> Result<u64, DeviceError> {
         note(&self.notes, "allocate");
         Ok(256 * self.notes.lock().unwrap_or_else(PoisonError::into_inner).len() as u64) // never the same twice
+    }
+
+    fn free_bytes(&self) -> Result<usize, DeviceError> {
+        Ok(if self.is_full { 0 } else { 1 << 40 })
     }
 
     fn free(&self, _start: u64) {
@@ -62,8 +77,13 @@ impl Driver for Fake {
         }
     }
 
-    unsafe fn send(&self, _to: u64, _from: *const u8, _bytes: usize) -> Result<(), DeviceError> {
+    unsafe fn send(&self, _to: u64, from: *const u8, bytes: usize) -> Result<(), DeviceError> {
         note(&self.notes, "send");
+        if bytes >= 4 {
+            // SAFETY: the caller's promise: `bytes` bytes lie there.
+            let word = unsafe { from.cast::<u32>().read_unaligned() };
+            self.sent.lock().unwrap_or_else(PoisonError::into_inner).push(word);
+        }
         Ok(())
     }
 

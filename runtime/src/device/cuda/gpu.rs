@@ -2,6 +2,7 @@
 
 use super::super::{Activity, Device, DeviceError, Executable};
 use super::driver::Queue;
+use super::gather::Tables;
 use super::nvidia::Nvidia;
 use super::run::Loaded;
 use gmpc_compiler::program::Program;
@@ -21,8 +22,8 @@ pub struct Gpu {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) queue: Arc<Queue>,
-    /// Held while a program runs or is loaded: stream and handles belong to it then.
-    pub(super) turn: Mutex<()>,
+    /// Held while a program runs or is loaded: stream and handles belong to it then, and data that the GPU keeps.
+    pub(super) turn: Mutex<Tables>,
 }
 
 impl Gpu {
@@ -33,7 +34,7 @@ impl Gpu {
     pub fn open(number: usize) -> Result<Self, DeviceError> {
         let nvidia = Nvidia::open(number)?;
         let (model, driver) = (nvidia.name().to_string(), nvidia.driver());
-        let shared = Shared { queue: Queue::new(Box::new(nvidia)), turn: Mutex::new(()) };
+        let shared = Shared { queue: Queue::new(Box::new(nvidia)), turn: Mutex::default() };
         Ok(Gpu { shared: Arc::new(shared), model, driver, graphs: true })
     }
 

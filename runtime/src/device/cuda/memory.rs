@@ -12,6 +12,7 @@ pub(super) struct Memory {
     queue: Arc<Queue>,
     /// The first byte; 256-byte aligned.
     pub(super) start: u64,
+    bytes: usize,
 }
 
 impl Memory {
@@ -19,7 +20,18 @@ impl Memory {
     pub(super) fn new(queue: &Arc<Queue>, bytes: usize) -> Result<Self, DeviceError> {
         queue.enter()?;
         let start = queue.allocate(bytes.max(1))?;
-        Ok(Memory { queue: Arc::clone(queue), start })
+        Ok(Memory { queue: Arc::clone(queue), start, bytes: bytes.max(1) })
+    }
+
+    /// Copies bytes to its beginning, and returns when they are there.
+    pub(super) fn fill(&self, bytes: &[u8]) -> Result<(), DeviceError> {
+        if bytes.len() > self.bytes {
+            return Err(DeviceError { message: "more bytes than there is room for on the GPU".into(), help: None });
+        }
+        self.queue.enter()?;
+        // SAFETY: there is room, and the copy is done before `bytes` go.
+        unsafe { self.queue.send(self.start, bytes.as_ptr(), bytes.len())? };
+        self.queue.wait()
     }
 }
 
@@ -52,6 +64,11 @@ impl Pinned {
         Ok(Pinned { queue: Arc::clone(queue), start, bytes, precision })
     }
 
+    /// Where it lies.
+    pub(super) fn address(&self) -> usize {
+        self.start as usize
+    }
+
     /// To be read.
     pub(super) fn as_slice(&self) -> Slice<'_> {
         let count = self.bytes / self.precision.bytes();
@@ -80,6 +97,12 @@ impl Pinned {
     pub(super) fn as_bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: `bytes` bytes lie at `start`, all of them set, and nobody else can reach them while this is borrowed.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.bytes) }
+    }
+
+    /// Words of 32 bits, of numbers in single precision.
+    pub(super) fn as_words_mut(&mut self) -> &mut [u32] {
+        // SAFETY: all bits are set, page-locked memory is page-aligned, and nobody else can reach it while this is borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.start.cast(), self.bytes / 4) }
     }
 
     /// Puts a copy of all of it to the GPU on the stream.

@@ -80,6 +80,10 @@ impl Driver for Nvidia {
         })
     }
 
+    fn free_bytes(&self) -> Result<usize, DeviceError> {
+        result::mem_get_info().map(|(free, _)| free).map_err(|error| failed("the GPU does not tell its memory", &error))
+    }
+
     fn free(&self, start: u64) {
         // SAFETY: from `allocate`, freed once by its owner, and nothing runs any more.
         let _ = unsafe { result::free_sync(start) };

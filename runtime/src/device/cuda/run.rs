@@ -1,12 +1,14 @@
 //! A program on a GPU: its kernels, its memory, and the launches of a step, recorded once and replayed as one.
 
-use super::super::{DeviceError, Executable, Slice, SliceMut, States};
-use super::driver::{Call, Function, Grid, Module, Recording};
+mod step;
+
+use super::super::gather::Table;
+use super::super::{DeviceError, Executable, Numbers, Slice, SliceMut, States};
+use super::driver::{Function, Grid, Module, Recording};
 use super::finish;
+use super::gather::{Maker, Tables};
 use super::gpu::Shared;
 use super::memory::{Memory, Pinned, Resident};
-use super::product;
-use gmpc_compiler::backend::cuda::{Kernel, Operand, Region, Work};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::lower_cuda;
@@ -14,9 +16,10 @@ use gmpc_compiler::plan::Address;
 use gmpc_compiler::program::Program;
 use std::ffi::c_void;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use step::{Finish, Step};
 
-/// Recordings that are kept: one for each set of inputs that change together.
-const MOST_RECORDINGS: usize = 4;
+/// Recordings that are kept: one for each set of inputs that change together, and of places that they come from.
+const MOST_RECORDINGS: usize = 8;
 
 /// A program with everything that it needs on the GPU. Nothing is allocated by `run`, except the states by the first one.
 pub(super) struct Loaded {
@@ -43,9 +46,15 @@ pub(super) struct Loaded {
 /// Numbers on their way to the GPU.
 struct Input {
     here: Pinned,
+    /// For the run after this one, once that was asked for.
+    ahead: Option<Pinned>,
     /// Byte offset in scratch memory.
     place: usize,
     changed: bool,
+    /// How the GPU makes it by itself, where it was asked to.
+    maker: Option<Maker>,
+    /// Is it made there this time?
+    made: bool,
 }
 
 /// Numbers on their way back.
@@ -55,28 +64,23 @@ struct Returned {
     place: usize,
 }
 
+/// How an input gets to where programs read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It is there.
+    Stays,
+    /// Copied from here.
+    Sent(usize),
+    Made,
+}
+
 /// A step as one launch: copies of the inputs that changed, all kernels, copies of the outputs.
 struct Recorded {
     /// Where the states lie.
     states: u64,
-    /// Which inputs it copies.
-    sends: Vec<bool>,
+    /// What it does about each input.
+    ways: Vec<Way>,
     recording: Box<dyn Recording>,
-}
-
-/// A launch, ready.
-enum Step {
-    Kernel { function: Function, grid: Grid, arguments: Vec<Address> },
-    Library { call: Box<dyn Call>, operands: [Address; 3], bias: Option<Address>, finish: Option<Finish> },
-}
-
-/// What is done to the result of a library that does not do it.
-#[derive(Debug, Clone, Copy)]
-struct Finish {
-    rows: u64,
-    columns: u64,
-    step: u64,
-    relu: bool,
 }
 
 impl Loaded {
@@ -106,7 +110,14 @@ impl Loaded {
         // Four words of 32 bits, in the room of four numbers.
         let inputs = inputs.chain(cuda.random.map(|place| (Precision::F32, 4, place)));
         let inputs = inputs.map(|(precision, count, place)| {
-            Ok(Input { here: Pinned::zeros(queue, precision, count)?, place, changed: true })
+            Ok(Input {
+                here: Pinned::zeros(queue, precision, count)?,
+                place,
+                changed: true,
+                ahead: None,
+                maker: None,
+                made: false,
+            })
         });
         Ok(Loaded {
             outputs: outputs.collect::<Result<_, DeviceError>>()?,
@@ -152,10 +163,15 @@ impl Loaded {
     /// Puts the inputs that have changed, all launches and the way back of the outputs on the stream.
     fn launch(&mut self, states: u64) -> Result<(), DeviceError> {
         let start = self.scratch.start;
-        for input in self.inputs.iter().filter(|input| input.changed) {
-            // SAFETY: the plan gives every input its room in scratch memory; what is sent stays as it is until the stream has
-            // been waited for, at the end of `run`.
-            unsafe { input.here.send(start + input.place as u64)? };
+        for input in &self.inputs {
+            let to = start + input.place as u64;
+            match (input.way(), &input.maker) {
+                (Way::Made, Some(maker)) => maker.put(&self.shared.queue, to)?,
+                // SAFETY: the plan gives every input its room in scratch memory; what is sent stays as it is until the
+                // stream has been waited for, at the end of `run`.
+                (Way::Sent(_), _) => unsafe { input.here.send(to)? },
+                _ => {}
+            }
         }
         for step in &self.steps {
             self.put(step, states)?;
@@ -213,16 +229,16 @@ impl Loaded {
 
     /// Runs as one launch, which is recorded when there is none for these states and inputs.
     fn replay(&mut self, states: u64) -> Result<(), DeviceError> {
-        let sends: Vec<bool> = self.inputs.iter().map(|input| input.changed).collect();
+        let ways: Vec<Way> = self.inputs.iter().map(Input::way).collect();
         self.recorded.retain(|recorded| recorded.states == states);
-        let known = self.recorded.iter().position(|recorded| recorded.sends == sends);
+        let known = self.recorded.iter().position(|recorded| recorded.ways == ways);
         let place = match known {
             Some(place) => place,
             None if self.recorded.len() == MOST_RECORDINGS => return self.launch(states),
             None => {
                 let shared = Arc::clone(&self.shared);
                 let Some(recording) = shared.queue.record(|| self.launch(states))? else { return Ok(()) };
-                self.recorded.push(Recorded { states, sends, recording });
+                self.recorded.push(Recorded { states, ways, recording });
                 self.recorded.len() - 1
             }
         };
@@ -233,11 +249,54 @@ impl Loaded {
 impl Executable for Loaded {
     fn input(&mut self, index: usize) -> SliceMut<'_> {
         let input = &mut self.inputs[index];
-        input.changed = true;
+        (input.changed, input.made) = (true, false);
         input.here.as_mut()
     }
 
+    fn held(&mut self, index: usize) -> Result<Numbers, DeviceError> {
+        let shared = Arc::clone(&self.shared);
+        let _turn = lock(&shared);
+        shared.queue.enter()?;
+        let to = self.scratch.start + self.inputs[index].place as u64;
+        let input = &mut self.inputs[index];
+        if let (true, Some(maker)) = (input.made, &input.maker) {
+            maker.put(&shared.queue, to)?;
+            // SAFETY: the plan gives every input its room; it is waited for before anybody looks.
+            unsafe { input.here.fetch(to)? };
+            shared.queue.wait()?;
+        }
+        Ok(input.here.as_mut().to_numbers())
+    }
+
+    fn gather(
+        &mut self,
+        index: usize,
+        table: &Table<'_>,
+        ask: &mut dyn FnMut(&mut [u32]),
+    ) -> Result<bool, DeviceError> {
+        let input = &mut self.inputs[index];
+        if input.maker.as_ref().is_none_or(|maker| !maker.is_for(table)) {
+            let shared = Arc::clone(&self.shared);
+            let mut tables = lock(&shared);
+            shared.queue.enter()?;
+            let batch = self.program.graph.inputs[index].shape.first().copied().unwrap_or(1);
+            if input.maker.as_ref().is_some_and(Maker::is_ready) {
+                self.recorded.clear(); // what was recorded asks another table
+            }
+            input.maker = Some(Maker::new(&shared.queue, &mut tables, table, self.program.precision, batch)?);
+        }
+        let Some(words) = input.maker.as_mut().and_then(Maker::words) else { return Ok(false) };
+        ask(words);
+        (input.changed, input.made) = (true, true);
+        Ok(true)
+    }
+
     fn run(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError> {
+        self.start(states, random)?;
+        self.finish()
+    }
+
+    fn start(&mut self, states: &mut States, random: Random) -> Result<(), DeviceError> {
         let shared = Arc::clone(&self.shared);
         let _turn = lock(&shared);
         shared.queue.enter()?;
@@ -256,9 +315,34 @@ impl Executable for Loaded {
         if self.writes_states {
             states.away_has_changed();
         }
-        shared.queue.wait()?;
         self.inputs.iter_mut().for_each(|input| input.changed = false);
         Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), DeviceError> {
+        self.shared.queue.enter()?;
+        self.shared.queue.wait()
+    }
+
+    fn ahead(&mut self, index: usize) -> Option<SliceMut<'_>> {
+        let precision = self.program.precision;
+        let input = &mut self.inputs[index];
+        if input.made {
+            return None;
+        }
+        if input.ahead.is_none() {
+            let count = self.program.graph.inputs[index].shape.iter().product();
+            input.ahead = Pinned::zeros(&self.shared.queue, precision, count).ok();
+        }
+        input.ahead.as_mut().map(Pinned::as_mut)
+    }
+
+    fn turn(&mut self, index: usize) {
+        let input = &mut self.inputs[index];
+        if let Some(ahead) = &mut input.ahead {
+            std::mem::swap(&mut input.here, ahead);
+            (input.changed, input.made) = (true, false);
+        }
     }
 
     fn output(&self, index: usize) -> Slice<'_> {
@@ -266,57 +350,18 @@ impl Executable for Loaded {
     }
 }
 
-impl Step {
-    fn new(shared: &Shared, module: &dyn Module, work: &Work, precision: Precision) -> Result<Self, DeviceError> {
-        let queue = &shared.queue;
-        let (call, operands, bias, finish) = match work {
-            Work::Kernel(kernel) => return Step::of_kernel(module, kernel),
-            Work::Product(p) => {
-                let narrow = product::width(precision, p.contractions);
-                let whole = precision.bytes();
-                let operands = [first(&p.a, narrow), first(&p.b, narrow), first(&p.c, whole)];
-                let bias = p.bias.as_ref().map(|bias| first(bias, whole));
-                let finish = Finish::new(bias, p.relu, [p.m, p.n, p.c.rows]);
-                (queue.product(p, precision)?, operands, bias, finish)
-            }
-            Work::Convolution(c) => {
-                let ([height, width, units], bias) = (c.result, c.bias.map(|region| region.address));
-                let rows = c.images[0] * height * width;
-                let operands = [c.a, c.b, c.c].map(|region| region.address);
-                let finish = Finish::new(bias, c.relu, [rows, units, units]);
-                (queue.convolution(c, precision)?, operands, bias, finish)
-            }
-        };
-        let finish = finish.filter(|_| !call.finishes());
-        Ok(Step::Library { call, operands, bias, finish })
-    }
-
-    fn of_kernel(module: &dyn Module, kernel: &Kernel) -> Result<Self, DeviceError> {
-        let grid = Grid { blocks: kernel.grid, threads: kernel.block, shared_bytes: kernel.shared_bytes };
-        let arguments = kernel.arguments.iter().map(|region: &Region| region.address).collect();
-        Ok(Step::Kernel { function: module.function(&kernel.name)?, grid, arguments })
-    }
-}
-
-impl Finish {
-    /// `None` where nothing follows.
-    fn new(bias: Option<Address>, relu: bool, [rows, columns, step]: [usize; 3]) -> Option<Self> {
-        let (rows, columns, step) = (rows as u64, columns as u64, step as u64);
-        (bias.is_some() || relu).then_some(Finish { rows, columns, step, relu })
-    }
-}
-
-/// Where an operand's first element lies, of numbers of `width` bytes.
-fn first(operand: &Operand, width: usize) -> Address {
-    let skipped = operand.offset * width;
-    match operand.region.address {
-        Address::States(byte) => Address::States(byte + skipped),
-        Address::Scratch(byte) => Address::Scratch(byte + skipped),
+impl Input {
+    fn way(&self) -> Way {
+        match (self.changed, self.made) {
+            (false, _) => Way::Stays,
+            (true, false) => Way::Sent(self.here.address()),
+            (true, true) => Way::Made,
+        }
     }
 }
 
 /// The GPU is this thread's until the guard goes.
-fn lock(shared: &Shared) -> MutexGuard<'_, ()> {
+fn lock(shared: &Shared) -> MutexGuard<'_, Tables> {
     // A thread that panicked left a GPU behind that is as good as before, or tells what it has at the next call.
     shared.turn.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,3 +1,5 @@
+//! What a program tells its GPU, on one that takes notes.
+
 use super::super::super::{Activity, Device, DeviceError, Executable};
 use super::super::driver::Queue;
 use super::super::fake::{Fake, Notes};
@@ -19,14 +21,20 @@ use std::sync::{Arc, Mutex};
 struct Noted {
     shared: Arc<Shared>,
     notes: Notes,
+    sent: Arc<Mutex<Vec<u32>>>,
+    graphs: bool,
 }
 
 impl Noted {
+    /// With room for data.
     fn new() -> Arc<Self> {
-        let fake = Fake::default();
-        let notes = Arc::clone(&fake.notes);
-        let shared = Shared { queue: Queue::new(Box::new(fake)), turn: Mutex::new(()) };
-        Arc::new(Noted { shared: Arc::new(shared), notes })
+        Noted::with(Fake::default(), true)
+    }
+
+    fn with(fake: Fake, graphs: bool) -> Arc<Self> {
+        let (notes, sent) = (Arc::clone(&fake.notes), Arc::clone(&fake.sent));
+        let shared = Shared { queue: Queue::new(Box::new(fake)), turn: Mutex::default() };
+        Arc::new(Noted { shared: Arc::new(shared), notes, sent, graphs })
     }
 
     /// What it was told since the last time.
@@ -41,7 +49,7 @@ impl Device for Noted {
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
-        Ok(Box::new(Loaded::new(&self.shared, program, true)?))
+        Ok(Box::new(Loaded::new(&self.shared, program, self.graphs)?))
     }
 
     fn activity(&self) -> Option<Activity> {
@@ -124,6 +132,58 @@ fn states_that_were_changed_here_go_back_and_inputs_that_stay_are_not_sent_again
     executable.run(states, gmpc_compiler::graph::Random::default()).unwrap();
     let told = device.told();
     assert!(!told.contains(&"send"), "no input has changed: {told:?}");
+}
+
+/// Steps on eight rows each, of which `numbers` is the first one's; in order, the next made ahead.
+fn steps_ahead(session: &mut Session, handle: Handle, rows: &Rows, firsts: &[u32]) {
+    let mut sums = session.empty_sums(handle);
+    for (step, first) in (1..).zip(firsts) {
+        let pick = |first: u32| [first, 1, 2, 3, 4, 5, 6, 7];
+        let (now, next) = (pick(*first), firsts.get(step as usize).map(|first| pick(*first)));
+        let next = next.as_ref().map_or(Pick::Range(0..0), |next| Pick::These(next));
+        let clock = Clock { lr: 0.1, step, seed: 1 };
+        session.step_before(handle, rows, [&Pick::These(&now), &next], clock, &mut sums).unwrap();
+    }
+}
+
+#[test]
+fn data_that_do_not_fit_are_made_ahead_in_two_buffers_that_take_turns() {
+    let full = |graphs| Noted::with(Fake::full(), graphs);
+    let rows = |width: usize| {
+        let numbers: Vec<f64> = (0..8 * width).map(|i| (i / width) as f64 + 100.0).collect();
+        Rows::new(Precision::F32, 8, &numbers, &[0.0; 8])
+    };
+    let firsts = [3, 6, 0, 5, 2, 7];
+    // Launch by launch: what is sent is what each step asks for.
+    let device = full(false);
+    let (mut session, handle, ..) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    device.sent.lock().unwrap().clear();
+    steps_ahead(&mut session, handle, &rows(13), &firsts);
+    let sent: Vec<f32> = device.sent.lock().unwrap().iter().map(|&word| f32::from_bits(word)).collect();
+    let inputs: Vec<f32> = sent.into_iter().filter(|&x| (100.0..108.0).contains(&x)).collect();
+    assert_eq!(inputs, firsts.map(|first| first as f32 + 100.0));
+    // As one launch: a recording for each of the two buffers, and nothing more from then on.
+    let device = full(true);
+    let (mut session, handle, ..) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    steps_ahead(&mut session, handle, &rows(13), &firsts[..4]);
+    device.told();
+    let before = device.activity().unwrap();
+    steps_ahead(&mut session, handle, &rows(13), &firsts);
+    let told = device.told();
+    assert_eq!(told, ["replay", "wait"].repeat(6), "{told:?}");
+    assert_eq!(device.activity().unwrap().since(before).copies, 0);
+}
+
+#[test]
+fn data_that_fit_are_sent_once_and_rows_by_their_numbers() {
+    let device = Noted::new();
+    let (mut session, handle, rows, _) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    device.told();
+    step(&mut session, handle, &rows, 1);
+    device.sent.lock().unwrap().clear();
+    (2..5).for_each(|number| step(&mut session, handle, &rows, number));
+    let sent = device.sent.lock().unwrap().clone();
+    assert!(sent.contains(&7) && !sent.contains(&0.5_f32.to_bits()), "row 7 is the first that is asked for: {sent:?}");
 }
 
 #[test]

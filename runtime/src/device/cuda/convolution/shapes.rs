@@ -1,0 +1,134 @@
+//! cuDNN's descriptions of a convolution.
+
+use super::super::super::DeviceError;
+use super::super::nvidia::failed;
+use cudarc::cudnn::result::{self, CudnnError};
+use cudarc::cudnn::sys::{self, cudnnDataType_t, cudnnMathType_t, cudnnTensorFormat_t::CUDNN_TENSOR_NHWC};
+use gmpc_compiler::backend::cuda::Convolution;
+use gmpc_compiler::experiment::{Contractions, Precision};
+use std::ffi::c_int;
+
+/// cuDNN's descriptions of images, filters, result, and the convolution between them.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    pub(super) images: sys::cudnnTensorDescriptor_t,
+    pub(super) filters: sys::cudnnFilterDescriptor_t,
+    pub(super) result: sys::cudnnTensorDescriptor_t,
+    pub(super) window: sys::cudnnConvolutionDescriptor_t,
+}
+
+// SAFETY: descriptions are plain memory that nothing changes once they are made.
+unsafe impl Send for Shapes {}
+
+impl Shapes {
+    pub(super) fn new(convolution: &Convolution, precision: Precision) -> Result<Self, DeviceError> {
+        let refused = |error: CudnnError| failed("cuDNN refuses the shape of a convolution", &error);
+        let mut shapes = Shapes {
+            images: std::ptr::null_mut(),
+            filters: std::ptr::null_mut(),
+            result: std::ptr::null_mut(),
+            window: std::ptr::null_mut(),
+        };
+        shapes.images = result::create_tensor_descriptor().map_err(refused)?;
+        shapes.filters = result::create_filter_descriptor().map_err(refused)?;
+        shapes.result = result::create_tensor_descriptor().map_err(refused)?;
+        shapes.window = result::create_convolution_descriptor().map_err(refused)?;
+        shapes.set(convolution, precision)
+    }
+
+    fn set(self, convolution: &Convolution, precision: Precision) -> Result<Self, DeviceError> {
+        let refused = |error: CudnnError| failed("cuDNN refuses the shape of a convolution", &error);
+        let (kind, sums, math) = kinds(precision, convolution.contractions);
+        let [batch, height, width, channels] = convolution.images;
+        let [out_height, out_width, units] = convolution.result;
+        let window = &convolution.window;
+        let (images, result) =
+            (sizes([batch, channels, height, width])?, sizes([batch, units, out_height, out_width])?);
+        let filters = sizes([units, channels, window.kernel[0], window.kernel[1]])?;
+        let [up, left, down, right] = sizes([window.before[0], window.before[1], window.stride[0], window.stride[1]])?;
+        let along = |axis: usize, size: usize| {
+            let padded = (size + 2 * window.before[axis]).checked_sub(window.kernel[axis]);
+            padded.map(|last| last / window.stride[axis].max(1) + 1)
+        };
+        if (along(0, height), along(1, width)) != (Some(out_height), Some(out_width)) {
+            // The compiler puts such zeros around the images itself.
+            let message = "cuDNN has no convolution with more padding on one side than on the other".into();
+            return Err(DeviceError { message, help: None });
+        }
+        let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+        // SAFETY: the four descriptions have just been made and are this value's alone.
+        unsafe {
+            result::set_tensor4d_descriptor(self.images, CUDNN_TENSOR_NHWC, kind, images).map_err(refused)?;
+            result::set_filter4d_descriptor(self.filters, kind, CUDNN_TENSOR_NHWC, filters).map_err(refused)?;
+            result::set_tensor4d_descriptor(self.result, CUDNN_TENSOR_NHWC, kind, result).map_err(refused)?;
+            result::set_convolution2d_descriptor(self.window, up, left, down, right, 1, 1, mode, sums)
+                .map_err(refused)?;
+            result::set_convolution_math_type(self.window, math).map_err(refused)?;
+        }
+        Ok(self)
+    }
+
+    /// Takes the units that an algorithm was timed on.
+    pub(super) fn multiply_on(&self, math: u32) -> Result<(), DeviceError> {
+        let math = MATH.into_iter().find(|&one| one as u32 == math).ok_or_else(gone)?;
+        // SAFETY: the description is alive, and nothing has been computed with it yet.
+        unsafe { result::set_convolution_math_type(self.window, math) }
+            .map_err(|error| failed("cuDNN refuses the shape of a convolution", &error))
+    }
+}
+
+/// All of cuDNN's.
+const MATH: [cudnnMathType_t; 4] = [
+    cudnnMathType_t::CUDNN_DEFAULT_MATH,
+    cudnnMathType_t::CUDNN_TENSOR_OP_MATH,
+    cudnnMathType_t::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION,
+    cudnnMathType_t::CUDNN_FMA_MATH,
+];
+
+pub(super) fn gone() -> DeviceError {
+    DeviceError { message: "an algorithm of cuDNN that this version does not have".into(), help: None }
+}
+
+/// What the operands are, what sums are computed in, and with which units of the GPU.
+///
+/// `CUDNN_FMA_MATH` is full single precision; `CUDNN_DEFAULT_MATH` lets cuDNN round what it multiplies to TF32; tensor cores
+/// multiply bfloat16 exactly.
+fn kinds(precision: Precision, contractions: Contractions) -> (cudnnDataType_t, cudnnDataType_t, cudnnMathType_t) {
+    use cudnnDataType_t::{CUDNN_DATA_BFLOAT16, CUDNN_DATA_DOUBLE, CUDNN_DATA_FLOAT};
+    use cudnnMathType_t::{CUDNN_DEFAULT_MATH, CUDNN_FMA_MATH, CUDNN_TENSOR_OP_MATH};
+    match (precision, contractions) {
+        (Precision::F64, _) => (CUDNN_DATA_DOUBLE, CUDNN_DATA_DOUBLE, CUDNN_FMA_MATH),
+        (_, Contractions::Full) => (CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, CUDNN_FMA_MATH),
+        (_, Contractions::Tf32) => (CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, CUDNN_DEFAULT_MATH),
+        (_, Contractions::Bf16) => (CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_TENSOR_OP_MATH),
+    }
+}
+
+impl Drop for Shapes {
+    fn drop(&mut self) {
+        // SAFETY: each was made by cuDNN or is null, and is destroyed once.
+        unsafe {
+            if !self.images.is_null() {
+                let _ = result::destroy_tensor_descriptor(self.images);
+            }
+            if !self.filters.is_null() {
+                let _ = result::destroy_filter_descriptor(self.filters);
+            }
+            if !self.result.is_null() {
+                let _ = result::destroy_tensor_descriptor(self.result);
+            }
+            if !self.window.is_null() {
+                let _ = result::destroy_convolution_descriptor(self.window);
+            }
+        }
+    }
+}
+
+fn sizes<const N: usize>(sizes: [usize; N]) -> Result<[c_int; N], DeviceError> {
+    let mut counts = [0; N];
+    for (count, size) in counts.iter_mut().zip(sizes) {
+        let refused = |_| DeviceError { message: format!("cuDNN cannot count to {size}"), help: None };
+        *count = c_int::try_from(size).map_err(refused)?;
+    }
+    Ok(counts)
+}

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Told};
 use crate::network::Network;
 use crate::request::{Facts, Prepared, Request, Warnings, network_for, prepare};
 use crate::run_folder::{About, Inputs, Keeper, RunFolder, restore};
-use crate::session::Session;
+use crate::session::{Programs, Session};
 use crate::tensorboard::Events;
 use crate::train::{Forget, Keep, Progress, Trainer};
 use crate::trajectory::records_after;

@@ -80,7 +80,19 @@ mod tests {
     fn product(window: Window, size: usize, result: usize) -> Convolve {
         let [a, b, c] = [0, 1, 2].map(BufferId);
         let (images, result) = ([2, size, size, 3], [result, result, 4]);
-        Convolve { pass: Pass::Forward, window, images, result, a, b, c, prepare: None, bias: None, relu: false }
+        Convolve {
+            pass: Pass::Forward,
+            window,
+            images,
+            result,
+            a,
+            b,
+            c,
+            prepare: None,
+            bias: None,
+            relu: false,
+            sums: None,
+        }
     }
 
     #[test]

@@ -97,9 +97,15 @@ fn figure_4_runs_on_other_images_and_says_what_they_are() {
     )
     .expect(0);
     assert_eq!(ran.json().iter().filter(|line| line["event"] == "cell").count(), 2);
+    let beside: Vec<_> = ran.json().into_iter().filter(|line| line["event"] == "beside").collect();
+    assert_eq!(beside.len(), 4, "two parameterizations, top-5 and top-1");
+    assert_eq!((&beside[0]["paper"]["mean"], &beside[0]["paper"]["other_data"]), (&58.14.into(), &"imagenet32".into()));
     let text = page(&folder.path().join("reproduced/fig4"));
     assert!(
-        text.contains("not imagenet32") && text.contains("paper, imagenet32") && text.contains("66.98"),
+        text.contains("not imagenet32")
+            && text.contains("paper, imagenet32")
+            && text.contains("(here on shapes32)")
+            && text.contains("66.98"),
         "what it is not, and the paper's number"
     );
     assert!(text.contains("train.top5"), "curves");

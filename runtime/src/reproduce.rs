@@ -114,7 +114,8 @@ fn present(request: &Request, axes: &Axes) -> Result<(), Failure> {
         let found = outline(spec, &request.directories)?;
         if !found.present {
             let fetched = found.files.iter().any(|file| file.url.is_some());
-            missing.push((spec.name.clone(), if fetched { fetch(spec) } else { documented(spec) }));
+            let how = if fetched { format!("`gmpc data fetch {}` gets it", spec.name) } else { documented(spec) };
+            missing.push((spec.name.clone(), how));
         }
     }
     let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
@@ -125,11 +126,9 @@ fn present(request: &Request, axes: &Axes) -> Result<(), Failure> {
     let images = first.starts_with("imagenet");
     let instead =
         if images { "; or run it on other images, as in `--set data=cifar10` or `data=shapes32`" } else { "" };
-    Err(Failure::Data(told.help(format!("{how}{instead}"))))
-}
-
-fn fetch(spec: &DataSpec) -> String {
-    format!("`gmpc data fetch {}` gets it; `--data-dir` or GMPNET_DATA says where data are kept", spec.name)
+    let each = if names.len() > 1 { ", and so each of the others" } else { "" };
+    let place = "; `--data-dir` or GMPNET_DATA says where data are kept";
+    Err(Failure::Data(told.help(format!("{how}{each}{place}{instead}"))))
 }
 
 fn documented(spec: &DataSpec) -> String {

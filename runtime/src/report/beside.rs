@@ -4,6 +4,7 @@ use crate::compare::{Cell, Comparison, Statistics};
 use crate::failure::Failure;
 use crate::reproduce::paper::{Number, citation, sources};
 use crate::reproduce::{Item, Metric, Reproduced};
+use serde_json::{Map, Value, json};
 
 /// What is said about something of the paper that was run again.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,8 +62,35 @@ pub fn lead(reproduced: &Reproduced) -> Result<Lead, Failure> {
     }
     let claims = item.claims.iter().map(|claim| claim.text.clone()).collect();
     let used = item.numbers.iter().map(|number| &number.source).chain(item.claims.iter().map(|claim| &claim.source));
-    let (title, changed, known) = (item.title.clone(), changed.clone(), item.known.clone());
+    // A heading that names the paper's data must not stand over others.
+    let title = match other_data {
+        Some(_) => format!("{} (here on {})", item.title, kept.data),
+        None => item.title.clone(),
+    };
+    let (changed, known) = (changed.clone(), item.known.clone());
     Ok(Lead { title, ran, changed, tables, claims, known, sources: places(used)? })
+}
+
+/// Every cell of every metric as one object: `{"event":"beside","param","over","metric","n","mean","stderr","paper":{…}}`, in
+/// percent where the paper has it so; `paper` is null where its number is not known, and says which data it is of.
+#[must_use]
+pub fn json_lines(reproduced: &Reproduced) -> Vec<Value> {
+    let Reproduced { item, kept, other_data, .. } = reproduced;
+    let line = |metric: &Metric, cell: &Cell| {
+        let ours = Statistics::of(&values(cell, metric));
+        let over: Map<String, Value> = cell.over.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+        let theirs = item.number(&cell.param, &cell.over, &metric.name).map(|number| {
+            json!({
+                "mean": number.mean, "stderr": number.stderr, "runs": number.runs, "source": number.source,
+                "other_data": other_data,
+            })
+        });
+        json!({
+            "event": "beside", "param": cell.param, "over": over, "metric": metric.name, "percent": metric.percent,
+            "n": ours.n, "mean": ours.mean, "stderr": ours.stderr, "paper": theirs,
+        })
+    };
+    item.metrics.iter().flat_map(|metric| kept.comparison.cells.iter().map(move |cell| line(metric, cell))).collect()
 }
 
 /// The paper, and what the words for places in it mean.

@@ -13,7 +13,7 @@ use gmpc_runtime::compare::{Step, split_list};
 use gmpc_runtime::data::Directories;
 use gmpc_runtime::device::Device;
 use gmpc_runtime::device::cpu::Cpu;
-use gmpc_runtime::report::beside::lead;
+use gmpc_runtime::report::beside::{self, lead};
 use gmpc_runtime::report::figure::{Figure, curves, fit, movement, plane};
 use gmpc_runtime::report::page::Contents;
 use gmpc_runtime::report::table::json_lines;
@@ -50,6 +50,7 @@ pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
         return Err(Failure::new(Kind::Diverged, message));
     }
     json_lines(&found.kept.comparison).iter().for_each(|line| output.line(line));
+    beside::json_lines(&found).iter().for_each(|line| output.line(line));
     show(args.what, &found, &own, &folder, output)
 }
 

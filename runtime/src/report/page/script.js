@@ -10,6 +10,8 @@ const made = (name, attributes, parent) => {
 };
 const shown = (x) => x === 0 ? '0' : Math.abs(x) >= 1e5 || Math.abs(x) < 1e-3 ? (+x).toExponential(2).replace(/\.?0+e/, 'e') : String(+(+x).toPrecision(4));
 const ticks = (low, high, count, scale) => {
+  if (scale === 'log10' && high - low >= 0.7 && high - low <= 3)
+    return [0, 1, 2, 3, 4].flatMap((k) => [1, 2, 5].map((times) => Math.floor(low) + k + Math.log10(times))).filter((x) => x >= low - 1e-9 && x <= high + 1e-9);
   const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw)), found = [];
   const step = scale === 'log2' ? 2 ** Math.ceil(Math.log2(raw * 0.999)) : [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw * 0.999);
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k += 1) found.push(k === 0 ? 0 : k * step);

@@ -88,6 +88,9 @@ pub(super) fn ticks(axis: &Axis, count: usize) -> Vec<f64> {
     if axis.scale == Scale::Hidden || !width.is_finite() || width <= 0.0 {
         return Vec::new();
     }
+    if axis.scale == Scale::Log10 && (0.7..=3.0).contains(&width) {
+        return between_powers(&axis.range);
+    }
     #[allow(clippy::cast_precision_loss)] // a few numbers
     let raw = width / count.max(1) as f64;
     let step = step(raw, axis.scale == Scale::Log2);
@@ -99,6 +102,13 @@ pub(super) fn ticks(axis: &Axis, count: usize) -> Vec<f64> {
         .take_while(|x| *x <= axis.range.end + step * 1e-9)
         .map(|x| if x.abs() < step * 1e-9 { 0.0 } else { x })
         .collect()
+}
+
+/// Of few powers of ten: 1, 2 and 5 times each, as exponents.
+fn between_powers(range: &Range<f64>) -> Vec<f64> {
+    let first = range.start.floor();
+    let all = (0..5).flat_map(|k| [1.0_f64, 2.0, 5.0].map(|times| first + f64::from(k) + times.log10()));
+    all.filter(|x| *x >= range.start - 1e-9 && *x <= range.end + 1e-9).collect()
 }
 
 /// A round number not below another: 1, 2 or 5 times a power of ten, of powers of two a power of two.

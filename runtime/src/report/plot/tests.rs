@@ -26,6 +26,8 @@ fn numbers_at_an_axis_are_round_and_inside() {
     let powers = Axis::scaled("", -16.0..16.0, Scale::Log2);
     let exponents: Vec<String> = ticks(&powers, 6).iter().map(|t| powers.name(*t)).collect();
     assert_eq!(exponents, ["2^-16", "2^-8", "2^0", "2^8", "2^16"]);
+    let tens = Axis::scaled("", -0.1..1.4, Scale::Log10);
+    assert_eq!(ticks(&tens, 6).iter().map(|t| tens.name(*t)).collect::<Vec<_>>(), ["1", "2", "5", "10", "20"]);
     let names = Axis::scaled("", 0.0..2.0, Scale::Names(vec!["0".into(), "500".into()]));
     assert_eq!(ticks(&names, 9).iter().map(|t| names.name(*t)).collect::<Vec<_>>(), ["0", "500"]);
     assert_eq!(ticks(&Axis::linear("", 1.0..1.0), 5), [0.0_f64; 0]);

@@ -5,7 +5,7 @@ use crate::cost::kernel_flops;
 use crate::experiment::{Contractions, Precision};
 use crate::fuse::{Sums, fuse};
 use crate::graph::Graph;
-use crate::kernels;
+use crate::kernels::{self, Work};
 use crate::plan::{overlap, overlap_steps, plan, plan_steps};
 use crate::program::{Goal, Measure, Program, StateLayout};
 use crate::simplify::{hoist, prepare, simplify};
@@ -56,13 +56,24 @@ pub fn lower_apart(program: &Program, sources: &Sources) -> Vec<Apart> {
     let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
     let apart = kernels.kernels.iter().map(|kernel| {
         let one = kernels::Kernels { kernels: vec![kernel.clone()], ..kernels.clone() };
-        let text = kernels::print(&one, None);
-        let name = text.lines().find(|line| !line.starts_with("buffer")).unwrap_or_default().trim().to_string();
         let line = kernel
             .span
             .and_then(|span| Some(format!("{}:{}", sources.get(span.source)?.name, sources.line_column(span).0)));
         let program = Program { code: cpu::emit(&one, &plan, program.precision), ..program.clone() };
-        Apart { name, line, flops: kernel_flops(kernel), program }
+        Apart { name: name(&one, &kernel.work), line, flops: kernel_flops(kernel), program }
     });
     apart.collect()
+}
+
+/// A loop's sizes and results; of what has kernels of its own the line that the listing has.
+fn name(kernels: &kernels::Kernels, work: &Work) -> String {
+    let Work::Nest(nest) = work else {
+        let text = kernels::print(kernels, None);
+        return text.lines().find(|line| !line.starts_with("buffer")).unwrap_or_default().trim().to_string();
+    };
+    let sizes: Vec<String> = nest.space.iter().map(usize::to_string).collect();
+    let mut results: Vec<&str> = work.writes().iter().map(|id| kernels.buffers[id.index()].name.as_str()).collect();
+    results.dedup();
+    let sizes = if sizes.is_empty() { "one point".to_string() } else { sizes.join(" x ") };
+    format!("{} = loop over {sizes}", results.join(", "))
 }

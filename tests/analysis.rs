@@ -55,7 +55,7 @@ fn boundaries_are_recorded_where_the_file_or_the_option_asks_for_it() {
 fn a_run_killed_and_resumed_has_recorded_what_an_uninterrupted_one_has() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
-    let options = ["--set", "train.epochs=2000", "--record", "boundaries(steps = 3)"];
+    let options = ["--set", "train.epochs=2000", "--record", "boundaries(steps = 3, layers = all)"];
     let whole = train(folder.path(), &file, "whole", &options);
     let parts = folder.path().join("parts");
     let name = parts.to_string_lossy().into_owned();
@@ -71,6 +71,8 @@ fn a_run_killed_and_resumed_has_recorded_what_an_uninterrupted_one_has() {
     }
     gmpc(if parts.join("run.json").exists() { &resume[..3] } else { &begin }).expect(0);
     assert!(numbers(&whole, "hidden") == numbers(&name, "hidden"), "the records differ");
+    let states = |run: &str| std::fs::read(Path::new(run).join("states.npy")).unwrap();
+    assert!(states(&whole) == states(&name), "the records of the network differ");
 }
 
 #[test]
@@ -108,6 +110,90 @@ fn a_run_tells_how_it_goes_in_lines_and_with_json_in_nothing_else() {
 }
 
 #[test]
+fn a_deep_network_is_followed_over_training() {
+    let folder = tempdir().unwrap();
+    let file = plane(folder.path(), "gmp");
+    let run = train(folder.path(), &file, "run", &["--record", "boundaries(layers = all, epochs = 2)"]);
+    let ran = gmpc(&["analyze", &run, "--regions", "--at", "0,4", "--json"]).expect(0);
+    let lines = ran.json();
+    let layers: Vec<_> = lines.iter().filter(|line| line["event"] == "boundaries").collect();
+    assert_eq!((&layers[0]["layer"], &layers[0]["first"]), (&json!("hidden"), &json!(true)));
+    assert_eq!((&layers[1]["layer"], &layers[1]["first"]), (&json!("deep"), &json!(false)));
+    assert_eq!((&layers[1]["units"], &layers[1]["inputs"], &layers[1]["records"]), (&json!(4), &json!(6), &json!(4)));
+    let moved = |line: &serde_json::Value| line["location"]["max"].as_f64().unwrap();
+    assert!(layers.iter().all(|line| moved(line) > 0.0), "both layers learn");
+    // Before training, after two, four and six epochs; the run ends with the last of them.
+    let counts: Vec<_> = lines.iter().filter(|line| line["event"] == "regions").collect();
+    let over = counts[0]["over_training"].as_array().unwrap();
+    assert_eq!(over.iter().map(|one| one[0].as_u64().unwrap()).collect::<Vec<_>>(), [0, 2, 4, 6]);
+    assert_eq!(over[3][1], counts[0]["regions"]);
+    assert_eq!((&counts[1]["at"], &counts[1]["regions"]), (&json!(0), &over[0][1]));
+    assert_eq!((&counts[2]["at"], &counts[2]["regions"]), (&json!(4), &over[2][1]));
+    let ran = gmpc(&["analyze", &run, "--regions", "--at", "3"]).expect(2);
+    assert!(ran.stderr.contains("has no record of epoch 3") && ran.stderr.contains("0, 2, 4"), "{}", ran.stderr);
+    let plain = train(folder.path(), &file, "plain", &["--record", "boundaries"]);
+    let ran = gmpc(&["analyze", &plain, "--regions", "--at", "2"]).expect(2);
+    assert!(ran.stderr.contains("boundaries(layers = all)"), "{}", ran.stderr);
+    let states = |run: &str| std::fs::read(Path::new(run).join("states.npy"));
+    // 6 x 1 angles, 4 x 5 angles, and so on, each filled up to a multiple of 16 numbers.
+    assert_eq!((states(&run).unwrap().len() - 128) % (4 * 4 * 16), 0);
+    assert!(states(&plain).is_err());
+}
+
+#[test]
+fn filters_of_a_first_convolution_are_followed_in_the_space_of_their_patches() {
+    let folder = tempdir().unwrap();
+    for (name, param) in [("gmp", "gmp"), ("gmp-mn", "gmp + mn")] {
+        let text = format!(
+            "param = {param}
+            data  = shapes32(train = 60, test = 20)
+            model small {{ input -> conv(4, 3, stride = 2) as stem -> relu -> global_avg_pool -> linear(data.classes) }}
+            train {{ loss = cross_entropy  optimizer = sgd(lr = 0.1)  batch = 20  epochs = 2  record = boundaries }}"
+        );
+        let file = write(folder.path(), &format!("{name}.gmpnet"), &text);
+        let run = train(folder.path(), &file, name, &[]);
+        assert_eq!(numbers(&run, "stem").len(), 128 + 3 * (28 * 4) * 4);
+        let ran = gmpc(&["analyze", &run, "--json"]).expect(0);
+        let line = ran.event("boundaries");
+        assert_eq!((&line["layer"], &line["inputs"], &line["records"]), (&json!("stem"), &json!(27), &json!(3)));
+        let count = |name: &str| line[name].as_u64().unwrap();
+        assert_eq!(count("dead") + count("always_active") + count("splitting"), 4);
+        assert!(line["direction"]["max"].as_f64().unwrap() > 0.0);
+        assert!(ran.stderr.contains("patches of"), "{}", ran.stderr);
+        let ran = gmpc(&["analyze", &run, "--regions"]).expect(2);
+        assert!(ran.stderr.contains("3072 inputs"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_is_recorded_does_not_depend_on_the_device() {
+    let folder = tempdir().unwrap();
+    let text = "data = levy(points = 20, noise = 0.1)
+        model m {
+            h = input -> dropout(0.1) -> dense(4) as a -> relu
+            left = h -> dense(4) as b -> relu
+            right = h -> dense(4)
+            left + right -> relu -> linear(1)
+        }
+        train { loss = mse  optimizer = adam(lr = 0.01)  batch = 4  epochs = 2  record = boundaries(layers = all) }";
+    let file = write(folder.path(), "residual.gmpnet", text);
+    for param in ["gmp + mn", "bn", "wn + mbn"] {
+        let of = |device: &str| {
+            let name = format!("{param}-{device}");
+            train(folder.path(), &file, &name, &["--param", param, "--device", device])
+        };
+        let (cpu, candle) = (of("cpu"), of("candle"));
+        let values = |run: &str| -> Vec<f32> {
+            let bytes = numbers(run, "a");
+            bytes[128..].as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        };
+        let (ours, theirs) = (values(&cpu), values(&candle));
+        assert_eq!(ours.len(), 3 * 2 * 4);
+        assert!(ours.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-4 * (1.0 + b.abs())), "{param}");
+    }
+}
+
+#[test]
 fn a_record_that_cannot_be_is_told_before_training() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
@@ -118,6 +204,14 @@ fn a_record_that_cannot_be_is_told_before_training() {
     let file = write(folder.path(), "none.gmpnet", text);
     let ran = gmpc(&["check", &file]).expect(1);
     assert!(ran.stderr.contains("E0652"), "{}", ran.stderr);
+    let text = "model m(input: [3]) { input -> mean_norm -> dense(4) -> relu -> linear(1) }
+                train { loss = mse  optimizer = sgd(lr = 0.1)  record = boundaries }\n";
+    let file = write(folder.path(), "later.gmpnet", text);
+    let ran = gmpc(&["check", &file]).expect(1);
+    assert!(ran.stderr.contains("E0652") && ran.stderr.contains("boundaries(layers = all)"), "{}", ran.stderr);
+    gmpc(&["check", &file, "--set", "train.record=boundaries(layers = all)"]).expect(0);
+    let ran = gmpc(&["check", &file, "--set", "train.record=boundaries(layers = deep)"]).expect(1);
+    assert!(ran.stderr.contains("E0604") && ran.stderr.contains("`first`, `all`"), "{}", ran.stderr);
 }
 
 #[test]

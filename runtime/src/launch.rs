@@ -11,8 +11,8 @@ use crate::run_folder::{About, Inputs, Keeper, RunFolder, restore};
 use crate::session::{Programs, Session};
 use crate::tensorboard::Events;
 use crate::train::{Forget, Keep, Progress, Trainer};
-use crate::trajectory::records_after;
-use gmpc_compiler::boundary::first_layers;
+use crate::trajectory::{kept, records_after};
+use gmpc_compiler::boundary::{First, first_layers};
 use gmpc_compiler::experiment::{DataFacts, Followed, Select};
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::resolve::Overrides;
@@ -21,6 +21,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+/// Records that take more bytes than this are worth a warning.
+const MUCH: u64 = 4 << 30;
 
 /// Where a run is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,7 @@ pub fn train(
         Out::Nowhere => None,
     };
     let keeper = match &folder {
-        Some(folder) => Some(kept(folder, Keeper::new(folder)?, keeping.into(), &prepared, trainer.progress())?),
+        Some(folder) => Some(keeping_all(folder, Keeper::new(folder)?, keeping.into(), &prepared, trainer.progress())?),
         None => None,
     };
     let done =
@@ -123,14 +126,14 @@ pub fn resume(
     let mut session = prepared.session();
     let (progress, best) = standing(&folder, &prepared, &mut session, listener)?;
     let keeper = Keeper::locked(&folder, progress.epoch, lock)?;
-    let keeper = kept(&folder, keeper, keeping.into(), &prepared, &progress)?;
+    let keeper = keeping_all(&folder, keeper, keeping.into(), &prepared, &progress)?;
     let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
     let run = Run { prepared: &prepared, about: &about, folder: Some(&folder), trainer };
     Ok((run.go(Some(keeper), listener, stop)?, warnings))
 }
 
 /// Has everything kept that is asked for: checkpoints, an event file, the boundaries where the file says so.
-fn kept(
+fn keeping_all(
     folder: &RunFolder,
     keeper: Keeper,
     keeping: Keeping,
@@ -262,6 +265,9 @@ impl Run<'_> {
         if self.prepared.spec()?.select == Select::Test {
             listener.hear(&chosen_on_test());
         }
+        if let Some(bytes) = self.recorded_bytes()?.filter(|bytes| keeper.is_some() && *bytes > MUCH) {
+            listener.hear(&much_recorded(bytes));
+        }
         let mut keep: Box<dyn Keep> = match keeper {
             Some(keeper) => Box::new(keeper),
             None => Box::new(Forget),
@@ -280,6 +286,20 @@ impl Run<'_> {
         }
         listener.hear(&Event::Done(done.clone()));
         Ok(done)
+    }
+
+    /// What records take on the disk when the run has done all its epochs; `None` where nothing is recorded.
+    fn recorded_bytes(&self) -> Result<Option<u64>, Failure> {
+        let spec = self.prepared.spec()?;
+        let Some(record) = spec.record else { return Ok(None) };
+        let network = &self.prepared.network;
+        let steps = spec.epochs.saturating_mul(self.trainer.steps_in_an_epoch());
+        let layer = |first: &First| (first.fan_in + 1).saturating_mul(first.units).saturating_mul(4);
+        let mut each: usize = first_layers(&network.net).iter().map(layer).sum();
+        if record.followed == Followed::All {
+            each = each.saturating_add(kept(network.layout()) * network.precision().bytes());
+        }
+        Ok(Some(records_after(record.every, spec.epochs, steps).saturating_mul(each as u64)))
     }
 
     fn start(&mut self) -> Result<Start, Failure> {
@@ -314,6 +334,14 @@ impl Run<'_> {
         let best_epoch = progress.best.value.map_or(0, |_| progress.best.epoch + 1);
         let run = self.folder.map(|folder| folder.path.clone());
         Ok(Done { epochs: progress.epoch, best_epoch, stopped_by, figures, run, seconds: self.trainer.seconds() })
+    }
+}
+
+fn much_recorded(bytes: u64) -> Event {
+    Event::Warning {
+        code: "records".into(),
+        message: format!("the records of boundaries will take {} GiB on the disk", bytes >> 30),
+        help: Some("record less often, as with `boundaries(epochs = 10)`, or of the first layers only".into()),
     }
 }
 

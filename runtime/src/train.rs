@@ -342,6 +342,12 @@ impl<'a> Trainer<'a> {
         Ok(figures.into_iter().map(|(name, value)| (format!("{part}.{name}"), value)).collect())
     }
 
+    /// Optimizer steps of an epoch.
+    #[must_use]
+    pub fn steps_in_an_epoch(&self) -> u64 {
+        self.plan.batches
+    }
+
     /// How far the run is.
     #[must_use]
     pub fn progress(&self) -> &Progress {

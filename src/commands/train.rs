@@ -115,14 +115,15 @@ impl Teller {
         self.watch = Some(Watch::new(&self.output, start));
     }
 
-    fn warning(&self, message: &str, help: Option<&str>) {
+    fn warning(&mut self, message: &str, help: Option<&str>) {
+        let output = self.output;
         let say = || {
-            self.output.warn(message);
+            output.warn(message);
             if let Some(help) = help {
-                self.output.note(format_args!("  help: {help}"));
+                output.note(format_args!("  help: {help}"));
             }
         };
-        match &self.watch {
+        match &mut self.watch {
             Some(watch) => watch.above(say),
             None => say(),
         }

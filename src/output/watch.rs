@@ -10,7 +10,6 @@ use super::table::number;
 use draw::{Curve, View, draw, rate, step};
 use gmpc_runtime::event::{Epoch, Figure, Moved, Start, Steps};
 use history::History;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use std::time::{Duration, Instant};
 use terminal::Terminal;
 
@@ -30,7 +29,7 @@ pub struct Watch {
 #[derive(Debug)]
 enum Shown {
     /// Lines that are drawn anew, and when they were.
-    Terminal(ProgressBar, Instant),
+    Terminal(Terminal, Instant),
     Plain(Lines),
     Nothing,
 }
@@ -40,7 +39,7 @@ impl Watch {
     pub fn new(output: &Output, start: &Start) -> Self {
         let shown = match output {
             _ if output.quiet || output.json => Shown::Nothing,
-            _ if is_terminal() => Shown::Terminal(lines(), Instant::now()),
+            _ if is_terminal() => Shown::Terminal(Terminal::new(), Instant::now()),
             _ => Shown::Plain(Lines::new(start.epochs)),
         };
         let view = View { epoch: start.resumed_from, epochs: start.epochs, ..View::default() };
@@ -80,11 +79,12 @@ impl Watch {
     }
 
     /// Says something above the lines.
-    pub fn above(&self, say: impl FnOnce()) {
-        match &self.shown {
-            Shown::Terminal(bar, _) => bar.suspend(say),
-            Shown::Plain(_) | Shown::Nothing => say(),
+    pub fn above(&mut self, say: impl FnOnce()) {
+        if let Shown::Terminal(terminal, _) = &mut self.shown {
+            terminal.draw(&[]);
         }
+        say();
+        self.draw(true);
     }
 
     fn note(&mut self, epoch: &Epoch) {
@@ -105,32 +105,14 @@ impl Watch {
 
     /// Draws the lines unless that was just done.
     fn draw(&mut self, at_once: bool) {
-        let Shown::Terminal(bar, drawn) = &mut self.shown else { return };
+        let Shown::Terminal(terminal, drawn) = &mut self.shown else { return };
         if !at_once && drawn.elapsed() < OFTEN {
             return;
         }
         *drawn = Instant::now();
         self.view.to_go = to_go(&self.view, self.began.elapsed(), self.resumed_from);
-        bar.set_message(draw(&self.view, usize::from(Terminal::new().width())).join("\n"));
-        bar.tick();
+        terminal.draw(&draw(&self.view, terminal.width()));
     }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if let Shown::Terminal(bar, _) = &self.shown {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-/// On standard error.
-fn lines() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like_with_hz(Box::new(Terminal::new()), 10));
-    if let Ok(style) = ProgressStyle::with_template("{msg}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// Until the last epoch, at the pace of this process so far.

@@ -43,15 +43,21 @@ impl Moved {
     }
 }
 
-/// The largest movement of a layer's units since it was asked for last.
+/// The largest movement of a layer's units since it was asked for last. Looked at after every record, so all units go through
+/// the rows of a record side by side.
 #[derive(Debug, Clone)]
 pub(super) struct Largest {
-    /// The record before.
+    /// The record before, and the newest one.
     before: Vec<f32>,
+    now: Vec<f32>,
+    /// One a unit, as in [`Moved`].
+    square: Vec<f64>,
+    apart: Vec<f64>,
+    along: Vec<f64>,
     /// Square of the largest distance.
-    square: f64,
+    furthest: f64,
     /// The largest |u' - u| / |u' + u|, squared; infinite for a half turn.
-    ratio: f64,
+    widest: f64,
     /// Has anything been compared?
     any: bool,
 }
@@ -59,32 +65,51 @@ pub(super) struct Largest {
 impl Largest {
     /// After the record that is there, if there is one.
     pub(super) fn after(before: Vec<f32>) -> Self {
-        Largest { before, square: 0.0, ratio: 0.0, any: false }
+        let (now, square, apart, along) = (vec![], vec![], vec![], vec![]);
+        Largest { before, now, square, apart, along, furthest: 0.0, widest: 0.0, any: false }
     }
 
     /// Looks at the next record.
     pub(super) fn observe(&mut self, first: &First, record: impl Iterator<Item = f32>) {
-        let before = std::mem::replace(&mut self.before, record.collect());
-        if before.is_empty() {
-            return;
+        self.now.clear();
+        self.now.extend(record);
+        if self.before.len() == self.now.len() {
+            self.any = true;
+            self.compare(first);
         }
-        self.any = true;
-        for unit in 0..first.units {
-            let moved = Moved::of(first, &before, &self.before, unit);
-            // A unit without a boundary has not moved, for comparisons with what is not a number are false.
-            if moved.square > self.square && moved.square.is_finite() {
-                self.square = moved.square;
+        std::mem::swap(&mut self.before, &mut self.now);
+    }
+
+    fn compare(&mut self, first: &First) {
+        let units = first.units.max(1);
+        for sums in [&mut self.square, &mut self.apart, &mut self.along] {
+            sums.clear();
+            sums.resize(units, 0.0);
+        }
+        let (before, now) = (self.before.chunks_exact(units), self.now.chunks_exact(units));
+        let offsets = before.clone().zip(now.clone()).next_back();
+        for ((a, b), (from, to)) in before.zip(now).take(first.fan_in).zip(offsets.into_iter().cycle()) {
+            for unit in 0..units.min(a.len()).min(b.len()).min(from.len()).min(to.len()) {
+                let [a, b, from, to] = [a[unit], b[unit], from[unit], to[unit]].map(f64::from);
+                self.square[unit] += (from * a - to * b) * (from * a - to * b);
+                self.apart[unit] += (a - b) * (a - b);
+                self.along[unit] += (a + b) * (a + b);
             }
-            if moved.apart > self.ratio * moved.along {
-                self.ratio = moved.apart / moved.along;
+        }
+        // A unit without a boundary has not moved, for comparisons with what is not a number are false.
+        let finite = self.square.iter().filter(|square| square.is_finite());
+        self.furthest = finite.fold(self.furthest, |most, square| if *square > most { *square } else { most });
+        for (apart, along) in self.apart.iter().zip(&self.along) {
+            if *apart > self.widest * along {
+                self.widest = apart / along;
             }
         }
     }
 
     /// Distance and turn, in radians; `None` where there was no record since.
     pub(super) fn take(&mut self) -> Option<(f64, f64)> {
-        let found = self.any.then(|| (self.square.sqrt(), 2.0 * libm::atan(self.ratio.sqrt())));
-        (self.square, self.ratio, self.any) = (0.0, 0.0, false);
+        let found = self.any.then(|| (self.furthest.sqrt(), 2.0 * libm::atan(self.widest.sqrt())));
+        (self.furthest, self.widest, self.any) = (0.0, 0.0, false);
         found
     }
 }

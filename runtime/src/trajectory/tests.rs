@@ -1,6 +1,8 @@
 //! Records come back, a resumed file is that of an uninterrupted run, damage is told.
 
 use super::*;
+use gmpc_compiler::graph::{Role, State, Tensor};
+use std::sync::Arc;
 
 fn first() -> First {
     First { layer: 1, name: "hidden".into(), fan_in: 2, units: 3 }
@@ -45,6 +47,65 @@ fn a_resumed_file_is_that_of_a_run_that_was_never_stopped() {
     writer.flush(true).unwrap();
     let bytes = |folder: &Path| std::fs::read(folder.join("boundaries/hidden.npy")).unwrap();
     assert_eq!(bytes(whole.path()), bytes(resumed.path()));
+}
+
+#[test]
+fn blocks_written_by_the_other_thread_come_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let wide = First { layer: 1, name: "wide".into(), fan_in: 3, units: 5000 };
+    let record = |k: u32| (0..20_000).map(|i| f64::from(k * 31 + i)).collect::<Vec<_>>();
+    let mut writer = Writer::open(folder.path(), std::slice::from_ref(&wide), 0).unwrap();
+    (0..40).for_each(|k| writer.write(0, &Slice::F64(&record(k))).unwrap());
+    writer.flush(false).unwrap();
+    (40..60).for_each(|k| writer.write(0, &Slice::F64(&record(k))).unwrap());
+    drop(writer); // as when a run ends without being saved
+    let read = Trajectory::read(folder.path(), &wide, Every::Epochs(1)).unwrap();
+    assert_eq!(read.records(), 60);
+    for k in 0..60 {
+        let expected: Vec<f32> = record(k).into_iter().map(|number| number as f32).collect();
+        assert!(read.record(k as usize) == expected, "record {k}");
+    }
+    // A run that goes on follows the movement from the last record that counts.
+    let mut writer = Writer::open(folder.path(), std::slice::from_ref(&wide), 50).unwrap();
+    writer.follow().unwrap();
+    writer.write(0, &Slice::F64(&record(49))).unwrap();
+    let moved = writer.movement();
+    assert_eq!((moved[0].layer.as_str(), moved[0].location, moved[0].direction), ("wide", 0.0, 0.0));
+    assert!(writer.movement().is_empty(), "told once");
+}
+
+#[test]
+fn the_whole_network_comes_back_without_the_optimizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = |name: &str, role, size: usize| State {
+        name: name.into(),
+        role,
+        shape: vec![1, size],
+        file_shape: vec![size],
+        transposed: false,
+    };
+    let of =
+        [state("a.b", Role::Parameter, 3), state("a.mean", Role::Statistic, 2), state("a.b.m", Role::Optimizer, 3)];
+    let layout = Arc::new(StateLayout::new(&of));
+    assert_eq!(kept(&layout), 32, "each fills up 16 numbers");
+    let mut states = States::zeros(&layout, Precision::F64);
+    let writer = Writer::open(folder.path(), &[], 0).unwrap();
+    let mut writer = writer.with_states(folder.path(), &layout, Precision::F64, 0).unwrap();
+    for k in 0..3 {
+        let tensor = |size, of: f64| Tensor { shape: vec![1, size], data: (0..size).map(|i| of + i as f64).collect() };
+        states.set_tensor(0, &tensor(3, 0.1 * f64::from(k))).unwrap();
+        states.set_tensor(1, &tensor(2, 7.0)).unwrap();
+        states.set_tensor(2, &tensor(3, 9.0)).unwrap();
+        writer.write_states(&states).unwrap();
+    }
+    writer.flush(true).unwrap();
+    let records = StateRecords::open(folder.path(), &layout, Precision::F64).unwrap().expect("the file is there");
+    assert_eq!(records.count(), 3);
+    let read = records.read(2).unwrap();
+    assert_eq!(read.tensor(0).data, [0.2, 1.2, 2.2]);
+    assert_eq!((read.tensor(1).data, read.tensor(2).data), (vec![7.0, 8.0], vec![0.0; 3]));
+    assert!(records.read(3).is_err());
+    assert!(StateRecords::open(folder.path(), &layout, Precision::F32).is_err(), "of another precision");
 }
 
 #[test]

@@ -16,6 +16,8 @@ use std::time::Duration;
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Columns of a curve at most: more say nothing new.
 const WIDEST: usize = 60;
+/// Numbers from which on a curve is long.
+const LONG: usize = 10;
 /// Numbers of one sign whose sizes are this far apart are shown by their logarithms.
 const DECADES: f64 = 10.0;
 
@@ -95,11 +97,11 @@ fn curves(curves: &[Curve], width: usize) -> Vec<String> {
 }
 
 /// A curve as blocks, its lowest numbers at the bottom and its highest at the top: of a long curve a twentieth of all numbers
-/// each, so that a jump at the beginning does not flatten all that comes after.
+/// each, at least one, so that a jump at the beginning does not flatten all that comes after.
 pub fn sparkline(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let aside = sorted.len() / 20;
+    let aside = if sorted.len() < LONG { 0 } else { sorted.len().div_ceil(20) };
     let (Some(&low), Some(&high)) = (sorted.get(aside), sorted.iter().rev().nth(aside)) else { return String::new() };
     let scale = |value: f64| if low > 0.0 && high > DECADES * low { value.ln() } else { value };
     let (bottom, height) = (scale(low), scale(high) - scale(low));

@@ -1,67 +1,52 @@
-//! Standard error as a terminal that is a little narrower than it is.
+//! A few lines on standard error that are drawn anew in their place.
 //!
-//! The last line that is drawn is filled up to the terminal's width. Some columns are kept free behind it: many terminals begin
-//! a new line when their last column is written to, and a person who presses Ctrl-C has `^C` written there, which must not
-//! shift what is drawn.
+//! The cursor waits at the beginning of the line behind them. There, the `^C` of a person who stops the run is wiped away with
+//! the rest; behind a line that reaches the terminal's edge it would begin a new one and leave a part of the old lines behind.
 
 use console::Term;
-use indicatif::TermLike;
-use std::io::Result;
 
-/// Columns that stay free: one, and two for `^C`.
-const FREE: u16 = 3;
 /// Where the terminal does not say how large it is: rows and columns.
 const USUAL: (u16, u16) = (24, 80);
 
-/// The terminal behind standard error.
+/// The lines that are there.
 #[derive(Debug)]
-pub struct Terminal(Term);
+pub struct Terminal {
+    term: Term,
+    lines: usize,
+}
 
 impl Terminal {
-    /// Of this process.
+    /// Of this process, with nothing drawn.
     pub fn new() -> Self {
-        Terminal(Term::buffered_stderr())
+        Terminal { term: Term::buffered_stderr(), lines: 0 }
+    }
+
+    /// Columns that a line may have. The last one stays free: some terminals begin a new line when it is written to.
+    pub fn width(&self) -> usize {
+        let (_, columns) = self.term.size_checked().unwrap_or(USUAL);
+        usize::from(columns).saturating_sub(1).max(1)
+    }
+
+    /// Puts these lines in the place of those that are there; as many of them as the terminal has rows for.
+    pub fn draw(&mut self, lines: &[String]) {
+        let (rows, _) = self.term.size_checked().unwrap_or(USUAL);
+        let lines = &lines[..lines.len().min(usize::from(rows).saturating_sub(1))];
+        let drawn = self.term.move_cursor_up(self.lines).and_then(|()| {
+            for line in lines {
+                self.term.clear_line()?;
+                self.term.write_line(line)?;
+            }
+            self.term.clear_to_end_of_screen()?;
+            self.term.flush()
+        });
+        if drawn.is_ok() {
+            self.lines = lines.len(); // what cannot be written is not shown
+        }
     }
 }
 
-impl TermLike for Terminal {
-    fn width(&self) -> u16 {
-        self.0.size_checked().unwrap_or(USUAL).1.saturating_sub(FREE).max(1)
-    }
-
-    fn height(&self) -> u16 {
-        self.0.size_checked().unwrap_or(USUAL).0
-    }
-
-    fn move_cursor_up(&self, n: usize) -> Result<()> {
-        self.0.move_cursor_up(n)
-    }
-
-    fn move_cursor_down(&self, n: usize) -> Result<()> {
-        self.0.move_cursor_down(n)
-    }
-
-    fn move_cursor_right(&self, n: usize) -> Result<()> {
-        self.0.move_cursor_right(n)
-    }
-
-    fn move_cursor_left(&self, n: usize) -> Result<()> {
-        self.0.move_cursor_left(n)
-    }
-
-    fn write_line(&self, line: &str) -> Result<()> {
-        self.0.write_line(line)
-    }
-
-    fn write_str(&self, text: &str) -> Result<()> {
-        self.0.write_str(text)
-    }
-
-    fn clear_line(&self) -> Result<()> {
-        self.0.clear_line()
-    }
-
-    fn flush(&self) -> Result<()> {
-        self.0.flush()
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.draw(&[]);
     }
 }

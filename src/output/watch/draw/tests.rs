@@ -34,8 +34,8 @@ fn drawn(view: &View, width: usize) -> String {
 fn a_wide_terminal_shows_everything() {
     assert_snapshot!(drawn(&view(), 100), @r"
     epoch 2340/10000 ███████░░░░░░░░░░░░░░░░░░░░░░░  23 %  1:12 to go
-    train.loss      0.03485  ████████▇▇▇▇▇▇▆▆▆▆▆▆▆▅▅▅▅▅▅▅▅▄▄▄▄▄▄▄▃▃▃▃▃▃▃▂▂▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁
-    valid.accuracy   0.9151  ▁▁▂▂▂▂▂▂▃▃▄▄▅▅▅▅▅▅▅▆▆▆▆▆▆▆▆▇▇▇███▇▇▇▇███████████████████████
+    train.loss      0.03485  ██████████▇▇▇▇▇▇▆▆▆▆▆▆▆▅▅▅▅▅▅▄▄▄▄▄▄▃▃▃▃▃▃▃▂▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁▁▁
+    valid.accuracy   0.9151  ▁▁▁▁▁▁▁▁▂▂▃▄▄▄▄▄▄▄▅▅▆▆▆▆▆▆▆▆▇▇▇█▇▇▇▇▇███████████████████████
     lr 0.01  boundaries of dense1 move by up to 0.02315, turn by up to 0.001200
     ");
 }
@@ -44,8 +44,8 @@ fn a_wide_terminal_shows_everything() {
 fn a_usual_terminal_shows_everything() {
     assert_snapshot!(drawn(&view(), 79), @r"
     epoch 2340/10000 ███████░░░░░░░░░░░░░░░░░░░░░░░  23 %  1:12 to go
-    train.loss      0.03485  ███████▇▇▇▇▇▇▆▆▆▆▆▆▅▅▅▅▅▅▅▄▄▄▄▄▄▃▃▃▃▃▃▃▂▂▂▂▂▂▂▁▁▁▁▁▁▁▁
-    valid.accuracy   0.9151  ▁▁▂▂▂▂▂▃▃▄▄▅▅▅▅▅▅▆▆▆▆▆▆▆▇▇▇██▇▇▇▇█████████████████████
+    train.loss      0.03485  █████████▇▇▇▇▇▇▆▆▆▆▆▅▅▅▅▅▅▄▄▄▄▄▄▃▃▃▃▃▃▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁▁
+    valid.accuracy   0.9151  ▁▁▁▁▁▁▁▂▂▃▄▄▄▄▄▄▅▅▆▆▆▆▆▆▆▇▇▇█▇▇▇▇▇████████████████████
     lr 0.01  boundaries of dense1 move by up to 0.02315, turn by up to 0.001200
     ");
 }
@@ -54,8 +54,8 @@ fn a_usual_terminal_shows_everything() {
 fn a_narrow_terminal_does_not_wrap() {
     assert_snapshot!(drawn(&view(), 40), @r"
     epoch 2340/10000  23 %  1:12 to go
-    train.loss      0.03485  ██▇▇▆▆▅▄▄▃▃▂▁▁▁
-    valid.accuracy   0.9151  ▁▁▃▄▅▆▆▇▇██████
+    train.loss      0.03485  ███▇▆▆▅▄▄▃▂▂▁▁▁
+    valid.accuracy   0.9151  ▁▁▂▄▄▆▆▇▇██████
     lr 0.01
     dense1: dphi 0.02315
     ");

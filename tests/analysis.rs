@@ -175,7 +175,7 @@ fn what_is_recorded_does_not_depend_on_the_device() {
             right = h -> dense(4)
             left + right -> relu -> linear(1)
         }
-        train { loss = mse  optimizer = adam(lr = 0.01)  batch = 4  epochs = 2  record = boundaries(layers = all) }";
+        train { loss = mse  optimizer = sgd(lr = 0.001)  batch = 4  epochs = 2  record = boundaries(layers = all) }";
     let file = write(folder.path(), "residual.gmpnet", text);
     for param in ["gmp + mn", "bn", "wn + mbn"] {
         let of = |device: &str| {

@@ -1,7 +1,9 @@
 //! What a run tells while it goes on: a handful of events, each also one line of JSON. Keys are added, never renamed.
 //! Epochs are counted from 1 wherever a person reads them.
 
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// A figure under its name: `valid.rmse`, 0.62.
@@ -218,6 +220,24 @@ impl Epoch {
         Value::Object(line)
     }
 
+    /// The same as text, with its line end, straight to where it belongs: a small network has an epoch every few
+    /// microseconds.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn write_line(&self, to: &mut impl Write) -> std::io::Result<()> {
+        let mut serializer = serde_json::Serializer::new(&mut *to);
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("event", "epoch")?;
+        line.serialize_entry("epoch", &self.epoch)?;
+        line.serialize_entry("lr", &self.lr)?;
+        self.figures.iter().try_for_each(|(name, value)| line.serialize_entry(name, value))?;
+        line.serialize_entry("best", &self.best)?;
+        line.serialize_entry("seconds", &self.seconds)?;
+        line.end()?;
+        to.write_all(b"\n")
+    }
+
     /// A figure by its name.
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
@@ -262,6 +282,13 @@ mod tests {
         assert_snapshot!(Event::Start(start).to_json(), @r#"{"event":"start","model":"levy","seed":3,"param":"gmp","data":"","device":"","parameters":0,"planned_bytes":0,"source_sha256":"","rows":{"train":0,"valid":0,"test":0},"epochs":0,"resumed_from":0}"#);
         let figures = vec![("train.loss".to_string(), 0.5), ("valid.rmse".to_string(), f64::NAN)];
         let epoch = Epoch { epoch: 2, lr: 0.1, figures, best: true, seconds: 0.25, movement: vec![] };
+        let mut line = Vec::new();
+        epoch.write_line(&mut line).unwrap();
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            format!("{}\n", epoch.to_json()),
+            "one object, written in two ways"
+        );
         assert_snapshot!(Event::Epoch(epoch).to_json(), @r#"{"event":"epoch","epoch":2,"lr":0.1,"train.loss":0.5,"valid.rmse":null,"best":true,"seconds":0.25}"#);
         let figures = vec![("test.rmse".to_string(), 1.5)];
         let run = Some("runs/levy".into());

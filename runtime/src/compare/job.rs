@@ -5,7 +5,6 @@ use crate::event::{Done, Event, Figure, StoppedBy};
 use crate::failure::Failure;
 use crate::launch::train_prepared;
 use crate::request::{Request, prepare};
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -51,10 +50,10 @@ pub(super) fn run(job: &Job, keep: Option<&Path>, stop: &AtomicBool) -> Result<O
     if let Some(outcome) = keep.and_then(|folder| store::load(folder, &key)) {
         return Ok(Some(Ran { outcome, kept: true, key: Some(key) }));
     }
-    let mut epochs = String::new();
+    let mut epochs = Vec::new();
     let mut listener = |event: &Event| {
         if let (Event::Epoch(epoch), true) = (event, keep.is_some()) {
-            let _ = writeln!(epochs, "{}", epoch.to_json());
+            let _ = epoch.write_line(&mut epochs); // into memory, which does not fail
         }
     };
     let (outcome, lasts) = match train_prepared(&prepared, &mut listener, stop) {

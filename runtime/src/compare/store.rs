@@ -57,7 +57,7 @@ pub(super) fn epochs(folder: &Path, key: &str) -> String {
 ///
 /// # Errors
 /// [`Failure::Io`].
-pub(super) fn save(folder: &Path, key: &str, outcome: &Outcome, epochs: &str) -> Result<(), Failure> {
+pub(super) fn save(folder: &Path, key: &str, outcome: &Outcome, epochs: &[u8]) -> Result<(), Failure> {
     // Two spellings of a value may be the same run, and its file has one temporary name.
     static WRITING: Mutex<()> = Mutex::new(());
     let figures = outcome.figures.clone();
@@ -65,6 +65,6 @@ pub(super) fn save(folder: &Path, key: &str, outcome: &Outcome, epochs: &str) ->
     let kept = Kept { seed: outcome.seed, figures, epochs: outcome.epochs, seconds: outcome.seconds };
     let _one = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let text = serde_json::to_string(&kept).map_err(|error| Failure::Bug(error.to_string()))?;
-    write_atomically(&mut Disk, &folder.join(format!("{key}.jsonl")), epochs.as_bytes(), None)?;
+    write_atomically(&mut Disk, &folder.join(format!("{key}.jsonl")), epochs, None)?;
     write_atomically(&mut Disk, &folder.join(format!("{key}.json")), text.as_bytes(), None)
 }

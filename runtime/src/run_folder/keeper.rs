@@ -176,7 +176,7 @@ impl Keep for Keeper {
         if let Some(events) = &mut self.events {
             events.note(epoch)?;
         }
-        let mut written = writeln!(self.metrics, "{}", epoch.to_json());
+        let mut written = epoch.write_line(&mut self.metrics);
         if self.handed.elapsed() >= OFTEN {
             self.handed = Instant::now();
             written = written.and_then(|()| self.metrics.flush());

@@ -8,9 +8,10 @@ use std::sync::Once;
 /// A folder with NVIDIA's libraries, or several separated by colons, beside those the system knows.
 pub(super) const FOLDERS: &str = "GMPC_CUDA_LIB_DIR";
 
-/// In the order in which they need each other.
+/// What the names of libraries begin with, in the order in which they need each other. The first has its full version in its
+/// name, and the compiler asks for its own.
 const LIBRARIES: [&str; 5] =
-    ["libnvrtc-builtins.so.13.0", "libnvrtc.so.13", "libcublasLt.so.13", "libcublas.so.13", "libcudnn.so.9"];
+    ["libnvrtc-builtins.so.13.", "libnvrtc.so.13", "libcublasLt.so.13", "libcublas.so.13", "libcudnn.so.9"];
 
 /// What a task needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +56,18 @@ fn preload() {
         let folders = std::env::var_os(FOLDERS).unwrap_or_default();
         let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
         for library in LIBRARIES {
-            folders.iter().any(|folder| load(&folder.join(library)));
+            folders.iter().filter_map(|folder| named(folder, library)).any(|path| load(&path));
         }
     });
+}
+
+/// The library of this name, or one whose name goes on where this ends with a dot.
+fn named(folder: &Path, library: &str) -> Option<PathBuf> {
+    let begins = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(library));
+    match library.ends_with('.') {
+        true => std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).filter(begins).max(),
+        false => Some(folder.join(library)),
+    }
 }
 
 fn load(path: &Path) -> bool {
@@ -81,6 +91,17 @@ fn load(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_is_found_whatever_its_minor_version() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(named(folder.path(), "libnvrtc-builtins.so.13."), None);
+        for name in ["libnvrtc-builtins.so.13.0", "libnvrtc-builtins.so.13.2", "libnvrtc.so.13"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let found = named(folder.path(), "libnvrtc-builtins.so.13.").unwrap();
+        assert!(found.ends_with("libnvrtc-builtins.so.13.2"));
+    }
 
     #[test]
     fn what_is_missing_is_named_with_what_brings_it() {

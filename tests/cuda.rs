@@ -3,6 +3,7 @@
 //! ```text
 //! syntax      every emitted kernel is C++ without a warning                              g++
 //! toolchain   every emitted kernel is machine code without a spill, as a table           NVRTC, nvdisasm
+//! finishing   bias and rectifier after a library's product                                 the emulator
 //! gathering   batches made on the GPU against those made here, bit for bit                   the emulator
 //! halves      rounding to bfloat16 against rounding in Rust                              the emulator
 //! numerics    kernels against the evaluator in f64, in several orders, of odd sizes      the emulator
@@ -12,6 +13,7 @@
 
 pub mod device;
 mod emitted;
+mod finishing;
 mod gathering;
 mod graphs;
 mod halves;

@@ -8,6 +8,7 @@ use super::toolchain::{Compiled, Resources, tools};
 use crate::emulator::build::{Unit, check_syntax, compiler};
 use crate::support::{gmpc, root};
 use gmpc_compiler::backend::cuda::OPTIONS;
+use gmpc_compiler::backend::cuda::finish;
 use gmpc_compiler::backend::cuda::gather::{self, Gather};
 use gmpc_compiler::experiment::{ImageStep, Precision};
 use gmpc_runtime::data::images::PURPOSE;
@@ -19,8 +20,8 @@ const PARAMETERIZATIONS: [&str; 6] = ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp 
 const PROCESSORS: [&str; 2] = ["sm_80", "sm_90"];
 
 /// The steps whose kernels stand in the table, one by one.
-const SHOWN: [&str; 7] =
-    ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn", "vgg6, gmp, bf16", "data, images", "data, rows"];
+const SHOWN: [&str; 8] =
+    ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn", "vgg6, gmp, bf16", "data, images", "data, rows", "finish"];
 
 /// The training step of an example.
 struct Step {
@@ -61,6 +62,7 @@ fn emitted() -> &'static Emitted {
         for (name, batch) in batches() {
             emitted.add(name.to_string(), &batch.source);
         }
+        emitted.add("finish".to_string(), &finish::alone(Precision::F32));
         emitted
     })
 }

@@ -10,6 +10,7 @@
 mod count;
 mod draft;
 mod emitter;
+pub mod finish;
 pub mod gather;
 mod half;
 mod inline;

@@ -14,8 +14,6 @@ mod driver;
 #[cfg(all(test, feature = "cuda"))]
 mod fake;
 #[cfg(feature = "cuda")]
-mod finish;
-#[cfg(feature = "cuda")]
 mod gather;
 #[cfg(feature = "cuda")]
 mod gpu;

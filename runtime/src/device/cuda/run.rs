@@ -5,10 +5,10 @@ mod step;
 use super::super::gather::Table;
 use super::super::{DeviceError, Executable, Numbers, Slice, SliceMut, States};
 use super::driver::{Function, Grid, Module, Recording};
-use super::finish;
 use super::gather::{Maker, Tables};
 use super::gpu::Shared;
 use super::memory::{Memory, Pinned, Resident};
+use gmpc_compiler::backend::cuda::finish::{self, Finish};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::lower_cuda;
@@ -16,7 +16,7 @@ use gmpc_compiler::plan::Address;
 use gmpc_compiler::program::Program;
 use std::ffi::c_void;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use step::{Finish, Step};
+use step::Step;
 
 /// Recordings that are kept: one for each set of inputs that change together, and of places that they come from.
 const MOST_RECORDINGS: usize = 8;
@@ -28,7 +28,8 @@ pub(super) struct Loaded {
     /// Dropped before the module that its kernels belong to.
     recorded: Vec<Recorded>,
     steps: Vec<Step>,
-    finish: Function,
+    /// Bias and rectifier, one number a thread and 16 bytes a thread.
+    finish: [Function; 2],
     _module: Box<dyn Module>,
     inputs: Vec<Input>,
     outputs: Vec<Returned>,
@@ -123,7 +124,7 @@ impl Loaded {
             outputs: outputs.collect::<Result<_, DeviceError>>()?,
             inputs: inputs.collect::<Result<_, DeviceError>>()?,
             draws: cuda.random.is_some(),
-            finish: module.function(finish::NAME)?,
+            finish: [module.function("gmpc_finish")?, module.function("gmpc_finish_wide")?],
             _module: module,
             scratch: Memory::new(queue, cuda.scratch_bytes)?,
             workspace: Memory::new(queue, workspace)?,
@@ -210,9 +211,10 @@ impl Loaded {
 
     /// Bias and rectifier after a library's product at `c`.
     fn finish(&self, finish: Finish, c: u64, bias: Option<u64>) -> Result<(), DeviceError> {
-        let Finish { rows, columns, step, relu } = finish;
-        let (mut relu, threads) = (u32::from(relu), [finish::THREADS, 1, 1]);
-        let grid = Grid { blocks: [finish::blocks(rows * columns), 1, 1], threads, shared_bytes: 0 };
+        let Finish { rows, columns, step, .. } = finish;
+        let (blocks, [along, across]) = finish.grid(self.program.precision);
+        let grid = Grid { blocks: [blocks, 1, 1], threads: [along, across, 1], shared_bytes: 0 };
+        let (mut relu, function) = (u32::from(finish.relu), self.finish[usize::from(finish.wide)]);
         let mut numbers = [c, bias.unwrap_or(0), rows, columns, step];
         let [a, b, c, d, e] = &mut numbers;
         let mut given: [*mut c_void; 6] = [
@@ -224,7 +226,7 @@ impl Loaded {
             (&raw mut relu).cast(),
         ];
         // SAFETY: the arguments are those of `finish::source`; `c` has `rows` rows `step` apart, `bias` is null or a row.
-        unsafe { self.shared.queue.launch(self.finish, grid, &mut given) }
+        unsafe { self.shared.queue.launch(function, grid, &mut given) }
     }
 
     /// Runs as one launch, which is recorded when there is none for these states and inputs.

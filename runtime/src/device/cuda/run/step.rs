@@ -4,6 +4,7 @@ use super::super::super::DeviceError;
 use super::super::driver::{Call, Function, Grid, Module};
 use super::super::gpu::Shared;
 use super::super::product;
+use gmpc_compiler::backend::cuda::finish::Finish;
 use gmpc_compiler::backend::cuda::{Kernel, Operand, Region, Work};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::plan::Address;
@@ -12,15 +13,6 @@ use gmpc_compiler::plan::Address;
 pub(super) enum Step {
     Kernel { function: Function, grid: Grid, arguments: Vec<Address> },
     Library { call: Box<dyn Call>, operands: [Address; 3], bias: Option<Address>, finish: Option<Finish> },
-}
-
-/// What is done to the result of a library that does not do it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Finish {
-    pub(super) rows: u64,
-    pub(super) columns: u64,
-    pub(super) step: u64,
-    pub(super) relu: bool,
 }
 
 impl Step {
@@ -38,14 +30,14 @@ impl Step {
                 let whole = precision.bytes();
                 let operands = [first(&p.a, narrow), first(&p.b, narrow), first(&p.c, whole)];
                 let bias = p.bias.as_ref().map(|bias| first(bias, whole));
-                let finish = Finish::new(bias, p.relu, [p.m, p.n, p.c.rows]);
+                let finish = finish([p.m, p.n, p.c.rows], bias, operands[2], p.relu, precision);
                 (queue.product(p, precision)?, operands, bias, finish)
             }
             Work::Convolution(c) => {
                 let ([height, width, units], bias) = (c.result, c.bias.map(|region| region.address));
                 let rows = c.images[0] * height * width;
                 let operands = [c.a, c.b, c.c].map(|region| region.address);
-                let finish = Finish::new(bias, c.relu, [rows, units, units]);
+                let finish = finish([rows, units, units], bias, operands[2], c.relu, precision);
                 (queue.convolution(c, precision)?, operands, bias, finish)
             }
         };
@@ -60,12 +52,19 @@ impl Step {
     }
 }
 
-impl Finish {
-    /// `None` where nothing follows.
-    fn new(bias: Option<Address>, relu: bool, [rows, columns, step]: [usize; 3]) -> Option<Self> {
-        let (rows, columns, step) = (rows as u64, columns as u64, step as u64);
-        (bias.is_some() || relu).then_some(Finish { rows, columns, step, relu })
-    }
+/// `None` where nothing follows. Regions begin at multiples of 64 bytes.
+fn finish(
+    [rows, columns, step]: [usize; 3],
+    bias: Option<Address>,
+    c: Address,
+    relu: bool,
+    precision: Precision,
+) -> Option<Finish> {
+    let aligned = |address: Address| match address {
+        Address::States(byte) | Address::Scratch(byte) => byte.is_multiple_of(16),
+    };
+    let all = aligned(c) && bias.is_none_or(aligned);
+    (bias.is_some() || relu).then(|| Finish::new([rows, columns, step], relu, all, precision))
 }
 
 /// Where an operand's first element lies, of numbers of `width` bytes.

@@ -299,10 +299,11 @@ const Kernel& find(const char* name) {
 
 void check_arguments(const Kernel& kernel, const Argument* arguments, unsigned count) {
     if (count != kernel.count) fail("it has %u parameters, the launch passes %u", kernel.count, count);
-    for (unsigned i = 0; i < count; ++i)
+    for (unsigned i = 0; i < count; ++i) {
         const bool null = !arguments[i].pointer && arguments[i].value == 0;
         if (arguments[i].pointer != kernel.parameters[i].pointer && !(null && kernel.parameters[i].pointer))
             fail("parameter %u is %s pointer", i, kernel.parameters[i].pointer ? "a" : "no");
+    }
 }
 
 UNSEEN void prepare(Fiber& fiber, unsigned index) {

@@ -83,16 +83,35 @@ pub(super) struct Growing {
     /// Bytes of a record.
     size: usize,
     /// Records that were not handed on yet.
-    block: Vec<u8>,
+    block: Block,
     courier: Option<Courier>,
+}
+
+/// Bytes of some records, and how many of them are filled. As long from the beginning as it gets, so that nothing is filled twice.
+#[derive(Debug)]
+struct Block {
+    bytes: Vec<u8>,
+    filled: usize,
+}
+
+impl Block {
+    /// For records of this size, at least one.
+    fn new(size: usize) -> Self {
+        Block { bytes: vec![0; BLOCK.max(size)], filled: 0 }
+    }
+
+    /// What is filled.
+    fn contents(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
+    }
 }
 
 /// A thread that writes blocks to the file while the network trains: what the system does with a page costs as much as the
 /// boundaries in it.
 #[derive(Debug)]
 struct Courier {
-    full: SyncSender<Vec<u8>>,
-    empty: Receiver<Vec<u8>>,
+    full: SyncSender<Block>,
+    empty: Receiver<Block>,
     thread: JoinHandle<Result<()>>,
 }
 
@@ -100,12 +119,12 @@ impl Courier {
     /// With the file's own position.
     fn start(file: &File) -> Result<Self> {
         let mut file = file.try_clone()?;
-        let (full, blocks) = sync_channel::<Vec<u8>>(WAITING);
+        let (full, blocks) = sync_channel::<Block>(WAITING);
         let (back, empty) = sync_channel(WAITING);
         let write = move || {
             for mut block in blocks {
-                file.write_all(&block)?;
-                block.clear();
+                file.write_all(block.contents())?;
+                block.filled = 0;
                 let _ = back.try_send(block); // where nobody waits for it, it is dropped
             }
             Ok(())
@@ -139,7 +158,7 @@ impl Growing {
         }
         file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&kind.header(records))).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        Ok(Growing { path, file, kind, records, size, block: Vec::with_capacity(BLOCK), courier: None })
+        Ok(Growing { path, file, kind, records, size, block: Block::new(size), courier: None })
     }
 
     /// Bytes of a record.
@@ -149,12 +168,14 @@ impl Growing {
 
     /// Adds a record, which `fill` writes.
     pub(super) fn write(&mut self, fill: impl FnOnce(&mut [u8])) -> std::result::Result<(), Failure> {
-        if self.block.len() + self.size > BLOCK.max(self.size) {
+        if self.block.filled + self.size > self.block.bytes.len() {
             self.hand_on().map_err(|error| Failure::io("write", &self.path, &error))?;
         }
-        let start = self.block.len();
-        self.block.resize(start + self.size, 0);
-        fill(&mut self.block[start..]);
+        let end = self.block.filled + self.size;
+        if let Some(bytes) = self.block.bytes.get_mut(self.block.filled..end) {
+            fill(bytes);
+            self.block.filled = end;
+        }
         self.records += 1;
         Ok(())
     }
@@ -165,7 +186,7 @@ impl Growing {
             Some(courier) => courier,
             None => Courier::start(&self.file)?,
         };
-        let next = courier.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOCK));
+        let next = courier.empty.try_recv().unwrap_or_else(|_| Block::new(self.size));
         if courier.full.send(std::mem::replace(&mut self.block, next)).is_err() {
             return courier.end(); // it has ended, and says why
         }
@@ -176,8 +197,8 @@ impl Growing {
     /// Waits until the system has everything.
     fn settle(&mut self) -> Result<()> {
         self.courier.take().map_or(Ok(()), Courier::end)?;
-        self.file.write_all(&self.block)?;
-        self.block.clear();
+        self.file.write_all(self.block.contents())?;
+        self.block.filled = 0;
         Ok(())
     }
 

@@ -3,9 +3,7 @@
 use super::{Figure, classes, csv};
 use crate::analysis::Subject;
 use crate::analysis::region::Counted;
-use crate::report::plot::{Axis, Plot};
-
-const SIZE: [f64; 2] = [640.0, 320.0];
+use crate::report::plot::{Axis, Plot, WIDE};
 
 /// How many regions runs had over training; `None` where none of them recorded that.
 #[must_use]
@@ -26,7 +24,7 @@ pub fn over_training(counted: &[(&Subject, Counted)]) -> Option<Figure> {
     let last = all().map(|[time, _]| *time).reduce(f64::max)?;
     let most = all().map(|[_, regions]| *regions).fold(1.0, f64::max);
     let x = Axis::linear("epoch or step", 0.0..last.max(1.0));
-    let mut plot = Plot::new("linear regions over training", x, Axis::linear("regions", 0.0..most * 1.05), SIZE);
+    let mut plot = Plot::new("linear regions over training", x, Axis::linear("regions", 0.0..most * 1.05), WIDE);
     lines.iter().for_each(|line| plot.line(&line.name, &line.class, line.points.iter().copied(), 1.8));
     let rows = lines.iter().flat_map(|line| line.points.iter().map(|[t, n]| (line.name.clone(), vec![*t, *n])));
     let csv = csv("run,time,regions", rows);

@@ -43,8 +43,9 @@ struct Panel {
 /// The network cannot be run, or the drawing failed.
 pub fn figure(subjects: &[Subject], device: &Arc<dyn Device>) -> Result<Option<Figure>, Failure> {
     let mut panels = Vec::new();
-    let all: Vec<&Subject> = subjects.iter().collect();
-    for (subject, class) in subjects.iter().zip(classes(&all)) {
+    let is_line = |subject: &&Subject| subject.tables.as_ref().is_some_and(|tables| tables.train.width() == 1);
+    let all: Vec<&Subject> = subjects.iter().filter(is_line).collect();
+    for (subject, class) in all.iter().zip(classes(&all)) {
         panels.extend(panel(subject, class, device)?);
     }
     if panels.is_empty() {

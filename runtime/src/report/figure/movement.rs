@@ -9,8 +9,6 @@ use std::ops::Range;
 
 /// Points of a line at most; a longer series shows the largest of its neighbours.
 const POINTS: usize = 600;
-/// A wide panel, as in the paper, where it stands alone.
-const SIZE: [f64; 2] = [640.0, 320.0];
 /// The paper's axis, as powers of two.
 const EXPONENTS: Range<f64> = -16.0..16.0;
 
@@ -95,8 +93,7 @@ fn figure(what: &What, time: &str, exponents: &Range<f64>, series: &[Series]) ->
     let draw = |experiment: &&str| {
         let of: Vec<&Series> = series.iter().filter(|series| series.experiment == *experiment).collect();
         let title = if several { format!("{experiment}: {}", what.label) } else { what.words.to_string() };
-        let size = if several { WIDE } else { SIZE };
-        plot(&title, time, Axis::scaled(what.label, exponents.clone(), Scale::Log2), size, &of)
+        plot(&title, time, Axis::scaled(what.label, exponents.clone(), Scale::Log2), &of)
     };
     let rows = series.iter().flat_map(|s| s.points.iter().map(|(t, y)| (s.name.clone(), vec![*t, *y])));
     let csv = csv("run,time,movement", rows);
@@ -107,10 +104,10 @@ fn figure(what: &What, time: &str, exponents: &Range<f64>, series: &[Series]) ->
     Some(Figure { name, title, caption, plots: experiments.iter().map(draw).collect(), key, csv })
 }
 
-fn plot(title: &str, time: &str, y: Axis, size: [f64; 2], series: &[&Series]) -> Plot {
+fn plot(title: &str, time: &str, y: Axis, series: &[&Series]) -> Plot {
     let end = series.iter().filter_map(|s| s.points.last()).map(|(t, _)| *t).fold(1.0, f64::max);
     let (low, high) = (y.range.start, y.range.end);
-    let mut plot = Plot::new(title, Axis::linear(time, 0.0..end), y, size);
+    let mut plot = Plot::new(title, Axis::linear(time, 0.0..end), y, WIDE);
     for one in series {
         let points = thinned(&one.points).into_iter().map(|(t, y)| [t, y.log2().clamp(low, high)]);
         plot.line(&one.name, &one.class, points, 1.2);

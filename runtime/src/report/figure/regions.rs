@@ -6,8 +6,8 @@ use crate::analysis::region::Counted;
 use crate::report::plot::{Axis, Plot};
 use std::collections::BTreeMap;
 
-/// Large, for there is much to see.
-const SIZE: [f64; 2] = [620.0, 600.0];
+/// A little larger than others, for there is much to see.
+const SIZE: [f64; 2] = [480.0, 470.0];
 /// Colours of regions side by side.
 const COLOURS: usize = 10;
 

@@ -20,8 +20,8 @@ const PARAMETERIZATIONS: [&str; 6] = ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp 
 const PROCESSORS: [&str; 2] = ["sm_80", "sm_90"];
 
 /// The steps whose kernels stand in the table, one by one.
-const SHOWN: [&str; 8] =
-    ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn", "vgg6, gmp, bf16", "data, images", "data, rows", "finish"];
+const SHOWN: [&str; 7] =
+    ["first, gmp", "uci, bn", "vgg6, bn", "vgg6, gmp + mn", "vgg6, gmp, bf16", "data, images", "data, rows"];
 
 /// The training step of an example.
 struct Step {

@@ -37,7 +37,7 @@ pub fn location(subjects: &[Subject]) -> Option<Figure> {
     let what = What {
         name: "figure-2c",
         title: "Figure 2c: how far characteristic points move",
-        words: "largest movement of a characteristic point, max |φ(t + 1) - φ(t)|",
+        words: "largest movement of a point, max |φ(t + 1) - φ(t)|",
         label: "max |Δφ|",
     };
     figure(&what, time(subjects), &EXPONENTS, &series(subjects, 1, |found| &found.location_steps))
@@ -49,7 +49,7 @@ pub fn direction(subjects: &[Subject]) -> Option<Figure> {
     let what = What {
         name: "figure-3i",
         title: "Figure 3i: how far boundaries turn",
-        words: "largest turn of a boundary from record to record, radians",
+        words: "largest turn of a boundary per record, radians",
         label: "largest turn",
     };
     let series = series(subjects, 2, |found| &found.direction_steps);

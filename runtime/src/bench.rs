@@ -337,7 +337,7 @@ fn per_step(all: Activity) -> Value {
     json!({
         "graph_launches": each(all.graph_launches),
         "launches": each(all.launches),
-        "library_calls": each(all.library_calls),
+        "library_calls": each(all.to_libraries),
         "copies": each(all.copies),
         "synchronizations": each(all.synchronizations),
         "allocations": each(all.allocations),

@@ -114,7 +114,7 @@ pub struct Activity {
     /// Kernels launched one by one.
     pub launches: u64,
     /// Products and convolutions of libraries, called one by one.
-    pub library_calls: u64,
+    pub to_libraries: u64,
     /// Recordings launched, each in one call.
     pub graph_launches: u64,
     /// Kernels, library calls and copies that went into recordings.
@@ -133,7 +133,7 @@ impl Activity {
             allocations: self.allocations - earlier.allocations,
             synchronizations: self.synchronizations - earlier.synchronizations,
             launches: self.launches - earlier.launches,
-            library_calls: self.library_calls - earlier.library_calls,
+            to_libraries: self.to_libraries - earlier.to_libraries,
             graph_launches: self.graph_launches - earlier.graph_launches,
             recorded: self.recorded - earlier.recorded,
             copies: self.copies - earlier.copies,

@@ -67,7 +67,7 @@ fn told(all: Activity) -> String {
         "\ncalls per step   {:>12} graph launches, {} launches, {} library calls, {} copies, {} waits, {} allocations",
         each(all.graph_launches),
         each(all.launches),
-        each(all.library_calls),
+        each(all.to_libraries),
         each(all.copies),
         each(all.synchronizations),
         each(all.allocations),

@@ -135,7 +135,7 @@ impl Executable for Memory {
 #[derive(Debug, Clone)]
 pub struct Emulated {
     /// Every text that will be loaded.
-    pub library: Arc<Library>,
+    pub compiled: Arc<Library>,
     /// The order of threads and blocks, and what memory holds before anything is stored there.
     pub seed: u64,
 }
@@ -147,7 +147,7 @@ impl Device for Emulated {
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
         let cuda = lower_cuda(program, None);
-        let place = self.library.places.get(&cuda.source);
+        let place = self.compiled.places.get(&cuda.source);
         let (path, unit) = place.ok_or_else(|| failed("the first pass did not gather this program".to_string()))?;
         let mut process = Process::start(path, self.seed).map_err(failed)?;
         let elements = StateLayout::new(&program.graph.states).elements;

@@ -42,7 +42,7 @@ fn computed(graph: &Graph, inputs: &[(&str, &[f32])]) -> Vec<Vec<f32>> {
     gatherer.load(&program).expect("gathering cannot fail");
     let library = Arc::new(gatherer.build(Build::Plain).unwrap_or_else(|text| panic!("{text}")));
     let run = |seed| {
-        let mut executable = Emulated { library: Arc::clone(&library), seed }.load(&program).expect("a program");
+        let mut executable = Emulated { compiled: Arc::clone(&library), seed }.load(&program).expect("a program");
         for (index, input) in program.graph.inputs.iter().enumerate() {
             let (_, numbers) = inputs.iter().find(|(name, _)| *name == input.name).expect("an input of the test");
             let wide: Vec<f64> = numbers.iter().map(|&x| f64::from(x)).collect();

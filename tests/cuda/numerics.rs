@@ -119,7 +119,7 @@ fn kernels_agree_with_the_evaluator_in_both_precisions_and_any_order() {
     }
     let cases = cases(false);
     let library = library(&cases, &[Precision::F32, Precision::F64], Build::Plain);
-    let emulated = |seed| Emulated { library: Arc::clone(&library), seed };
+    let emulated = |seed| Emulated { compiled: Arc::clone(&library), seed };
     all(&cases, |case| {
         let wanted = oracle(case);
         compare(case, &run(case, Precision::F64, &emulated(2))?, &wanted, 1e-9)?;
@@ -144,7 +144,7 @@ fn kernels_run_under_the_sanitizers() {
     for build in [Build::Address, Build::Thread] {
         let library = library(&cases, &[Precision::F32], build);
         all(&cases, |case| {
-            let emulated = Emulated { library: Arc::clone(&library), seed: 2 };
+            let emulated = Emulated { compiled: Arc::clone(&library), seed: 2 };
             compare(case, &run(case, Precision::F32, &emulated)?, &oracle(case), case.tolerance)
         });
     }

@@ -27,6 +27,6 @@ fn golden_cases_agree_on_the_emulated_device() {
     }
     let gatherer = gather(&cases(), F32);
     let library = Arc::new(gatherer.build(Build::Plain).unwrap_or_else(|text| panic!("{text}")));
-    let device: Arc<dyn Device> = Arc::new(Emulated { library, seed: SEED });
+    let device: Arc<dyn Device> = Arc::new(Emulated { compiled: library, seed: SEED });
     conform("emulator f32", &|source| on_device(source, Arc::clone(&device), Precision::F32), F32);
 }

@@ -29,7 +29,7 @@ const MOST_ALGORITHMS: usize = 16;
 /// cuDNN on one stream.
 #[derive(Debug)]
 pub(super) struct Convolutions {
-    library: Arc<Library>,
+    cudnn: Arc<Library>,
     /// The GPU and the library: what a choice depends on beside the shape.
     machine: String,
     chosen: HashMap<String, Choice>,
@@ -60,7 +60,7 @@ impl Drop for Library {
 /// A convolution with what cuDNN needs to know about it.
 #[derive(Debug)]
 struct Prepared {
-    library: Arc<Library>,
+    cudnn: Arc<Library>,
     pass: Pass,
     precision: Precision,
     shapes: Shapes,
@@ -75,10 +75,10 @@ impl Convolutions {
         let machine = format!("{gpu}, cuDNN {}", result::get_version());
         let cache = Cache::of_the_user();
         let stream = Arc::clone(stream);
-        let library = Arc::new(Library { handle, stream });
-        // SAFETY: handle and stream are valid and live in `library`.
-        unsafe { result::set_stream(handle, library.stream.cu_stream().cast()) }.map_err(refused)?;
-        Ok(Convolutions { library, machine, chosen: HashMap::new(), cache })
+        let cudnn = Arc::new(Library { handle, stream });
+        // SAFETY: handle and stream are valid and live in `cudnn`.
+        unsafe { result::set_stream(handle, cudnn.stream.cu_stream().cast()) }.map_err(refused)?;
+        Ok(Convolutions { cudnn, machine, chosen: HashMap::new(), cache })
     }
 
     /// Makes a convolution ready; the first of its shape takes some milliseconds, for its algorithms are timed.
@@ -90,8 +90,8 @@ impl Convolutions {
         let shapes = Shapes::new(convolution, precision)?;
         let choice = self.choice(convolution, precision, &shapes)?;
         shapes.multiply_on(choice.math)?;
-        let (library, pass) = (Arc::clone(&self.library), convolution.pass);
-        Ok(Box::new(Prepared { library, pass, precision, shapes, choice }))
+        let (cudnn, pass) = (Arc::clone(&self.cudnn), convolution.pass);
+        Ok(Box::new(Prepared { cudnn, pass, precision, shapes, choice }))
     }
 
     fn choice(&mut self, c: &Convolution, precision: Precision, shapes: &Shapes) -> Result<Choice, DeviceError> {
@@ -126,7 +126,7 @@ impl Convolutions {
                 // SAFETY: handle and descriptions are valid; there is room for `most` results.
                 unsafe {
                     $find(
-                        self.library.handle,
+                        self.cudnn.handle,
                         $first,
                         $second,
                         window,
@@ -198,7 +198,7 @@ impl Call for Prepared {
         let Shapes { images, filters, result, window } = self.shapes;
         let Choice { algorithm, workspace: bytes, .. } = self.choice;
         let (a, b, c, workspace) = (a as *const c_void, b as *const c_void, c as *mut c_void, workspace as *mut c_void);
-        let handle = self.library.handle;
+        let handle = self.cudnn.handle;
         // SAFETY: the caller's promise; handle and descriptions are valid.
         let told = unsafe {
             match self.pass {

@@ -107,7 +107,7 @@ pub(super) struct Queue {
     allocations: AtomicU64,
     synchronizations: AtomicU64,
     launches: AtomicU64,
-    library_calls: AtomicU64,
+    to_libraries: AtomicU64,
     replays: AtomicU64,
     recorded: AtomicU64,
     copies: AtomicU64,
@@ -129,7 +129,7 @@ impl Queue {
             allocations: zero(),
             synchronizations: zero(),
             launches: zero(),
-            library_calls: zero(),
+            to_libraries: zero(),
             replays: zero(),
             recorded: zero(),
             copies: zero(),
@@ -144,7 +144,7 @@ impl Queue {
             allocations: of(&self.allocations),
             synchronizations: of(&self.synchronizations),
             launches: of(&self.launches),
-            library_calls: of(&self.library_calls),
+            to_libraries: of(&self.to_libraries),
             graph_launches: of(&self.replays),
             recorded: of(&self.recorded),
             copies: of(&self.copies),
@@ -259,7 +259,7 @@ impl Queue {
         bias: Option<u64>,
         workspace: u64,
     ) -> Result<(), DeviceError> {
-        self.put(&self.library_calls);
+        self.put(&self.to_libraries);
         // SAFETY: the caller's promise.
         unsafe { call.run(operands, bias, workspace) }
     }

@@ -36,7 +36,7 @@ const RUNS: u32 = 10;
 /// cuBLASLt on one stream.
 #[derive(Debug)]
 pub(super) struct Products {
-    library: Arc<Library>,
+    cublas: Arc<Library>,
     /// The GPU and the library: what a choice depends on beside the shape.
     machine: String,
     chosen: Mutex<HashMap<String, Choice>>,
@@ -93,10 +93,10 @@ impl Products {
     pub(super) fn new(stream: &Arc<CudaStream>, gpu: &str) -> Result<Self, DeviceError> {
         stream.context().bind_to_thread().map_err(|error| failed("the GPU is not there", &error))?;
         let handle = result::create_handle().map_err(|error| failed("cuBLASLt does not start", &error))?;
-        let library = Arc::new(Library { handle, stream: Arc::clone(stream) });
+        let cublas = Arc::new(Library { handle, stream: Arc::clone(stream) });
         // SAFETY: asks for a number.
         let machine = format!("{gpu}, cuBLASLt {}", unsafe { sys::cublasLtGetVersion() });
-        Ok(Products { library, machine, chosen: Mutex::new(HashMap::new()), cache: Cache::of_the_user() })
+        Ok(Products { cublas, machine, chosen: Mutex::new(HashMap::new()), cache: Cache::of_the_user() })
     }
 
     /// Makes a product ready; the first of its shape takes some milliseconds, for its algorithms are timed.
@@ -124,7 +124,7 @@ impl Products {
         let epilogue = shape.epilogue(precision).filter(|_| choice.finishes);
         let descriptions = Descriptions::new(&shape, (precision, product.contractions), epilogue)?;
         let finishes = choice.finishes || !shape.bias && !shape.relu;
-        Ok(Box::new(Prepared { library: Arc::clone(&self.library), descriptions, precision, choice, finishes }))
+        Ok(Box::new(Prepared { cublas: Arc::clone(&self.cublas), descriptions, precision, choice, finishes }))
     }
 
     /// Times what the library proposes, with the bias and the rectifier in the call where it can.
@@ -154,10 +154,10 @@ impl Products {
             for (algorithm, bytes) in self.proposed(&descriptions, shape)? {
                 let finishes = epilogue.is_some();
                 let choice = Choice { algorithm: algorithm.data, workspace: bytes, finishes };
-                let library = Arc::clone(&self.library);
+                let cublas = Arc::clone(&self.cublas);
                 // The trial has a description of its own, for a call keeps the one that it has.
                 let descriptions = Descriptions::new(shape, (precision, product.contractions), epilogue)?;
-                let call = Prepared { library, descriptions, precision, choice, finishes };
+                let call = Prepared { cublas, descriptions, precision, choice, finishes };
                 let bias = (finishes && shape.bias).then_some(workspace.start);
                 let Ok(seconds) = trial(queue, &call, places, bias, workspace.start) else { continue };
                 if best.is_none_or(|(least, _)| seconds < least) {
@@ -200,7 +200,7 @@ impl Products {
             let (most, results) = (CANDIDATES as i32, found.as_mut_ptr().cast());
             let Descriptions { product, a, b, c } = *all;
             sys::cublasLtMatmulAlgoGetHeuristic(
-                self.library.handle,
+                self.cublas.handle,
                 product,
                 a,
                 b,
@@ -245,7 +245,7 @@ fn trial(
 
 /// A product with its algorithm.
 struct Prepared {
-    library: Arc<Library>,
+    cublas: Arc<Library>,
     descriptions: Descriptions,
     precision: Precision,
     choice: Choice,
@@ -276,9 +276,9 @@ impl Call for Prepared {
         let (workspace, bytes) = (workspace as *mut c_void, self.choice.workspace);
         // SAFETY: the caller's promise; our b is their a, see `Shape`; everything else is alive.
         let told = unsafe {
-            let stream = self.library.stream.cu_stream().cast();
+            let stream = self.cublas.stream.cu_stream().cast();
             let (x, y, z) = (b as *const c_void, a as *const c_void, c as *mut c_void);
-            let handle = self.library.handle;
+            let handle = self.cublas.handle;
             result::matmul(
                 handle,
                 product,

@@ -197,6 +197,6 @@ fn what_is_counted_is_what_was_told() {
     assert_eq!(counted.synchronizations, count(&["wait"]));
     assert_eq!(counted.graph_launches, count(&["replay"]));
     let (done, put) =
-        (counted.launches + counted.library_calls + counted.copies, count(&["launch", "product", "send", "fetch"]));
+        (counted.launches + counted.to_libraries + counted.copies, count(&["launch", "product", "send", "fetch"]));
     assert_eq!(done + counted.recorded, put);
 }

@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn every_event_is_one_line_of_json() {
         let start = Start { model: "levy".into(), param: "gmp".into(), seed: 3, ..Start::default() };
-        assert_snapshot!(Event::Start(start).to_json(), @r#"{"event":"start","model":"levy","seed":3,"param":"gmp","data":"","device":"","parameters":0,"planned_bytes":0,"source_sha256":"","rows":{"train":0,"valid":0,"test":0},"epochs":0,"resumed_from":0}"#);
+        assert_snapshot!(Event::Start(start).to_json(), @r#"{"event":"start","model":"levy","seed":3,"param":"gmp","data":"","device":"","precision":"","parameters":0,"planned_bytes":0,"source_sha256":"","rows":{"train":0,"valid":0,"test":0},"epochs":0,"resumed_from":0}"#);
         let figures = vec![("train.loss".to_string(), 0.5), ("valid.rmse".to_string(), f64::NAN)];
         let epoch = Epoch { epoch: 2, lr: 0.1, figures, best: true, seconds: 0.25, movement: vec![] };
         let mut line = Vec::new();

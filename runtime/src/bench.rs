@@ -139,6 +139,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
     })?;
     let activity = activity(&mut session, &mut steps)?;
     let program = Arc::clone(session.program(handle));
+    let peak_rss_bytes = peak_rss(); // before every kernel is given memory of its own
     let kernels =
         if request.device.name() == "cpu" { kernels(request, &network, &mut session, handle)? } else { vec![] };
     let working = request.device.working_bytes(&program);
@@ -159,7 +160,7 @@ pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings
         ready_ms: ready.as_secs_f64() * 1e3,
         first_step_ms: first_step.as_secs_f64() * 1e3,
         planned_bytes,
-        peak_rss_bytes: peak_rss(),
+        peak_rss_bytes,
         parameters: network.parameters(),
         flops_per_step: flops(&program.graph),
         peak_gflops: peak_gflops(network.precision()) * count(request.device.threads()),

@@ -6,6 +6,8 @@
 
 use crate::support::{TINY, data_dir, gmpc, gmpc_in, write};
 use serde_json::Value;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::{TempDir, tempdir};
@@ -33,12 +35,11 @@ fn browser() -> Option<PathBuf> {
     found
 }
 
-/// A browser with a profile of its own and nothing that calls out.
-fn command(browser: &Path, profile: &TempDir) -> Command {
+/// A browser with a profile of its own and nothing that calls out, to open this page.
+fn command(browser: &Path, profile: &TempDir, page: &Path) -> Command {
     let mut command = Command::new(browser);
     let options = [
         "--headless",
-        "--no-sandbox",
         "--disable-gpu",
         "--disable-quic",
         "--no-first-run",
@@ -49,13 +50,27 @@ fn command(browser: &Path, profile: &TempDir) -> Command {
         "--hide-scrollbars",
     ];
     command.args(options).arg(format!("--user-data-dir={}", profile.path().display())).stderr(Stdio::null());
+    if profile.path().metadata().unwrap().uid() == 0 {
+        give_up_rights(&mut command, profile, page);
+    }
     command
+}
+
+/// Chromium does not run as root unless its protection is off; it keeps it as a user who owns nothing but the profile.
+fn give_up_rights(command: &mut Command, profile: &TempDir, page: &Path) {
+    const NOBODY: u32 = 65534;
+    chown(profile.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let temporary = std::env::temp_dir();
+    for at in page.ancestors().filter(|at| at.starts_with(&temporary) && *at != temporary) {
+        std::fs::set_permissions(at, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    command.uid(NOBODY).gid(NOBODY).env("HOME", profile.path());
 }
 
 /// What the document is after its scripts have run.
 fn dumped(browser: &Path, page: &Path, options: &[&str]) -> String {
     let profile = tempdir().unwrap();
-    let output = command(browser, &profile).args(options).arg("--dump-dom").arg(address(page)).output();
+    let output = command(browser, &profile, page).args(options).arg("--dump-dom").arg(address(page)).output();
     String::from_utf8_lossy(&output.expect("the browser starts").stdout).into_owned()
 }
 
@@ -119,12 +134,13 @@ fn photograph(browser: &Path, page: &Path, name: &str, width: u32, dark: bool) {
     let profile = tempdir().unwrap();
     let scheme = if dark { "dark" } else { "light" };
     let picture = folder.join(format!("{name}-{width}-{scheme}.png"));
-    let mut command = command(browser, &profile);
+    let taken = profile.path().join("picture.png");
+    let mut command = command(browser, &profile, page);
     command.arg(format!("--window-size={},{height}", width.max(500)));
     command.arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!dark)));
-    command.arg(format!("--screenshot={}", picture.display())).arg(address(&outer));
+    command.arg(format!("--screenshot={}", taken.display())).arg(address(&outer));
     command.output().expect("the browser starts");
-    assert!(picture.is_file(), "{}", picture.display());
+    std::fs::copy(&taken, &picture).unwrap_or_else(|error| panic!("{}: {error}", picture.display()));
 }
 
 /// Everything that holds for every page, whatever its width and scheme.

@@ -114,8 +114,14 @@ impl Products {
             None => {
                 let key = Cache::key(&["product", &self.machine, &name]);
                 let kept = self.cache.get(&key).and_then(|bytes| Choice::read(&bytes));
-                let choice = kept.map_or_else(|| self.fastest(queue, product, &shape, precision), Ok)?;
-                self.cache.put(&key, &choice.bytes());
+                let choice = match kept {
+                    Some(choice) => choice,
+                    None => {
+                        let choice = self.fastest(queue, product, &shape, precision)?;
+                        self.cache.put(&key, &choice.bytes());
+                        choice
+                    }
+                };
                 chosen.insert(name.clone(), choice);
                 choice
             }

@@ -80,29 +80,6 @@ fn five_for_a_gpu_that_is_not_there() {
     assert!(ran.stderr.contains("help:"), "what to install is told:\n{}", ran.stderr);
 }
 
-/// What `tests/gpu/pack` makes, with this gmpc; the script's own words about what it cannot do.
-#[cfg(not(feature = "cuda"))]
-#[test]
-fn five_and_no_log_for_the_script_that_checks_a_gpu_where_there_is_none() {
-    let folder = tempdir().unwrap();
-    let tests = crate::support::root().join("tests/gpu");
-    std::fs::copy(tests.join("run"), folder.path().join("run")).unwrap();
-    std::fs::copy(env!("CARGO_BIN_EXE_gmpc"), folder.path().join("gmpc")).unwrap();
-    std::fs::create_dir(folder.path().join("examples")).unwrap();
-    let example = "examples/first.gmpnet";
-    std::fs::copy(crate::support::root().join(example), folder.path().join(example)).unwrap();
-    for script in ["run", "pack"] {
-        let parses = std::process::Command::new("bash").arg("-n").arg(tests.join(script)).status().unwrap();
-        assert!(parses.success(), "{script}");
-    }
-    let ran = std::process::Command::new(folder.path().join("run")).output().unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert_eq!(ran.status.code(), Some(5), "{said}");
-    assert!(said.contains("GPU: not run"), "{said}");
-    let left = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name());
-    assert!(left.into_iter().all(|name| !name.to_string_lossy().contains(".log")), "{said}");
-}
-
 #[test]
 fn six_for_a_folder_that_cannot_be_written() {
     let folder = tempdir().unwrap();

@@ -14,6 +14,7 @@ mod fuzz;
 mod golden;
 #[cfg(feature = "cuda")]
 mod gpu;
+mod gpu_script;
 mod gradients;
 mod images;
 mod readme;

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """PyTorch's side of the comparison: a training step of VGG-6 on 32x32 images with 1000 classes, momentum SGD.
 
-  peer.py time [BATCH]    on a GPU: microseconds a step, eager and compiled, for each parameterization and precision;
-                          channels-last, cudnn.benchmark, data on the GPU; median of blocks, one JSON line each
-  peer.py small [BATCH]   the same for a network of UCI's size, 13-100-1, Adam
-  peer.py count [BATCH]   anywhere, on tensors without memory: launches and bytes of the eager step, counted
+  peer.py time MODE [BATCH] [SECONDS]    on a GPU: microseconds a step, for each parameterization and precision; MODE is `eager`
+                                         or `max-autotune`; channels-last, cudnn.benchmark, data on the GPU; median of
+                                         blocks, one JSON line each; those that SECONDS do not suffice for are named
+  peer.py small MODE [BATCH] [SECONDS]   the same for a network of UCI's size, 13-100-1, Adam
+  peer.py count [BATCH]                  anywhere, on tensors without memory: launches and bytes of the eager step, counted
 
 What `count` counts: every operation that PyTorch dispatches and that is no view, as one launch; a convolution's backward pass
 as one for each gradient that it gives; the optimizer in its foreach form, each list of tensors as one launch. Bytes are those
@@ -21,7 +22,9 @@ import torch.nn.functional as F
 from torch import nn
 
 PARAMS = ("sp", "bn", "gmp", "gmp + mn")
-PRECISIONS = ("f32", "tf32", "bf16")
+# What is compared first comes first.
+PRECISIONS = ("tf32", "bf16", "f32")
+MODES = ("eager", "max-autotune")
 
 
 class Geometric(nn.Module):
@@ -160,13 +163,14 @@ def precision(name):
 
 
 def microseconds(step):
-    """The median over blocks of at least ten steps, each waited for at its end, after a second of warm-up."""
+    """The median over blocks of ten steps, each waited for at its end, after a second of warm-up: 15 of them, or what two
+    seconds suffice for, but five."""
     begin = time.perf_counter()
     while time.perf_counter() - begin < 1:
         step()
         torch.cuda.synchronize()
-    blocks = []
-    for _ in range(15):
+    blocks, began = [], time.perf_counter()
+    while len(blocks) < 5 or (len(blocks) < 15 and time.perf_counter() - began < 2):
         begin = time.perf_counter()
         for _ in range(10):
             step()
@@ -175,34 +179,40 @@ def microseconds(step):
     return statistics.median(blocks), min(blocks)
 
 
-def times(batch, is_small=False):
+def times(mode, batch, is_small, end):
     torch.backends.cudnn.benchmark = True
-    for name in PRECISIONS[:1] if is_small else PRECISIONS:
+    for name in ("f32",) if is_small else PRECISIONS:
         precision(name)
         for param in PARAMS[:3] if is_small else PARAMS:
-            for mode in ("eager", "max-autotune"):
-                torch._dynamo.reset()
-                line = {"peer": "pytorch", "version": torch.__version__, "mode": mode, "param": param, "precision": name,
-                        "batch": batch}
-                try:
-                    training = Training(param, batch, "cuda", is_small)
-                    forward = training.model if mode == "eager" else torch.compile(training.model, mode=mode)
-                    median, least = microseconds(lambda: training.step(forward, name == "bf16"))
-                    line |= {"us_per_step": median, "us_min": least}
-                except Exception as error:  # told, so that a gap in the table has a reason
-                    line["error"] = f"{type(error).__name__}: {error}"[:300]
-                print(json.dumps(line), flush=True)
+            line = {"peer": "pytorch", "version": torch.__version__, "mode": mode, "param": param, "precision": name,
+                    "batch": batch}
+            if time.perf_counter() > end:
+                print(json.dumps(line | {"error": "not run, the time is over"}), flush=True)
+                continue
+            torch._dynamo.reset()
+            try:
+                training = Training(param, batch, "cuda", is_small)
+                forward = training.model if mode == "eager" else torch.compile(training.model, mode=mode)
+                median, least = microseconds(lambda: training.step(forward, name == "bf16"))
+                line |= {"us_per_step": median, "us_min": least}
+            except Exception as error:  # told, so that a gap in the table has a reason
+                line["error"] = f"{type(error).__name__}: {error}"[:300]
+            print(json.dumps(line), flush=True)
 
 
 def main():
-    what, batch = sys.argv[1] if len(sys.argv) > 1 else "", int(sys.argv[2]) if len(sys.argv) > 2 else None
+    what, *rest = sys.argv[1:] or [""]
     if what == "count":
         for param in PARAMS:
-            print(json.dumps(count(param, batch or 256)), flush=True)
-    elif what in ("time", "small") and torch.cuda.is_available():
-        times(batch or (64 if what == "small" else 1024), what == "small")
+            print(json.dumps(count(param, int(rest[0]) if rest else 256)), flush=True)
+    elif what in ("time", "small") and rest and rest[0] in MODES:
+        if not torch.cuda.is_available():
+            sys.exit("PyTorch sees no GPU")
+        numbers = [int(word) for word in rest[1:]]
+        batch = numbers[0] if numbers else 64 if what == "small" else 1024
+        times(rest[0], batch, what == "small", time.perf_counter() + (numbers[1] if len(numbers) > 1 else 10**6))
     else:
-        sys.exit("PyTorch sees no GPU" if what in ("time", "small") else __doc__)
+        sys.exit(__doc__)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 //! A kernel's text depends on the shape of its work alone, so that layers of one shape share a kernel. Each begins with the
 //! lines of the model that it came from.
 
+mod context;
 mod count;
 mod draft;
 mod emitter;
@@ -29,6 +30,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 mod text;
+mod threads;
 mod together;
 mod traffic;
 mod turn;
@@ -41,10 +43,10 @@ pub use launch::{Convolution, Kernel, Launch, OPTIONS, Operand, Product, Program
 use crate::experiment::{Contractions, Precision};
 use crate::kernels::{self, BufferId, Kernels, Place};
 use crate::plan::Plan;
-use draft::{Draft, Names};
+use context::{Context, Names};
+use draft::Draft;
 use emitter::Emitter;
 use gmpc_grammar::source::Sources;
-use nest::Context;
 
 /// Kernels as a device with hundreds of blocks and libraries wants them, and which of them run at once.
 #[derive(Debug, Clone)]

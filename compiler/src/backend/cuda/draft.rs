@@ -1,14 +1,11 @@
 //! A generated kernel on its way into the source: its parameters, its body, how it is launched.
 
-use super::nest::BLOCK;
+use super::context::Names;
 use super::source::Features;
 use super::text::{Text, float};
+use super::threads::BLOCK;
 use crate::experiment::Precision;
 use crate::kernels::BufferId;
-use std::collections::HashMap;
-
-/// What buffers are called in a kernel.
-pub(super) type Names = HashMap<BufferId, String>;
 
 /// A buffer that a kernel gets a pointer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Puts kernels into the source and makes launches of them.
 
-use super::draft::{self, Draft, Names, Parameter};
+use super::context::Names;
+use super::draft::{self, Draft, Parameter};
 use super::launch::{Kernel, Launch, Region, Work};
 use super::source::Features;
 use super::text::{comment, identifier};

@@ -9,32 +9,19 @@
 //!
 //! The form, and with it the order of every sum, follows from the nest's shape alone.
 
-use super::draft::{Draft, Names, parameters};
+use super::draft::{Draft, parameters};
 use super::reduce;
 use super::text::Text;
+use super::threads::{BLOCK, count, decompose, global_index, ordered, per_thread, variables};
 use super::turn;
 use super::values::{Stage, Values};
 use crate::experiment::Precision;
 use crate::kernels::{Affine, BufferId, Nest, Pool, Work};
 
-/// Threads of a block.
-pub(super) const BLOCK: usize = 256;
+pub(super) use super::context::Context;
+
 /// Points from which 16-byte accesses are worth fewer threads (chosen by hand: below, a kernel is all latency).
 const WIDE: usize = 1 << 14;
-/// Letters of the loop variables, outermost first, as [`crate::kernels::print`] has them.
-const VARIABLES: [&str; 8] = ["i", "j", "k", "l", "p", "q", "r", "s"];
-
-/// What a nest needs besides itself.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) precision: Precision,
-    pub(super) names: &'a Names,
-    /// The type of indices: 32 bits where all fit.
-    pub(super) index: &'static str,
-    /// A pool that is computed where its result is read.
-    pub(super) inlined: Option<&'a Pool>,
-}
-
 /// The kernel of a nest with at least one point.
 pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
     let (along, lanes) = form(nest, context.precision);
@@ -99,49 +86,6 @@ fn lanes(nest: &Nest, axis: usize, precision: Precision) -> usize {
     if large && nest.space[axis].is_multiple_of(most) && accesses().all(|access| fits(&access.at)) { most } else { 1 }
 }
 
-/// The loop variable of an axis.
-pub(super) fn variable(axis: usize) -> String {
-    VARIABLES.get(axis).map_or_else(|| format!("axis{axis}"), ToString::to_string)
-}
-
-/// The loop variables of all axes.
-pub(super) fn variables(nest: &Nest) -> Vec<String> {
-    (0..nest.space.len()).map(variable).collect()
-}
-
-/// Loop variables from one number that counts the points of some axes, the last one fastest; `sizes` in steps.
-pub(super) fn decompose(text: &mut Text, index: &str, from: &str, axes: &[(usize, usize, usize)]) {
-    let mut below = 1;
-    for (position, &(axis, size, step)) in axes.iter().enumerate().rev() {
-        let mut value = from.to_string();
-        if below > 1 {
-            value = format!("{value} / {below}");
-        }
-        if position > 0 {
-            value = format!("{value} % {size}");
-        }
-        if step > 1 {
-            value = format!("{value} * {step}");
-        }
-        text.line(format!("const {index} {} = {value};", variable(axis)));
-        below *= size;
-    }
-}
-
-/// Axes in the order in which neighbouring threads walk through them: `along` last, in steps of `lanes`.
-pub(super) fn ordered(nest: &Nest, reduced: bool, along: Option<usize>, lanes: usize) -> Vec<(usize, usize, usize)> {
-    let mut axes: Vec<usize> =
-        (0..nest.space.len()).filter(|&axis| nest.reduced[axis] == reduced && Some(axis) != along).collect();
-    axes.extend(along.filter(|&axis| nest.reduced[axis] == reduced));
-    let step = |axis: usize| if Some(axis) == along { lanes } else { 1 };
-    axes.into_iter().map(|axis| (axis, nest.space[axis] / step(axis), step(axis))).collect()
-}
-
-/// Points of some axes.
-pub(super) fn count(axes: &[(usize, usize, usize)]) -> usize {
-    axes.iter().map(|(_, size, _)| size).product()
-}
-
 fn map(nest: &Nest, context: Context, along: Option<usize>, lanes: usize) -> Draft {
     let axes = ordered(nest, false, along, lanes);
     let threads = count(&axes);
@@ -160,33 +104,5 @@ fn map(nest: &Nest, context: Context, along: Option<usize>, lanes: usize) -> Dra
         comment: format!("{} points, {}", nest.space.iter().product::<usize>(), per_thread(lanes)),
         blocks: threads.div_ceil(BLOCK) as u64,
         ..Draft::new(text, values.features)
-    }
-}
-
-/// The number of a block, as the type of indices.
-pub(super) fn wide_block(index: &str) -> String {
-    if index == "unsigned" { "block".to_string() } else { format!("({index})block") }
-}
-
-/// The number of a thread among all.
-pub(super) fn global_index(index: &str) -> String {
-    format!("{} * {BLOCK} + threadIdx.x", wide_block(index))
-}
-
-/// `4 a thread`
-pub(super) fn per_thread(lanes: usize) -> String {
-    if lanes > 1 { format!("{lanes} neighbours a thread") } else { "one a thread".to_string() }
-}
-
-/// Sum of the members of `Lanes`, as a tree; or the largest.
-pub(super) fn across(lanes: usize, name: &str, joined: impl Fn(&str, &str) -> String) -> String {
-    match lanes {
-        1 => name.to_string(),
-        2 => joined(&format!("{name}.n[0]"), &format!("{name}.n[1]")),
-        _ => {
-            let low = joined(&format!("{name}.n[0]"), &format!("{name}.n[1]"));
-            let high = joined(&format!("{name}.n[2]"), &format!("{name}.n[3]"));
-            joined(&format!("({low})"), &format!("({high})"))
-        }
     }
 }

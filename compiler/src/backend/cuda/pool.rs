@@ -9,10 +9,11 @@
 //!
 //! A gradient is gathered, never scattered, so that its order is fixed and windows may overlap.
 
+use super::context::Context;
 use super::draft::{Draft, parameters};
-use super::nest::{BLOCK, Context, global_index, per_thread};
 use super::source::{Feature, Features};
 use super::text::{Text, float, number};
+use super::threads::{BLOCK, global_index, per_thread};
 use crate::kernels::{Pool, Pooling, Work};
 
 /// The kernel of a pool.

@@ -3,10 +3,11 @@
 //! Every sum has one order: a thread's own terms from first to last, then the lanes of 16 bytes in pairs, then a warp as a
 //! tree, then warps (or rows of threads) from first to last.
 
+use super::context::Context;
 use super::draft::Draft;
-use super::nest::{BLOCK, Context, across, count, decompose, ordered, per_thread, variable, variables, wide_block};
 use super::source::{Feature, Features};
 use super::text::{Text, float, number};
+use super::threads::{BLOCK, across, count, decompose, ordered, per_thread, variable, variables, wide_block};
 use super::values::{Stage, Values, join};
 use crate::kernels::{Join, Nest};
 

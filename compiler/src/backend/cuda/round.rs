@@ -1,9 +1,10 @@
 //! Between single precision and bfloat16: eight numbers a thread, in accesses of 16 bytes.
 
+use super::context::Context;
 use super::draft::{Draft, parameters};
-use super::nest::{BLOCK, Context};
 use super::source::{Feature, Features};
 use super::text::Text;
+use super::threads::BLOCK;
 use crate::kernels::{BufferId, Round, Rounding};
 
 /// Numbers of a thread.

@@ -7,10 +7,11 @@
 //!
 //! Without it either the reads or the writes of a warp would touch 32 lines of memory for 128 bytes.
 
+use super::context::Context;
 use super::draft::Draft;
-use super::nest::{Context, variable, variables};
 use super::source::Features;
 use super::text::{Text, affine, float};
+use super::threads::{variable, variables};
 use crate::graph::Op;
 use crate::kernels::{Access, Expr, ExprId, Nest};
 

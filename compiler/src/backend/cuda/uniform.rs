@@ -1,9 +1,10 @@
 //! Counter-based random numbers: a thread for each block of four words, the same bits as [`crate::math::philox`].
 
+use super::context::Context;
 use super::draft::{Draft, parameters};
-use super::nest::{BLOCK, Context};
 use super::source::{Feature, Features};
 use super::text::{Text, float};
+use super::threads::BLOCK;
 use crate::experiment::Precision;
 use crate::kernels::Uniform;
 

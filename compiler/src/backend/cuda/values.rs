@@ -13,8 +13,7 @@
 mod formula;
 mod place;
 
-use super::draft::Names;
-use super::nest::Context;
+use super::context::{Context, Names};
 use super::pool;
 use super::source::Features;
 use super::text::{Text, affine, float, number};

@@ -10,7 +10,7 @@ use crate::graph::{Graph, Op};
 /// what a library reads twice is not added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Kernels of the source.
+    /// Kernels of the source, and the passes that follow libraries' calls which do not add a bias and rectify themselves.
     pub kernels: usize,
     /// Matrix products and convolutions, which libraries compute.
     pub libraries: usize,
@@ -44,10 +44,25 @@ impl Program {
                 Work::Kernel(_) => counts.kernels += 1,
                 Work::Product(_) | Work::Convolution(_) => counts.libraries += 1,
             }
-            counts.read_bytes = counts.read_bytes.saturating_add(launch.read_bytes);
-            counts.written_bytes = counts.written_bytes.saturating_add(launch.written_bytes);
+            let apart = launch.work.finished_apart(self.precision).unwrap_or(0);
+            counts.kernels += usize::from(apart > 0);
+            counts.read_bytes = counts.read_bytes.saturating_add(launch.read_bytes).saturating_add(apart);
+            counts.written_bytes = counts.written_bytes.saturating_add(launch.written_bytes).saturating_add(apart);
         }
         counts
+    }
+}
+
+impl Work {
+    /// Bytes that a pass of its own reads, and writes, after a library's call: in single precision libraries add the bias and
+    /// rectify in the call, in double precision they do not.
+    fn finished_apart(&self, precision: Precision) -> Option<u64> {
+        let (follows, c) = match self {
+            Work::Kernel(_) => return None,
+            Work::Product(product) => (product.bias.is_some() || product.relu, product.c.region),
+            Work::Convolution(product) => (product.bias.is_some() || product.relu, product.c),
+        };
+        (follows && precision == Precision::F64).then_some(c.bytes as u64)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The text and the launches of the examples.
 
 use super::{Program, Region, Work, one_by_one};
+use crate::experiment::Precision;
 use crate::math::philox::{MULTIPLIERS, WEYL};
 use crate::plan::Address;
 use crate::program::Goal;
@@ -123,6 +124,21 @@ fn counts_of_the_examples() {
         }
     }
     assert_snapshot!(table);
+}
+
+#[test]
+fn biases_and_rectifiers_after_libraries_count_where_libraries_do_not_have_them() {
+    let (single, plain) = step("vgg6", VGG6, "sp", 8);
+    let double = crate::lower_cuda(&program::Program { precision: Precision::F64, ..plain }, None);
+    let follows = |work: &Work| match work {
+        Work::Kernel(_) => false,
+        Work::Product(product) => product.bias.is_some(),
+        Work::Convolution(product) => product.bias.is_some() && product.relu,
+    };
+    assert_eq!(single.launches.iter().filter(|launch| follows(&launch.work)).count(), 7);
+    let (single, double) = (single.counts(), double.counts());
+    assert_eq!((single.libraries, single.kernels + 7), (double.libraries, double.kernels));
+    assert!(double.bytes() > 2 * single.bytes());
 }
 
 #[allow(clippy::cast_precision_loss)] // a few digits are shown

@@ -27,6 +27,12 @@ impl Cache {
         Cache { folder: root.map(|root| root.join("gmpc").join("cuda")) }
     }
 
+    /// In this folder.
+    #[cfg(test)]
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Cache { folder: Some(folder.to_path_buf()) }
+    }
+
     /// A name for what these words describe.
     pub(super) fn key(words: &[&str]) -> String {
         let mut hash = Sha256::new();

@@ -1,16 +1,21 @@
-//! Convolutions and their gradients from cuDNN, images and filters channels last.
+//! Convolutions and their gradients from cuDNN, images and filters channels last; in single precision with the bias and the
+//! rectifier that follow, where cuDNN does both in one call in less time than a convolution and a pass over its results take.
 //!
 //! Each shape's algorithms are timed once and the choice is kept, on disk too, so that a repeated run adds in the same
 //! order; only algorithms that give the same bits every time are taken.
 
+mod after;
 mod choice;
 mod shapes;
 
 use super::super::DeviceError;
 use super::cache::Cache;
-use super::driver::Call;
+use super::driver::{Call, Queue};
+use super::library::{Handle, Kept, seconds};
+use super::memory::Memory;
 use super::nvidia::failed;
-use choice::{Choice, best, forward, input, weight};
+use after::After;
+use choice::{Choice, MOST_WORKSPACE, best, forward, input, usable, weight};
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
 use cudarc::driver::CudaStream;
@@ -18,7 +23,6 @@ use gmpc_compiler::backend::cuda::Convolution;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::kernels::Pass;
 use shapes::{Shapes, gone};
-use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -30,32 +34,10 @@ const MOST_ALGORITHMS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Convolutions {
     cudnn: Arc<Library>,
-    /// The GPU and the library: what a choice depends on beside the shape.
-    machine: String,
-    chosen: HashMap<String, Choice>,
-    cache: Cache,
+    kept: Kept<Choice>,
 }
 
-/// Its handle.
-#[derive(Debug)]
-struct Library {
-    handle: sys::cudnnHandle_t,
-    stream: Arc<CudaStream>,
-}
-
-// SAFETY: cuDNN lets a handle go from thread to thread as long as one at a time uses it; `Shared::turn` is held while a
-// program is loaded or runs.
-unsafe impl Send for Library {}
-// SAFETY: as above.
-unsafe impl Sync for Library {}
-
-impl Drop for Library {
-    fn drop(&mut self) {
-        let _ = self.stream.context().bind_to_thread();
-        // SAFETY: the handle is ours and destroyed once.
-        let _ = unsafe { result::destroy_handle(self.handle) };
-    }
-}
+type Library = Handle<sys::cudnnHandle_t>;
 
 /// A convolution with what cuDNN needs to know about it.
 #[derive(Debug)]
@@ -64,6 +46,8 @@ struct Prepared {
     pass: Pass,
     precision: Precision,
     shapes: Shapes,
+    /// What cuDNN does after the convolution, in the same call.
+    after: Option<After>,
     choice: Choice,
 }
 
@@ -72,51 +56,73 @@ impl Convolutions {
         let refused = |error: CudnnError| failed("cuDNN does not start", &error);
         stream.context().bind_to_thread().map_err(|error| failed("the GPU is not there", &error))?;
         let handle = result::create_handle().map_err(refused)?;
-        let machine = format!("{gpu}, cuDNN {}", result::get_version());
-        let cache = Cache::of_the_user();
-        let stream = Arc::clone(stream);
-        let cudnn = Arc::new(Library { handle, stream });
+        let destroy = |handle| {
+            // SAFETY: `Handle` hands over the one it has, once.
+            let _ = unsafe { result::destroy_handle(handle) };
+        };
+        let cudnn = Arc::new(Handle::new(handle, stream, destroy));
         // SAFETY: handle and stream are valid and live in `cudnn`.
         unsafe { result::set_stream(handle, cudnn.stream.cu_stream().cast()) }.map_err(refused)?;
-        Ok(Convolutions { cudnn, machine, chosen: HashMap::new(), cache })
+        let machine = format!("{gpu}, cuDNN {}", result::get_version());
+        Ok(Convolutions { cudnn, kept: Kept::new("convolution 3", machine, Cache::of_the_user()) })
     }
 
     /// Makes a convolution ready; the first of its shape takes some milliseconds, for its algorithms are timed.
     pub(super) fn prepare(
-        &mut self,
+        &self,
+        queue: &Arc<Queue>,
         convolution: &Convolution,
         precision: Precision,
     ) -> Result<Box<dyn Call>, DeviceError> {
-        let shapes = Shapes::new(convolution, precision)?;
-        let choice = self.choice(convolution, precision, &shapes)?;
-        shapes.multiply_on(choice.math)?;
-        let (cudnn, pass) = (Arc::clone(&self.cudnn), convolution.pass);
-        Ok(Box::new(Prepared { cudnn, pass, precision, shapes, choice }))
-    }
-
-    fn choice(&mut self, c: &Convolution, precision: Precision, shapes: &Shapes) -> Result<Choice, DeviceError> {
-        let (pass, contractions) = (c.pass, c.contractions);
-        let shape = format!("{pass:?} {precision:?} {contractions:?} {:?} {:?} {:?}", c.window, c.images, c.result);
-        if let Some(&choice) = self.chosen.get(&shape) {
-            return Ok(choice);
-        }
-        let key = Cache::key(&["convolution 2", &self.machine, &shape]);
-        let kept = self.cache.get(&key).and_then(|bytes| Choice::read(&bytes));
-        let choice = match kept {
-            Some(choice) => choice,
-            None => {
-                let choice = self.fastest(c.pass, shapes)?;
-                self.cache.put(&key, &choice.bytes());
-                choice
-            }
+        let Convolution { pass, window, images, result, contractions, relu, .. } = convolution;
+        let after = After::new(convolution, precision)?;
+        let follows = after.as_ref().map_or("nothing", |_| if *relu { "bias, rectifier" } else { "bias" });
+        let shape = format!("{pass:?} {precision:?} {contractions:?} {window:?} {images:?} {result:?} {follows}");
+        let mut call = Prepared {
+            cudnn: Arc::clone(&self.cudnn),
+            pass: *pass,
+            precision,
+            shapes: Shapes::new(convolution, precision)?,
+            after,
+            choice: Choice::default(),
         };
-        tracing::debug!("{shape}: algorithm {}, {} bytes", choice.algorithm, choice.workspace);
-        self.chosen.insert(shape, choice);
-        Ok(choice)
+        call.choice = self.kept.get(&shape, || self.choose(queue, convolution, &mut call))?;
+        call.after = call.after.filter(|_| call.choice.finishes);
+        call.shapes.multiply_on(call.choice.math)?;
+        Ok(Box::new(call))
     }
 
-    /// Times every algorithm on memory of cuDNN's own.
-    fn fastest(&self, pass: Pass, shapes: &Shapes) -> Result<Choice, DeviceError> {
+    /// The fastest algorithm, with what follows in the same call where that is faster than a pass of its own.
+    fn choose(&self, queue: &Arc<Queue>, c: &Convolution, call: &mut Prepared) -> Result<Choice, DeviceError> {
+        let found = self.found(c.pass, &call.shapes)?;
+        let (plain, choice) = best(found.iter().copied()).ok_or_else(|| DeviceError {
+            message: "cuDNN has no algorithm for a convolution that always gives the same bits".into(),
+            help: None,
+        })?;
+        let Some(after) = &call.after else { return Ok(choice) };
+        let room = |bytes: usize| Memory::new(queue, bytes);
+        let (a, b, c) = (room(c.a.bytes)?, room(c.b.bytes)?, room(c.c.bytes)?);
+        let bias = room(after.bias_bytes)?;
+        let workspace = room(found.iter().map(|(_, choice)| choice.workspace).max().unwrap_or(0))?;
+        // SAFETY: `c` has room for the results; what they are does not matter.
+        let pass = seconds(queue, || unsafe { After::pass(&self.cudnn, &call.shapes, c.start) })?;
+        let mut least = (plain + pass, choice);
+        for (_, choice) in found.into_iter().filter(|(_, choice)| usable(choice.algorithm, after.relu)) {
+            call.choice = Choice { finishes: true, ..choice };
+            call.shapes.multiply_on(choice.math)?;
+            let operands = [a.start, b.start, c.start];
+            // SAFETY: the operands have their room; what they hold does not matter.
+            let run = || unsafe { queue.call(call, operands, Some(bias.start), workspace.start) };
+            let Ok(took) = seconds(queue, run) else { continue };
+            if took < least.0 {
+                least = (took, call.choice);
+            }
+        }
+        Ok(least.1)
+    }
+
+    /// Times every algorithm on memory of cuDNN's own: seconds of those that may be taken.
+    fn found(&self, pass: Pass, shapes: &Shapes) -> Result<Vec<(f64, Choice)>, DeviceError> {
         let Shapes { images, filters, result, window } = *shapes;
         /// Runs cuDNN's search, and turns what it found into choices.
         macro_rules! search {
@@ -125,31 +131,26 @@ impl Convolutions {
                 let (mut count, most) = (0, MOST_ALGORITHMS as c_int);
                 // SAFETY: handle and descriptions are valid; there is room for `most` results.
                 unsafe {
-                    $find(
-                        self.cudnn.handle,
-                        $first,
-                        $second,
-                        window,
-                        $third,
-                        most,
-                        &mut count,
-                        found.as_mut_ptr().cast(),
-                    )
+                    $find(self.cudnn.raw, $first, $second, window, $third, most, &mut count, found.as_mut_ptr().cast())
                 }
                 .result()
                 .map_err(|error| failed("cuDNN has no algorithm for a convolution", &error))?;
                 let found = found.iter().take(usize::try_from(count).unwrap_or(0));
                 // SAFETY: cuDNN has filled in the first `count`.
                 let found = found.map(|one| unsafe { one.assume_init_ref() });
-                best(found.map(|one| {
-                    let works = one.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS;
-                    let repeats = one.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC;
+                let may = found.filter(|one| {
+                    one.status == sys::cudnnStatus_t::CUDNN_STATUS_SUCCESS
+                        && one.determinism == sys::cudnnDeterminism_t::CUDNN_DETERMINISTIC
+                        && one.memory <= MOST_WORKSPACE
+                });
+                let choice = |one: &$kind| {
                     let (algorithm, math) = (one.algo as u32, one.mathType as u32);
-                    (works && repeats, one.time, Choice { algorithm, math, workspace: one.memory })
-                }))
+                    Choice { algorithm, math, workspace: one.memory, finishes: false }
+                };
+                may.map(|one| (f64::from(one.time) / 1e3, choice(one))).collect()
             }};
         }
-        let best = match pass {
+        Ok(match pass {
             Pass::Forward => search!(
                 sys::cudnnFindConvolutionForwardAlgorithm,
                 sys::cudnnConvolutionFwdAlgoPerf_t,
@@ -171,10 +172,6 @@ impl Convolutions {
                 result,
                 filters
             ),
-        };
-        best.ok_or_else(|| DeviceError {
-            message: "cuDNN has no algorithm for a convolution that always gives the same bits".into(),
-            help: None,
         })
     }
 }
@@ -185,10 +182,10 @@ impl Call for Prepared {
     }
 
     fn finishes(&self) -> bool {
-        false
+        self.after.is_some()
     }
 
-    unsafe fn run(&self, [a, b, c]: [u64; 3], _bias: Option<u64>, workspace: u64) -> Result<(), DeviceError> {
+    unsafe fn run(&self, [a, b, c]: [u64; 3], bias: Option<u64>, workspace: u64) -> Result<(), DeviceError> {
         let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
         let factors: [*const c_void; 2] = match self.precision {
             Precision::F32 => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
@@ -197,16 +194,42 @@ impl Call for Prepared {
         let [one, zero] = factors;
         let Shapes { images, filters, result, window } = self.shapes;
         let Choice { algorithm, workspace: bytes, .. } = self.choice;
+        let follows = self.after.as_ref().zip(bias);
         let (a, b, c, workspace) = (a as *const c_void, b as *const c_void, c as *mut c_void, workspace as *mut c_void);
-        let handle = self.cudnn.handle;
+        let handle = self.cudnn.raw;
         // SAFETY: the caller's promise; handle and descriptions are valid.
         let told = unsafe {
             match self.pass {
                 Pass::Forward => {
                     let algorithm = forward(algorithm).ok_or_else(gone)?;
-                    result::convolution_forward(
-                        handle, one, images, a, filters, b, window, algorithm, workspace, bytes, zero, result, c,
-                    )
+                    match follows {
+                        // What would be added to it is the result itself, times zero: cuDNN wants an address there.
+                        Some((After { bias: row, activation, .. }, bias)) => {
+                            result::convolution_bias_activation_forward(
+                                handle,
+                                one,
+                                images,
+                                a,
+                                filters,
+                                b,
+                                window,
+                                algorithm,
+                                workspace,
+                                bytes,
+                                zero,
+                                result,
+                                c,
+                                *row,
+                                bias as *const c_void,
+                                *activation,
+                                result,
+                                c,
+                            )
+                        }
+                        None => result::convolution_forward(
+                            handle, one, images, a, filters, b, window, algorithm, workspace, bytes, zero, result, c,
+                        ),
+                    }
                 }
                 Pass::Input => {
                     let algorithm = input(algorithm).ok_or_else(gone)?;

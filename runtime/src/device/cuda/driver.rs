@@ -93,8 +93,13 @@ pub(super) trait Driver: Send + Sync + std::fmt::Debug {
         product: &Product,
         precision: Precision,
     ) -> Result<Box<dyn Call>, DeviceError>;
-    /// Makes a convolution ready.
-    fn convolution(&self, convolution: &Convolution, precision: Precision) -> Result<Box<dyn Call>, DeviceError>;
+    /// Makes a convolution ready; `queue` as above.
+    fn convolution(
+        &self,
+        queue: &Arc<Queue>,
+        convolution: &Convolution,
+        precision: Precision,
+    ) -> Result<Box<dyn Call>, DeviceError>;
 }
 
 /// A GPU's driver with a count of everything that it is told.
@@ -297,10 +302,10 @@ impl Queue {
 
     /// See [`Driver::convolution`].
     pub(super) fn convolution(
-        &self,
+        self: &Arc<Self>,
         convolution: &Convolution,
         precision: Precision,
     ) -> Result<Box<dyn Call>, DeviceError> {
-        self.driver.convolution(convolution, precision)
+        self.driver.convolution(self, convolution, precision)
     }
 }

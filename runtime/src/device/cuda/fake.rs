@@ -20,6 +20,8 @@ pub(super) struct Fake {
     pub(super) sent: Arc<Mutex<Vec<u32>>>,
     /// Has it no room for data?
     is_full: bool,
+    /// Do its libraries add biases and rectify in their calls?
+    finishes: bool,
     /// Memory of this machine: bytes by address.
     here: Mutex<HashMap<usize, usize>>,
 }
@@ -27,6 +29,13 @@ pub(super) struct Fake {
 struct Kernels(String);
 
 struct Done(&'static str, Notes);
+
+/// A library's call, by what it does.
+struct Called {
+    what: &'static str,
+    finishes: bool,
+    notes: Notes,
+}
 
 fn note(notes: &Notes, what: &'static str) {
     notes.lock().unwrap_or_else(PoisonError::into_inner).push(what);
@@ -36,6 +45,17 @@ impl Fake {
     /// Without room for data.
     pub(super) fn full() -> Self {
         Fake { is_full: true, ..Fake::default() }
+    }
+
+    /// With libraries that add biases and rectify in their calls.
+    pub(super) fn finishing() -> Self {
+        Fake { finishes: true, ..Fake::default() }
+    }
+
+    fn called(&self, what: [&'static str; 3], bias: bool, relu: bool) -> Box<dyn Call> {
+        let finishes = self.finishes && bias;
+        let what = what[if finishes { 1 + usize::from(relu) } else { 0 }];
+        Box::new(Called { what, finishes, notes: Arc::clone(&self.notes) })
     }
 }
 
@@ -120,14 +140,21 @@ impl Driver for Fake {
     fn product(
         &self,
         _queue: &Arc<Queue>,
-        _product: &Product,
+        product: &Product,
         _precision: Precision,
     ) -> Result<Box<dyn Call>, DeviceError> {
-        Ok(Box::new(Done("product", Arc::clone(&self.notes))))
+        let what = ["product", "product, bias", "product, bias, rectifier"];
+        Ok(self.called(what, product.bias.is_some(), product.relu))
     }
 
-    fn convolution(&self, _convolution: &Convolution, _precision: Precision) -> Result<Box<dyn Call>, DeviceError> {
-        Ok(Box::new(Done("convolution", Arc::clone(&self.notes))))
+    fn convolution(
+        &self,
+        _queue: &Arc<Queue>,
+        convolution: &Convolution,
+        _precision: Precision,
+    ) -> Result<Box<dyn Call>, DeviceError> {
+        let what = ["convolution", "convolution, bias", "convolution, bias, rectifier"];
+        Ok(self.called(what, convolution.bias.is_some(), convolution.relu))
     }
 }
 
@@ -145,17 +172,18 @@ impl Recording for Done {
     }
 }
 
-impl Call for Done {
+impl Call for Called {
     fn workspace(&self) -> usize {
         64
     }
 
     fn finishes(&self) -> bool {
-        false
+        self.finishes
     }
 
-    unsafe fn run(&self, _operands: [u64; 3], _bias: Option<u64>, _workspace: u64) -> Result<(), DeviceError> {
-        note(&self.1, self.0);
+    unsafe fn run(&self, _operands: [u64; 3], bias: Option<u64>, _workspace: u64) -> Result<(), DeviceError> {
+        assert!(!self.finishes || bias.is_some(), "a call that adds a bias gets one");
+        note(&self.notes, self.what);
         Ok(())
     }
 }

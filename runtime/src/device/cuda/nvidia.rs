@@ -166,7 +166,12 @@ impl Driver for Nvidia {
         self.products.prepare(queue, product, precision)
     }
 
-    fn convolution(&self, convolution: &Convolution, precision: Precision) -> Result<Box<dyn Call>, DeviceError> {
+    fn convolution(
+        &self,
+        queue: &Arc<Queue>,
+        convolution: &Convolution,
+        precision: Precision,
+    ) -> Result<Box<dyn Call>, DeviceError> {
         self.enter()?;
         // A thread that panicked left handles behind that are as good as before.
         let mut opened = self.convolutions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +182,7 @@ impl Driver for Nvidia {
                 Convolutions::new(&self.stream, &self.name)?
             }
         };
-        opened.insert(library).prepare(convolution, precision)
+        opened.insert(library).prepare(queue, convolution, precision)
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) use shape::width;
 use super::super::DeviceError;
 use super::cache::Cache;
 use super::driver::{Call, Queue};
+use super::library::{self, Handle, Kept, seconds};
 use super::memory::Memory;
 use super::nvidia::failed;
 use cudarc::cublaslt::result::{self, CublasError};
@@ -20,48 +21,22 @@ use description::{Descriptions, Preference};
 use gmpc_compiler::backend::cuda::{Operand, Product};
 use gmpc_compiler::experiment::Precision;
 use shape::Shape;
-use std::collections::HashMap;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 /// Working memory that an algorithm may ask for: what cuBLAS's documentation advises for Hopper.
 const MOST_WORKSPACE: usize = 32 << 20;
 /// Algorithms that are timed.
 const CANDIDATES: usize = 8;
-/// Runs of each.
-const RUNS: u32 = 10;
-
 /// cuBLASLt on one stream.
 #[derive(Debug)]
 pub(super) struct Products {
     cublas: Arc<Library>,
-    /// The GPU and the library: what a choice depends on beside the shape.
-    machine: String,
-    chosen: Mutex<HashMap<String, Choice>>,
-    cache: Cache,
+    kept: Kept<Choice>,
 }
 
-/// Its handle.
-#[derive(Debug)]
-struct Library {
-    handle: sys::cublasLtHandle_t,
-    stream: Arc<CudaStream>,
-}
-
-// SAFETY: cuBLASLt lets any number of threads use a handle.
-unsafe impl Send for Library {}
-// SAFETY: as above.
-unsafe impl Sync for Library {}
-
-impl Drop for Library {
-    fn drop(&mut self) {
-        let _ = self.stream.context().bind_to_thread();
-        // SAFETY: the handle is ours and destroyed once.
-        let _ = unsafe { result::destroy_handle(self.handle) };
-    }
-}
+type Library = Handle<sys::cublasLtHandle_t>;
 
 /// An algorithm in the library's own words, the bytes that it works in, and whether it finishes with bias and rectifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +46,7 @@ struct Choice {
     finishes: bool,
 }
 
-impl Choice {
+impl library::Choice for Choice {
     fn bytes(self) -> Vec<u8> {
         let words = self.algorithm.map(|word| format!("{word:x}"));
         format!("{} {} {}", u8::from(self.finishes), self.workspace, words.join(" ")).into_bytes()
@@ -93,10 +68,14 @@ impl Products {
     pub(super) fn new(stream: &Arc<CudaStream>, gpu: &str) -> Result<Self, DeviceError> {
         stream.context().bind_to_thread().map_err(|error| failed("the GPU is not there", &error))?;
         let handle = result::create_handle().map_err(|error| failed("cuBLASLt does not start", &error))?;
-        let cublas = Arc::new(Library { handle, stream: Arc::clone(stream) });
+        let destroy = |handle| {
+            // SAFETY: `Handle` hands over the one it has, once.
+            let _ = unsafe { result::destroy_handle(handle) };
+        };
+        let cublas = Arc::new(Handle::new(handle, stream, destroy));
         // SAFETY: asks for a number.
         let machine = format!("{gpu}, cuBLASLt {}", unsafe { sys::cublasLtGetVersion() });
-        Ok(Products { cublas, machine, chosen: Mutex::new(HashMap::new()), cache: Cache::of_the_user() })
+        Ok(Products { cublas, kept: Kept::new("product", machine, Cache::of_the_user()) })
     }
 
     /// Makes a product ready; the first of its shape takes some milliseconds, for its algorithms are timed.
@@ -108,25 +87,7 @@ impl Products {
     ) -> Result<Box<dyn Call>, DeviceError> {
         let shape = Shape::new(product, precision)?;
         let name = format!("{shape:?} {precision:?} {:?}", product.contractions);
-        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
-        let choice = match chosen.get(&name) {
-            Some(&choice) => choice,
-            None => {
-                let key = Cache::key(&["product", &self.machine, &name]);
-                let kept = self.cache.get(&key).and_then(|bytes| Choice::read(&bytes));
-                let choice = match kept {
-                    Some(choice) => choice,
-                    None => {
-                        let choice = self.fastest(queue, product, &shape, precision)?;
-                        self.cache.put(&key, &choice.bytes());
-                        choice
-                    }
-                };
-                chosen.insert(name.clone(), choice);
-                choice
-            }
-        };
-        tracing::debug!("{name}: {choice:?}");
+        let choice = self.kept.get(&name, || self.fastest(queue, product, &shape, precision))?;
         let epilogue = shape.epilogue(precision).filter(|_| choice.finishes);
         let descriptions = Descriptions::new(&shape, (precision, product.contractions), epilogue)?;
         let finishes = choice.finishes || !shape.bias && !shape.relu;
@@ -165,9 +126,11 @@ impl Products {
                 let descriptions = Descriptions::new(shape, (precision, product.contractions), epilogue)?;
                 let call = Prepared { cublas, descriptions, precision, choice, finishes };
                 let bias = (finishes && shape.bias).then_some(workspace.start);
-                let Ok(seconds) = trial(queue, &call, places, bias, workspace.start) else { continue };
-                if best.is_none_or(|(least, _)| seconds < least) {
-                    best = Some((seconds, choice));
+                // SAFETY: the operands have their room; what they hold does not matter.
+                let run = || unsafe { queue.call(&call, places, bias, workspace.start) };
+                let Ok(took) = seconds(queue, run) else { continue };
+                if best.is_none_or(|(least, _)| took < least) {
+                    best = Some((took, choice));
                 }
             }
             if let Some((_, choice)) = best {
@@ -206,7 +169,7 @@ impl Products {
             let (most, results) = (CANDIDATES as i32, found.as_mut_ptr().cast());
             let Descriptions { product, a, b, c } = *all;
             sys::cublasLtMatmulAlgoGetHeuristic(
-                self.cublas.handle,
+                self.cublas.raw,
                 product,
                 a,
                 b,
@@ -229,24 +192,6 @@ impl Products {
         };
         Ok(found.filter(works).map(|one| (one.algo, one.workspaceSize)).collect())
     }
-}
-
-/// Seconds that some runs take, after one that does not count.
-fn trial(
-    queue: &Arc<Queue>,
-    call: &Prepared,
-    operands: [u64; 3],
-    bias: Option<u64>,
-    workspace: u64,
-) -> Result<f64, DeviceError> {
-    // SAFETY: `fastest` has given the operands their room; what they hold does not matter.
-    let run = || unsafe { queue.call(call, operands, bias, workspace) };
-    run()?;
-    queue.wait()?;
-    let begin = Instant::now();
-    (0..RUNS).try_for_each(|_| run())?;
-    queue.wait()?;
-    Ok(begin.elapsed().as_secs_f64())
 }
 
 /// A product with its algorithm.
@@ -284,7 +229,7 @@ impl Call for Prepared {
         let told = unsafe {
             let stream = self.cublas.stream.cu_stream().cast();
             let (x, y, z) = (b as *const c_void, a as *const c_void, c as *mut c_void);
-            let handle = self.cublas.handle;
+            let handle = self.cublas.raw;
             result::matmul(
                 handle,
                 product,
@@ -310,6 +255,7 @@ impl Call for Prepared {
 
 #[cfg(test)]
 mod tests {
+    use super::library::Choice as _;
     use super::*;
 
     #[test]

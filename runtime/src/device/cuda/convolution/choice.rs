@@ -1,34 +1,47 @@
 //! Which of cuDNN's algorithms computes a convolution.
 
+use super::super::library;
 use cudarc::cudnn::sys;
 
 /// Working memory that an algorithm may ask for.
 pub(super) const MOST_WORKSPACE: usize = 1 << 30;
 
-/// The numbers of an algorithm and of the units that it was timed on, and the bytes that it works in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The numbers of an algorithm and of the units that it was timed on, the bytes that it works in, and whether bias and rectifier
+/// are part of the call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) algorithm: u32,
     pub(super) math: u32,
     pub(super) workspace: usize,
-}
-/// The fastest that may be taken and has room.
-pub(super) fn best(found: impl Iterator<Item = (bool, f32, Choice)>) -> Option<Choice> {
-    let fits = |(good, _, choice): &(bool, f32, Choice)| *good && choice.workspace <= MOST_WORKSPACE;
-    found.filter(fits).min_by(|a, b| a.1.total_cmp(&b.1)).map(|(.., choice)| choice)
+    pub(super) finishes: bool,
 }
 
-impl Choice {
-    pub(super) fn bytes(self) -> Vec<u8> {
-        format!("{} {} {}", self.algorithm, self.math, self.workspace).into_bytes()
+/// The fastest, with its seconds.
+pub(super) fn best(found: impl Iterator<Item = (f64, Choice)>) -> Option<(f64, Choice)> {
+    found.min_by(|a, b| a.0.total_cmp(&b.0))
+}
+
+/// May an algorithm be asked to add a bias and, with `relu`, to rectify? Without a rectifier cuDNN has one that may.
+pub(super) fn usable(algorithm: u32, relu: bool) -> bool {
+    relu || algorithm == sys::cudnnConvolutionFwdAlgo_t::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM as u32
+}
+
+impl library::Choice for Choice {
+    fn bytes(self) -> Vec<u8> {
+        let Choice { algorithm, math, workspace, finishes } = self;
+        format!("{algorithm} {math} {workspace} {}", u8::from(finishes)).into_bytes()
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let (algorithm, rest) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
-        let (math, workspace) = rest.split_once(' ')?;
-        let [algorithm, math] = [algorithm, math].map(|word| word.parse().ok());
-        let choice = Choice { algorithm: algorithm?, math: math?, workspace: workspace.parse().ok()? };
-        (choice.workspace <= MOST_WORKSPACE).then_some(choice)
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let words: Vec<&str> = std::str::from_utf8(bytes).ok()?.split(' ').collect();
+        let [algorithm, math, workspace, finishes @ ("0" | "1")] = words[..] else { return None };
+        let workspace = workspace.parse().ok().filter(|bytes| *bytes <= MOST_WORKSPACE)?;
+        Some(Choice {
+            algorithm: algorithm.parse().ok()?,
+            math: math.parse().ok()?,
+            workspace,
+            finishes: finishes == "1",
+        })
     }
 }
 
@@ -76,26 +89,23 @@ pub(super) fn weight(number: u32) -> Option<sys::cudnnConvolutionBwdFilterAlgo_t
 
 #[cfg(test)]
 mod tests {
+    use super::library::Choice as _;
     use super::*;
 
     #[test]
-    fn the_fastest_that_repeats_and_fits_is_taken() {
-        let choice = |algorithm, workspace| Choice { algorithm, math: 3, workspace };
-        let found = [
-            (false, 0.1, choice(0, 0)),
-            (true, 0.2, choice(1, MOST_WORKSPACE + 1)),
-            (true, 0.9, choice(2, 0)),
-            (true, 0.5, choice(3, 64)),
-        ];
-        assert_eq!(best(found.into_iter()), Some(choice(3, 64)));
+    fn the_fastest_is_taken_and_what_may_follow_it_depends_on_the_rectifier() {
+        let choice = |algorithm| Choice { algorithm, math: 3, ..Choice::default() };
+        let found = [(0.9, choice(2)), (0.5, choice(3)), (f64::NAN, choice(4))];
+        assert_eq!(best(found.into_iter()), Some((0.5, choice(3))));
         assert_eq!(best(std::iter::empty()), None);
+        assert!(usable(1, false) && usable(6, true) && !usable(6, false));
     }
 
     #[test]
     fn a_kept_choice_is_read_back_and_nonsense_is_not() {
-        let choice = Choice { algorithm: 7, math: 3, workspace: 4096 };
+        let choice = Choice { algorithm: 7, math: 3, workspace: 4096, finishes: true };
         assert_eq!(Choice::read(&choice.bytes()), Some(choice));
-        for text in ["", "7", "7 0", "7 0 x", "-1 0 0", "7 0 99999999999999"] {
+        for text in ["", "7", "7 0 0", "7 0 x 0", "7 0 0 2", "-1 0 0 0", "7 0 99999999999999 0", "7 0 0 0 0"] {
             assert_eq!(Choice::read(text.as_bytes()), None, "{text}");
         }
         assert!(forward(7).is_some() && forward(99).is_none() && input(99).is_none() && weight(3).is_some());

@@ -68,10 +68,10 @@ impl Shapes {
         Ok(self)
     }
 
-    /// Takes the units that an algorithm was timed on.
+    /// Takes the units that an algorithm was or is to be timed on.
     pub(super) fn multiply_on(&self, math: u32) -> Result<(), DeviceError> {
         let math = MATH.into_iter().find(|&one| one as u32 == math).ok_or_else(gone)?;
-        // SAFETY: the description is alive, and nothing has been computed with it yet.
+        // SAFETY: the description is alive and this value's alone; what was put on the stream before has a copy of its own.
         unsafe { result::set_convolution_math_type(self.window, math) }
             .map_err(|error| failed("cuDNN refuses the shape of a convolution", &error))
     }
@@ -93,7 +93,10 @@ pub(super) fn gone() -> DeviceError {
 ///
 /// `CUDNN_FMA_MATH` is full single precision; `CUDNN_DEFAULT_MATH` lets cuDNN round what it multiplies to TF32; tensor cores
 /// multiply bfloat16 exactly.
-fn kinds(precision: Precision, contractions: Contractions) -> (cudnnDataType_t, cudnnDataType_t, cudnnMathType_t) {
+pub(super) fn kinds(
+    precision: Precision,
+    contractions: Contractions,
+) -> (cudnnDataType_t, cudnnDataType_t, cudnnMathType_t) {
     use cudnnDataType_t::{CUDNN_DATA_BFLOAT16, CUDNN_DATA_DOUBLE, CUDNN_DATA_FLOAT};
     use cudnnMathType_t::{CUDNN_DEFAULT_MATH, CUDNN_FMA_MATH, CUDNN_TENSOR_OP_MATH};
     match (precision, contractions) {
@@ -124,7 +127,7 @@ impl Drop for Shapes {
     }
 }
 
-fn sizes<const N: usize>(sizes: [usize; N]) -> Result<[c_int; N], DeviceError> {
+pub(super) fn sizes<const N: usize>(sizes: [usize; N]) -> Result<[c_int; N], DeviceError> {
     let mut counts = [0; N];
     for (count, size) in counts.iter_mut().zip(sizes) {
         let refused = |_| DeviceError { message: format!("cuDNN cannot count to {size}"), help: None };

@@ -102,6 +102,31 @@ fn a_step_of_an_mlp_is_one_graph_launch() {
 }
 
 #[test]
+fn bias_and_rectifier_go_into_the_calls_of_libraries_that_have_them() {
+    let small = [("data", "shapes32"), ("model.width", "4")];
+    let told = |fake: Fake, precision: &str| {
+        let device = Noted::with(fake, false);
+        let set = [&small[..], &[("precision", precision)]].concat();
+        let (mut session, handle, rows, _) = training(VGG, Arc::clone(&device) as Arc<dyn Device>, &set);
+        device.told();
+        step(&mut session, handle, &rows, 1);
+        device.told()
+    };
+    let count = |told: &[&str], what: &str| told.iter().filter(|&&one| one == what).count();
+    for precision in ["f32", "tf32"] {
+        let (apart, inside) = (told(Fake::default(), precision), told(Fake::finishing(), precision));
+        // Six convolutions with a rectifier and a linear layer: as many launches fewer.
+        assert_eq!(count(&inside, "convolution, bias, rectifier"), 6, "{inside:?}");
+        assert_eq!(count(&inside, "product, bias"), 1, "{inside:?}");
+        assert_eq!(count(&apart, "launch"), count(&inside, "launch") + 7);
+        assert_eq!(count(&apart, "convolution"), count(&inside, "convolution") + 6, "gradients stay what they are");
+        for (place, _) in apart.iter().enumerate().filter(|(_, what)| **what == "convolution").take(6) {
+            assert_eq!(apart[place + 1], "launch", "what the call does not do follows it");
+        }
+    }
+}
+
+#[test]
 fn a_step_of_vgg6_allocates_nothing_and_waits_only_at_its_end() {
     let device = Noted::new();
     let small = [("data", "shapes32"), ("model.width", "4")];

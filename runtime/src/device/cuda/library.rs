@@ -1,0 +1,136 @@
+//! What cuBLASLt and cuDNN have in common here: a handle on a stream, and choices of algorithms that are made once.
+
+use super::super::DeviceError;
+use super::cache::Cache;
+use super::driver::Queue;
+use cudarc::driver::CudaStream;
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// Runs of an algorithm that is timed.
+const RUNS: u32 = 10;
+
+/// A library's handle on one stream.
+#[derive(Debug)]
+pub(super) struct Handle<H: Copy> {
+    pub(super) raw: H,
+    pub(super) stream: Arc<CudaStream>,
+    destroy: fn(H),
+}
+
+// SAFETY: cuBLASLt lets any number of threads use a handle, cuDNN lets it go from thread to thread as long as one at a time
+// uses it: `Shared::turn` is held while a program is loaded or runs.
+unsafe impl<H: Copy> Send for Handle<H> {}
+// SAFETY: as above.
+unsafe impl<H: Copy> Sync for Handle<H> {}
+
+impl<H: Copy> Handle<H> {
+    /// `destroy` gets the handle once, when nobody uses it any more.
+    pub(super) fn new(raw: H, stream: &Arc<CudaStream>, destroy: fn(H)) -> Self {
+        Handle { raw, stream: Arc::clone(stream), destroy }
+    }
+}
+
+impl<H: Copy> Drop for Handle<H> {
+    fn drop(&mut self) {
+        let _ = self.stream.context().bind_to_thread();
+        (self.destroy)(self.raw);
+    }
+}
+
+/// An algorithm of a library with all that it takes to ask for it again.
+pub(super) trait Choice: Copy + Debug {
+    /// To be kept.
+    fn bytes(self) -> Vec<u8>;
+    /// From what was kept; `None` for anything else.
+    fn read(bytes: &[u8]) -> Option<Self>;
+}
+
+/// Choices by shape: each is made once, on a machine once and for all, so that a repeated run adds in the same order.
+#[derive(Debug)]
+pub(super) struct Kept<C> {
+    /// What is chosen: `product`.
+    kind: &'static str,
+    /// The GPU and the library: what a choice depends on beside the shape.
+    machine: String,
+    chosen: Mutex<HashMap<String, C>>,
+    cache: Cache,
+}
+
+impl<C: Choice> Kept<C> {
+    pub(super) fn new(kind: &'static str, machine: String, cache: Cache) -> Self {
+        Kept { kind, machine, chosen: Mutex::default(), cache }
+    }
+
+    /// What was chosen for a shape, or what `choose` says now.
+    pub(super) fn get(&self, shape: &str, choose: impl FnOnce() -> Result<C, DeviceError>) -> Result<C, DeviceError> {
+        // A thread that panicked left choices behind that are as good as before.
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&choice) = chosen.get(shape) {
+            return Ok(choice);
+        }
+        let key = Cache::key(&[self.kind, &self.machine, shape]);
+        let kept = self.cache.get(&key).and_then(|bytes| C::read(&bytes));
+        let choice = match kept {
+            Some(choice) => choice,
+            None => {
+                let choice = choose()?;
+                self.cache.put(&key, &choice.bytes());
+                choice
+            }
+        };
+        tracing::debug!("{} {shape}: {choice:?}", self.kind);
+        chosen.insert(shape.to_string(), choice);
+        Ok(choice)
+    }
+}
+
+/// Seconds that some runs take, after one that does not count.
+pub(super) fn seconds(
+    queue: &Arc<Queue>,
+    mut run: impl FnMut() -> Result<(), DeviceError>,
+) -> Result<f64, DeviceError> {
+    run()?;
+    queue.wait()?;
+    let begin = Instant::now();
+    (0..RUNS).try_for_each(|_| run())?;
+    queue.wait()?;
+    Ok(begin.elapsed().as_secs_f64() / f64::from(RUNS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct Number(u8);
+
+    impl Choice for Number {
+        fn bytes(self) -> Vec<u8> {
+            vec![self.0]
+        }
+
+        fn read(bytes: &[u8]) -> Option<Self> {
+            if let [number] = bytes { Some(Number(*number)) } else { None }
+        }
+    }
+
+    fn refused() -> Result<Number, DeviceError> {
+        Err(DeviceError { message: "none".into(), help: None })
+    }
+
+    #[test]
+    fn a_choice_is_made_once_for_a_shape_and_a_machine_and_failures_are_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = |machine: &str| Kept::new("number", machine.to_string(), Cache::in_folder(folder.path()));
+        let first = kept("GPU 1");
+        assert!(first.get("8 x 8", refused).is_err());
+        assert_eq!(first.get("8 x 8", || Ok(Number(3))).unwrap(), Number(3));
+        assert_eq!(first.get("8 x 8", refused).unwrap(), Number(3));
+        assert!(first.get("8 x 9", refused).is_err());
+        assert_eq!(kept("GPU 1").get("8 x 8", refused).unwrap(), Number(3), "from the disk");
+        assert!(kept("GPU 2").get("8 x 8", refused).is_err());
+    }
+}

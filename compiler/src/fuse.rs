@@ -28,6 +28,7 @@ use crate::kernels::{
     Pooling, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
 };
 use crate::window::Window;
+use gmpc_math::spherical;
 use lower::{Lowering, identity, row_major};
 use std::collections::HashMap;
 
@@ -62,7 +63,7 @@ struct Builder<'g> {
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,
     /// Cosines, one-minus-sines and prefix products of angles that a gradient is taken of.
-    kept: HashMap<Id, [BufferId; 3]>,
+    kept: HashMap<Id, BufferId>,
     sums: Sums,
     kernels: Kernels,
 }
@@ -306,12 +307,14 @@ impl<'g> Builder<'g> {
     fn scan(&mut self, id: Id, theta: Id, u: Option<BufferId>) {
         let [angles, units] = matrix_shape(self.graph.shape(theta));
         let wanted = |n: &crate::graph::Node| n.op == Op::SphericalGrad && n.inputs[0] == theta;
-        let kept = self.graph.nodes.iter().any(wanted).then(|| {
-            ["cos", "versine", "prefix"]
-                .map(|name| self.buffer(&format!("{name}{}", theta.0), angles * units, Place::Scratch))
-        });
+        let numbers = spherical::kept(angles) * units;
+        let kept = (numbers > 0 && self.graph.nodes.iter().any(wanted))
+            .then(|| self.buffer(&format!("prefix{}", theta.0), numbers, Place::Scratch));
         if let Some(kept) = kept {
             self.kept.insert(theta, kept);
+        }
+        if u.is_none() && kept.is_none() {
+            return;
         }
         if let Some(theta) = self.operand(theta) {
             self.emit(id, Work::Spherical(Spherical { angles, units, theta, u, kept }));
@@ -324,8 +327,9 @@ impl<'g> Builder<'g> {
             self.scan(id, theta, None);
         }
         let [angles, units] = matrix_shape(self.graph.shape(theta));
-        if let (Some(&kept), Some(g)) = (self.kept.get(&theta), self.operand(g)) {
-            self.emit(id, Work::SphericalGrad(SphericalGrad { angles, units, kept, g, gradient }));
+        let kept = self.kept.get(&theta).copied();
+        if let (Some(theta), Some(g)) = (self.operand(theta), self.operand(g)) {
+            self.emit(id, Work::SphericalGrad(SphericalGrad { angles, units, theta, kept, g, gradient }));
         }
     }
 

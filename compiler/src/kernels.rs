@@ -247,8 +247,9 @@ pub struct Spherical {
     pub theta: BufferId,
     /// `[n, units]`, where wanted.
     pub u: Option<BufferId>,
-    /// Cosines, one-minus-sines and prefix products, each `[n - 1, units]`, where a gradient follows.
-    pub kept: Option<[BufferId; 3]>,
+    /// The products of sines before each group of angles but the first and their rounding errors,
+    /// `[kept(n - 1), units]` after [`gmpc_math::spherical::kept`], where a gradient follows and there is more than a group.
+    pub kept: Option<BufferId>,
 }
 
 /// Gradient at the angles from the gradient at the unit vectors.
@@ -258,8 +259,10 @@ pub struct SphericalGrad {
     pub angles: usize,
     /// Units.
     pub units: usize,
-    /// Cosines, one-minus-sines and prefix products from [`Spherical::kept`].
-    pub kept: [BufferId; 3],
+    /// `[n - 1, units]`
+    pub theta: BufferId,
+    /// From [`Spherical::kept`].
+    pub kept: Option<BufferId>,
     /// Gradient at the unit vectors, `[n, units]`.
     pub g: BufferId,
     /// Gradient at the angles, `[n - 1, units]`.
@@ -474,7 +477,7 @@ impl Work {
                 [product.a.buffer, product.b.buffer].into_iter().chain(product.bias.map(|bias| bias.0)).collect()
             }
             Work::Spherical(scan) => vec![scan.theta],
-            Work::SphericalGrad(scan) => scan.kept.iter().copied().chain([scan.g]).collect(),
+            Work::SphericalGrad(scan) => [scan.theta].into_iter().chain(scan.kept).chain([scan.g]).collect(),
             Work::Uniform(_) => vec![],
             Work::Convolve(product) => {
                 let own = [product.a, product.b].into_iter().chain(product.bias);
@@ -494,7 +497,7 @@ impl Work {
         match self {
             Work::Nest(nest) => nest.stores.iter().map(|store| store.access.buffer).collect(),
             Work::MatMul(product) => vec![product.c.buffer],
-            Work::Spherical(scan) => scan.u.iter().copied().chain(scan.kept.into_iter().flatten()).collect(),
+            Work::Spherical(scan) => scan.u.into_iter().chain(scan.kept).collect(),
             Work::SphericalGrad(scan) => vec![scan.gradient],
             Work::Uniform(draw) => vec![draw.target],
             Work::Convolve(product) => [product.c].into_iter().chain(product.sums).collect(),

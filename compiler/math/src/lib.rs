@@ -12,6 +12,7 @@ mod exponential;
 mod hyperbolic;
 pub mod philox;
 mod precision;
+pub mod spherical;
 #[cfg(test)]
 mod tests;
 mod trigonometric;

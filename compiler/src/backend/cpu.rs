@@ -59,10 +59,10 @@ pub enum Import {
     /// row stride of C, address of a row to add or 0, and 1 to replace negative results by 0.
     Product,
     /// [`crate::kernels::Spherical`]: angles, units, the first unit and the one after the last to work on, then the
-    /// addresses of angles, unit vectors or 0, cosines, one-minus-sines and prefix products or 0.
+    /// addresses of angles, unit vectors or 0, what is kept or 0.
     Spherical,
-    /// [`crate::kernels::SphericalGrad`]: sizes and range likewise, then the addresses of cosines, one-minus-sines, prefix
-    /// products, gradient at the unit vectors, gradient at the angles.
+    /// [`crate::kernels::SphericalGrad`]: sizes and range likewise, then the addresses of angles, what was kept or 0,
+    /// gradient at the unit vectors, gradient at the angles.
     SphericalGrad,
 }
 

@@ -106,20 +106,30 @@ fn mean_and_variance_take_a_pass_each() {
 
 #[test]
 fn a_gradient_shares_the_scan_of_its_unit_vectors() {
-    assert_snapshot!(text(|g| {
-        let (theta, weight) = (g.input("theta", vec![3, 5]), g.input("g", vec![4, 5]));
-        let u = g.spherical(theta);
-        let gradient = g.push(Op::SphericalGrad, vec![theta, weight], vec![3, 5]);
-        g.output("u", u);
-        g.output("gradient", gradient);
-    }), @r"
+    let scans = |angles: usize| {
+        text(|g| {
+            let (theta, weight) = (g.input("theta", vec![angles, 5]), g.input("g", vec![angles + 1, 5]));
+            let u = g.spherical(theta);
+            let gradient = g.push(Op::SphericalGrad, vec![theta, weight], vec![angles, 5]);
+            g.output("u", u);
+            g.output("gradient", gradient);
+        })
+    };
+    assert_snapshot!(scans(40), @r"
+    buffer t2[205]
+    buffer prefix0[20]
+    buffer t3[200]
+    t2, prefix0 = spherical theta[40, 5]
+    t3 = spherical_grad g, theta, prefix0[40, 5]
+    output t2
+    output t3
+    ");
+    // A single group of angles begins with the product of none.
+    assert_snapshot!(scans(3), @r"
     buffer t2[20]
-    buffer cos0[15]
-    buffer versine0[15]
-    buffer prefix0[15]
     buffer t3[15]
-    t2, cos0, versine0, prefix0 = spherical theta[3, 5]
-    t3 = spherical_grad g, cos0, versine0, prefix0 [3, 5]
+    t2 = spherical theta[3, 5]
+    t3 = spherical_grad g, theta[3, 5]
     output t2
     output t3
     ");

@@ -44,13 +44,13 @@ impl Kernels {
             Work::Nest(nest) => self.describe_nest(nest),
             Work::MatMul(product) => self.describe_product(product),
             Work::Spherical(scan) => {
-                let results = scan.u.into_iter().chain(scan.kept.into_iter().flatten()).map(name).collect::<Vec<_>>();
+                let results = scan.u.into_iter().chain(scan.kept).map(name).collect::<Vec<_>>();
                 format!("{} = spherical {}[{}, {}]", results.join(", "), name(scan.theta), scan.angles, scan.units)
             }
             Work::SphericalGrad(scan) => {
-                let kept = scan.kept.map(name).join(", ");
-                let (to, from) = (name(scan.gradient), name(scan.g));
-                format!("{to} = spherical_grad {from}, {kept} [{}, {}]", scan.angles, scan.units)
+                let from = [scan.g, scan.theta].into_iter().chain(scan.kept).map(name).collect::<Vec<_>>();
+                let to = name(scan.gradient);
+                format!("{to} = spherical_grad {}[{}, {}]", from.join(", "), scan.angles, scan.units)
             }
             Work::Convolve(product) => self.describe_convolution(product),
             Work::Pool(pool) => self.describe_pool(pool),

@@ -8,25 +8,31 @@
 //! The prefix product is updated as `P -= P q` with `q = 1 - sin t`, which keeps its low bits where sines are near 1. In f32
 //! its rounding error is carried along in a second number, so that vectors of thousands of elements keep their length.
 //! What a unit gets depends on its angles alone: not on its neighbours, the vector type or the thread.
+//!
+//! Of the way forwards only the product before each group of [`GROUP`] angles is kept. The gradient walks the groups
+//! backwards and computes cosines, sines and products of a group anew: that is arithmetic in the first-level cache, where
+//! three kept numbers an angle would go to memory and back, which takes longer for networks worth the wait.
 
 #[cfg(test)]
 mod tests;
 
 use super::Variant;
-use super::simd::{Arithmetic, PlainF32, PlainF64, Simd, Vectors, Work};
+use super::simd::{Arithmetic, PlainF32, PlainF64, Simd, Vectors, Work, prefetch};
 #[cfg(target_arch = "x86_64")]
 use super::simd::{F32x8, F32x16, F64x4, F64x8};
-use gmpc_math::Precision;
-use gmpc_math::{Machine, cosine_and_versine, neg};
+use gmpc_math::spherical::GROUP;
+use gmpc_math::{Machine, Precision, cosine_and_versine, neg};
 
 /// Angles up to which a plain product keeps a unit vector's length to 4e-6 in f32 (2^-25 a factor).
 const SHORT: usize = 64;
 /// Most vectors of units worked on at once: a block of f32 is four lines of a cache wide.
 const BLOCK: usize = 4;
+/// Rows ahead that are asked for: a block's rows lie far apart, where no processor looks by itself.
+const AHEAD: usize = 12;
 
 /// Unit vectors, as generated code calls it: angles a unit, units; the units from `first` to below `end` are computed;
-/// angles `[angles, units]`; unit vectors `[angles + 1, units]` or null; cosines, one-minus-sines and prefix products,
-/// each `[angles, units]`, or all null.
+/// angles `[angles, units]`; unit vectors `[angles + 1, units]` or null; the prefix products before every [`GROUP`]th angle
+/// but the first and their rounding errors, `[(angles - 1) / GROUP, 2, units]`, or null.
 pub type Spherical<T> = unsafe extern "C" fn(
     angles: usize,
     units: usize,
@@ -34,21 +40,18 @@ pub type Spherical<T> = unsafe extern "C" fn(
     end: usize,
     theta: *const T,
     u: *mut T,
-    cosines: *mut T,
-    versines: *mut T,
-    prefixes: *mut T,
+    kept: *mut T,
 );
 
-/// The gradient, as generated code calls it: sizes and range as in [`Spherical`]; what that kept; the gradient at the unit
-/// vectors `[angles + 1, units]`; the gradient at the angles `[angles, units]`, which is written.
+/// The gradient, as generated code calls it: sizes, range and angles as in [`Spherical`]; what that kept; the gradient at the
+/// unit vectors `[angles + 1, units]`; the gradient at the angles `[angles, units]`, which is written.
 pub type SphericalGrad<T> = unsafe extern "C" fn(
     angles: usize,
     units: usize,
     first: usize,
     end: usize,
-    cosines: *const T,
-    versines: *const T,
-    prefixes: *const T,
+    theta: *const T,
+    kept: *const T,
     g: *const T,
     gradient: *mut T,
 );
@@ -84,13 +87,9 @@ unsafe extern "C" fn spherical<S: Arithmetic>(
     end: usize,
     theta: *const S::Element,
     u: *mut S::Element,
-    cosines: *mut S::Element,
-    versines: *mut S::Element,
-    prefixes: *mut S::Element,
+    kept: *mut S::Element,
 ) {
-    let exact = S::PRECISION == Precision::F32 && angles > SHORT;
-    let kept = (!cosines.is_null()).then_some([cosines, versines, prefixes]);
-    let scan = Forward { angles, units, theta, u, kept, exact };
+    let scan = Forward { angles: Angles::new::<S>(angles, units, theta), u, kept };
     // SAFETY: passed on from the caller.
     unsafe { S::enter(Blocks { first, end: end.min(units), scan }) }
 }
@@ -104,13 +103,12 @@ unsafe extern "C" fn spherical_grad<S: Arithmetic>(
     units: usize,
     first: usize,
     end: usize,
-    cosines: *const S::Element,
-    versines: *const S::Element,
-    prefixes: *const S::Element,
+    theta: *const S::Element,
+    kept: *const S::Element,
     g: *const S::Element,
     gradient: *mut S::Element,
 ) {
-    let scan = Backward { angles, units, kept: [cosines, versines, prefixes], g, gradient };
+    let scan = Backward { angles: Angles::new::<S>(angles, units, theta), kept, g, gradient };
     // SAFETY: passed on from the caller.
     unsafe { S::enter(Blocks { first, end: end.min(units), scan }) }
 }
@@ -177,6 +175,12 @@ impl Row {
         }
     }
 
+    /// Asks for the row that begins at `from`, or would: any address will do.
+    #[inline(always)]
+    fn ask<S: Simd>(self, from: *const S::Element) {
+        (0..self.vectors).for_each(|v| prefetch(from.wrapping_add(v * S::LANES)));
+    }
+
     /// Writes vector `v` of the row that begins at `to`.
     ///
     /// # Safety
@@ -195,50 +199,95 @@ impl Row {
     }
 }
 
-struct Forward<T> {
-    angles: usize,
+/// The angles of all units.
+#[derive(Clone, Copy)]
+struct Angles<T> {
+    /// Of a unit.
+    count: usize,
     units: usize,
     theta: *const T,
-    u: *mut T,
-    kept: Option<[*mut T; 3]>,
     /// Whether the product's rounding error is carried along.
     exact: bool,
+}
+
+impl<T: Copy> Angles<T> {
+    fn new<S: Arithmetic>(count: usize, units: usize, theta: *const T) -> Self {
+        Angles { count, units, theta, exact: S::PRECISION == Precision::F32 && count > SHORT }
+    }
+
+    /// Where the product before a group is kept, of which there is none before the first one, and its error.
+    #[inline(always)]
+    fn kept(self, group: usize, unit: usize) -> [usize; 2] {
+        [2, 1].map(|back| (2 * group - back) * self.units + unit)
+    }
+}
+
+/// The product of the sines so far and its rounding error, of `V` vectors of units.
+#[derive(Clone, Copy)]
+struct Product<S, const V: usize> {
+    product: [S; V],
+    error: [S; V],
+}
+
+impl<S: Arithmetic, const V: usize> Product<S, V> {
+    #[inline(always)]
+    fn one(m: &mut Vectors<S>) -> Self {
+        Product { product: [m.number(1.0); V], error: [m.number(0.0); V] }
+    }
+
+    /// Times 1 - q in vector `v`.
+    #[inline(always)]
+    fn shrink(&mut self, m: &mut Vectors<S>, v: usize, q: S, exact: bool) {
+        let p = self.product[v];
+        if exact {
+            (self.product[v], self.error[v]) = shrink(m, p, self.error[v], q);
+        } else {
+            let minus = neg(m, p);
+            self.product[v] = m.fma(minus, q, p);
+        }
+    }
+}
+
+struct Forward<T> {
+    angles: Angles<T>,
+    u: *mut T,
+    kept: *mut T,
 }
 
 impl<S: Arithmetic> Scan<S> for Forward<S::Element> {
     #[inline(always)]
     unsafe fn block<const V: usize>(&self, unit: usize, columns: usize) {
-        let row = Row::new::<S>(V, columns);
-        // SAFETY: rows below `angles`, and one more of u, have these columns; the caller has the features.
+        let (row, angles) = (Row::new::<S>(V, columns), self.angles);
+        // SAFETY: rows below the number of angles, and one more of u, have these columns, and so have two rows for each
+        // group of angles but the first; the caller has the features.
         unsafe {
             let mut m = Vectors::<S>::new();
-            let (mut product, mut error) = ([m.number(1.0); V], [m.number(0.0); V]);
-            for angle in 0..self.angles {
-                let at = angle * self.units + unit;
+            let mut state = Product::<S, V>::one(&mut m);
+            for angle in 0..angles.count {
+                let at = angle * angles.units + unit;
+                for ahead in [angles.theta, self.u] {
+                    row.ask::<S>(ahead.wrapping_add(at + AHEAD * angles.units));
+                }
+                if !self.kept.is_null() && angle > 0 && angle % GROUP == 0 {
+                    let [p, e] = angles.kept(angle / GROUP, unit).map(|at| self.kept.add(at));
+                    (0..V).for_each(|v| row.store(p, v, state.product[v]));
+                    (0..V).for_each(|v| row.store(e, v, state.error[v]));
+                }
                 for v in 0..V {
-                    let p = product[v];
-                    let (cosine, versine) = cosine_and_versine(&mut m, row.load(self.theta.add(at), v));
-                    let mut value = m.mul(p, cosine);
-                    if self.exact {
-                        value = m.fma(error[v], cosine, value);
-                        (product[v], error[v]) = shrink(&mut m, p, error[v], versine);
-                    } else {
-                        let minus = neg(&mut m, p);
-                        product[v] = m.fma(minus, versine, p);
-                    }
+                    let (cosine, versine) = cosine_and_versine(&mut m, row.load(angles.theta.add(at), v));
                     if !self.u.is_null() {
+                        let mut value = m.mul(state.product[v], cosine);
+                        if angles.exact {
+                            value = m.fma(state.error[v], cosine, value);
+                        }
                         row.store(self.u.add(at), v, value);
                     }
-                    if let Some([cosines, versines, prefixes]) = self.kept {
-                        row.store(cosines.add(at), v, cosine);
-                        row.store(versines.add(at), v, versine);
-                        row.store(prefixes.add(at), v, p);
-                    }
+                    state.shrink(&mut m, v, versine, angles.exact);
                 }
             }
             if !self.u.is_null() {
-                let last = self.u.add(self.angles * self.units + unit);
-                (0..V).for_each(|v| row.store(last, v, product[v]));
+                let last = self.u.add(angles.count * angles.units + unit);
+                (0..V).for_each(|v| row.store(last, v, state.product[v]));
             }
         }
     }
@@ -264,34 +313,82 @@ fn shrink<A: Machine>(m: &mut A, p: A::V, error: A::V, q: A::V) -> (A::V, A::V) 
 }
 
 struct Backward<T> {
-    angles: usize,
-    units: usize,
-    kept: [*const T; 3],
+    angles: Angles<T>,
+    kept: *const T,
     g: *const T,
     gradient: *mut T,
+}
+
+/// Cosine, one minus sine and the product before an angle.
+type Parts<S> = [S; 3];
+
+impl<T: Copy> Backward<T> {
+    /// What the way back needs of the group's angles, computed anew.
+    ///
+    /// # Safety
+    /// As [`Scan::block`]; the group exists.
+    #[inline(always)]
+    unsafe fn parts<S: Arithmetic<Element = T>, const V: usize>(
+        &self,
+        m: &mut Vectors<S>,
+        group: usize,
+        [unit, columns]: [usize; 2],
+        parts: &mut [[Parts<S>; V]; GROUP],
+    ) {
+        let (row, angles) = (Row::new::<S>(V, columns), self.angles);
+        let mut state = Product::<S, V>::one(m);
+        // SAFETY: the group's rows have these columns, and so have its two kept rows, unless it is the first group.
+        unsafe {
+            if group > 0 {
+                let [p, e] = angles.kept(group, unit).map(|at| self.kept.add(at));
+                state = Product {
+                    product: std::array::from_fn(|v| row.load(p, v)),
+                    error: std::array::from_fn(|v| row.load(e, v)),
+                };
+            }
+            let first = group * GROUP;
+            for (angle, parts) in (first..angles.count).zip(parts) {
+                let at = angle * angles.units + unit;
+                for back in [angles.theta, self.g, self.gradient] {
+                    row.ask::<S>(back.wrapping_add(at).wrapping_sub(GROUP * angles.units));
+                }
+                for (v, parts) in parts.iter_mut().enumerate() {
+                    let (cosine, versine) = cosine_and_versine(m, row.load(angles.theta.add(at), v));
+                    *parts = [cosine, versine, state.product[v]];
+                    state.shrink(m, v, versine, angles.exact);
+                }
+            }
+        }
+    }
 }
 
 impl<S: Arithmetic> Scan<S> for Backward<S::Element> {
     #[inline(always)]
     unsafe fn block<const V: usize>(&self, unit: usize, columns: usize) {
-        let row = Row::new::<S>(V, columns);
-        // SAFETY: rows below `angles`, and one more of g, have these columns; the caller has the features.
+        let (row, angles) = (Row::new::<S>(V, columns), self.angles);
+        // SAFETY: rows below the number of angles, and one more of g, have these columns; the groups cover the angles; the
+        // caller has the features.
         unsafe {
             let mut m = Vectors::<S>::new();
-            let last = self.g.add(self.angles * self.units + unit);
+            let last = self.g.add(angles.count * angles.units + unit);
             let mut suffix: [S; V] = std::array::from_fn(|v| row.load(last, v));
-            for angle in (0..self.angles).rev() {
-                let at = angle * self.units + unit;
-                for (v, suffix) in suffix.iter_mut().enumerate() {
-                    let [cosine, versine, p] = self.kept.map(|kept| row.load::<S>(kept.add(at), v));
-                    let (g, f) = (row.load::<S>(self.g.add(at), v), *suffix);
-                    let minus_g = neg(&mut m, g);
-                    let straight = m.fma(cosine, f, minus_g);
-                    let slope = m.fma(g, versine, straight);
-                    row.store(self.gradient.add(at), v, m.mul(p, slope));
-                    let minus_f = neg(&mut m, f);
-                    let sine_f = m.fma(minus_f, versine, f);
-                    *suffix = m.fma(g, cosine, sine_f);
+            let mut all = [[[S::zero(); 3]; V]; GROUP];
+            for group in (0..angles.count.div_ceil(GROUP)).rev() {
+                self.parts(&mut m, group, [unit, columns], &mut all);
+                let first = group * GROUP;
+                let count = (angles.count - first).min(GROUP);
+                for (angle, parts) in (first..first + count).zip(&all).rev() {
+                    let at = angle * angles.units + unit;
+                    for (v, (suffix, &[cosine, versine, p])) in suffix.iter_mut().zip(parts).enumerate() {
+                        let (g, f) = (row.load::<S>(self.g.add(at), v), *suffix);
+                        let minus_g = neg(&mut m, g);
+                        let straight = m.fma(cosine, f, minus_g);
+                        let slope = m.fma(g, versine, straight);
+                        row.store(self.gradient.add(at), v, m.mul(p, slope));
+                        let minus_f = neg(&mut m, f);
+                        let sine_f = m.fma(minus_f, versine, f);
+                        *suffix = m.fma(g, cosine, sine_f);
+                    }
                 }
             }
         }

@@ -19,8 +19,7 @@ pub(super) fn extent(angles: usize, units: usize) -> usize {
 pub(super) fn emit_forward(emitter: &mut Emitter, scan: &Spherical) {
     let mut arguments = sizes(emitter, scan.angles, scan.units);
     arguments.push(emitter.address(scan.theta, 0));
-    let kept = scan.kept.map_or([None; 3], |kept| kept.map(Some));
-    for buffer in [scan.u].into_iter().chain(kept) {
+    for buffer in [scan.u, scan.kept] {
         arguments.push(optional(emitter, buffer));
     }
     emitter.call(Import::Spherical, &arguments);
@@ -28,9 +27,10 @@ pub(super) fn emit_forward(emitter: &mut Emitter, scan: &Spherical) {
 
 pub(super) fn emit_backward(emitter: &mut Emitter, scan: &SphericalGrad) {
     let mut arguments = sizes(emitter, scan.angles, scan.units);
-    for buffer in scan.kept.into_iter().chain([scan.g, scan.gradient]) {
-        arguments.push(emitter.address(buffer, 0));
-    }
+    arguments.push(emitter.address(scan.theta, 0));
+    arguments.push(optional(emitter, scan.kept));
+    arguments.push(emitter.address(scan.g, 0));
+    arguments.push(emitter.address(scan.gradient, 0));
     emitter.call(Import::SphericalGrad, &arguments);
 }
 

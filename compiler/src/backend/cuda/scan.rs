@@ -9,6 +9,9 @@
 //! A sine near 1 loses its low bits, and a product of thousands of them its length: so sines are never formed. The state is
 //! updated by one minus the sine, q: the forward product as P - P q with its rounding error carried along, which, unlike the
 //! state 1 - P, stays exact in the relative sense where the product has become small; the backward slope as 1 - a.
+//! Of the way forwards only the product before every [`GROUP`]th angle stays in memory. Backwards a thread walks its chunk
+//! group by group and computes a group's cosines, sines and products anew, in registers: memory moves the angles and the
+//! gradients, nothing else.
 //! Source: paper, Eq. 6; the recurrences of [`crate::graph::Op::SphericalGrad`].
 
 use super::draft::{Draft, parameters};
@@ -16,9 +19,10 @@ use super::nest::Context;
 use super::source::{Feature, Features};
 use super::text::{Text, float, function};
 use crate::kernels::{Spherical, SphericalGrad, Work};
+use gmpc_math::spherical::GROUP;
 
 /// Angles that a thread should have before more threads share a unit.
-const CHUNK: usize = 8;
+const CHUNK: usize = GROUP;
 /// Most chunks of a unit.
 const CHUNKS: usize = 64;
 /// Threads of a block, at least where units are many.
@@ -44,7 +48,8 @@ impl Cut {
         }
         // 32 bytes of neighbours at least: that is what memory moves at once.
         let width = (THREADS / height).max(8).min(units.next_power_of_two());
-        Cut { width, height, chunk: angles.div_ceil(height), angles, units }
+        let chunk = if height == 1 { angles } else { angles.div_ceil(height).next_multiple_of(GROUP) };
+        Cut { width, height, chunk, angles, units }
     }
 
     /// Which unit and which chunk this is.
@@ -112,10 +117,11 @@ pub(super) fn forward(scan: &Spherical, context: Context) -> Option<Draft> {
         ));
     }
     if let Some(kept) = scan.kept {
-        let [cosines, versines, prefixes] = kept.map(|id| &context.names[&id]);
-        text.line(format!("{cosines}[at] = cosine;"));
-        text.line(format!("{versines}[at] = q;"));
-        text.line(format!("{prefixes}[at] = p + e;"));
+        let kept = &context.names[&kept];
+        text.open(format!("if (k != 0 && k % {GROUP} == 0)"));
+        text.line(format!("{kept}[(k / {GROUP} * 2 - 2) * {units} + unit] = p;"));
+        text.line(format!("{kept}[(k / {GROUP} * 2 - 1) * {units} + unit] = e;"));
+        text.close();
     }
     text.line("shrink(p, e, q);");
     text.close();
@@ -138,19 +144,16 @@ pub(super) fn backward(scan: &SphericalGrad, context: Context) -> Option<Draft> 
     let cut = Cut::new(scan.angles, scan.units);
     let Cut { width, height, units, angles, .. } = cut;
     let (float, index, fma) = (float(context.precision), context.index, function(context.precision, "fma"));
-    let [cosines, versines, prefixes] = scan.kept.map(|id| &context.names[&id]);
-    let (g, gradient) = (&context.names[&scan.g], &context.names[&scan.gradient]);
+    let (theta, g, gradient) = (&context.names[&scan.theta], &context.names[&scan.g], &context.names[&scan.gradient]);
     let mut text = Text::body();
     cut.place(&mut text, index);
     text.line(format!("__shared__ {float} slope[{height}][{width}], shift[{height}][{width}];"));
-    text.line(format!("{float} a = 0, b = 0;"));
-    let down = format!("for ({index} k = end; k-- > first;)");
-    let read = format!("const {float} c = {cosines}[at], q = {versines}[at], d = {g}[at];");
+    text.line(format!("{float} a = 0, b = 0, cosine, q;"));
     text.line("#pragma unroll 4");
-    text.open(&down);
+    text.open(format!("for ({index} k = end; k-- > first;)"));
     text.line(format!("const {index} at = k * {units} + unit;"));
-    text.line(&read);
-    text.line(format!("b = {fma}(d, c, {fma}(-b, q, b));"));
+    text.line(format!("cosine_and_versine({theta}[at], cosine, q);"));
+    text.line(format!("b = {fma}({g}[at], cosine, {fma}(-b, q, b));"));
     text.line(format!("a = {fma}(a, 1 - q, q);"));
     text.close();
     text.line("slope[y][x] = a;");
@@ -163,12 +166,37 @@ pub(super) fn backward(scan: &SphericalGrad, context: Context) -> Option<Draft> 
         "for (int other = {}; other > int(y); --other) f = {fma}(-slope[other][x], f, f) + shift[other][x];",
         height - 1
     ));
-    text.line("#pragma unroll 4");
-    text.open(&down);
-    text.line(format!("const {index} at = k * {units} + unit;"));
-    text.line(&read);
-    text.line(format!("{gradient}[at] = {prefixes}[at] * {fma}(d, q, {fma}(c, f, -d));"));
-    text.line(format!("f = {fma}(d, c, {fma}(-f, q, f));"));
+    let chunk = cut.chunk.min(GROUP);
+    text.line("// Group by group: forwards for what the angles give, backwards with what arrives.");
+    text.open(format!("for ({index} group = (end + {}) / {GROUP}; group-- > first / {GROUP};)", GROUP - 1));
+    text.line(format!("{float} cosines[{chunk}], versines[{chunk}], products[{chunk}], p = 1, e = 0;"));
+    if let Some(kept) = scan.kept {
+        let kept = &context.names[&kept];
+        text.open("if (group != 0)".to_string());
+        text.line(format!("p = {kept}[(group * 2 - 2) * {units} + unit];"));
+        text.line(format!("e = {kept}[(group * 2 - 1) * {units} + unit];"));
+        text.close();
+    }
+    text.line("#pragma unroll");
+    text.open(format!("for (int k = 0; k < {chunk}; ++k)"));
+    text.open(format!("if (group * {GROUP} + k < end)"));
+    text.line(format!("cosine_and_versine({theta}[(group * {GROUP} + k) * {units} + unit], cosines[k], versines[k]);"));
+    text.line("products[k] = p + e;");
+    text.line("shrink(p, e, versines[k]);");
     text.close();
-    Some(cut.draft("spherical_grad", &Work::SphericalGrad(scan.clone()), text, Features::default()))
+    text.close();
+    text.line("#pragma unroll");
+    text.open(format!("for (int k = {}; k >= 0; --k)", chunk - 1));
+    text.open(format!("if (group * {GROUP} + k < end)"));
+    text.line(format!("const {index} at = (group * {GROUP} + k) * {units} + unit;"));
+    text.line(format!("const {float} d = {g}[at];"));
+    text.line(format!("{gradient}[at] = products[k] * {fma}(d, versines[k], {fma}(cosines[k], f, -d));"));
+    text.line(format!("f = {fma}(d, cosines[k], {fma}(-f, versines[k], f));"));
+    text.close();
+    text.close();
+    text.close();
+    let mut features = Features::default();
+    features.add(Feature::CosineAndVersine);
+    features.add(Feature::Shrink);
+    Some(cut.draft("spherical_grad", &Work::SphericalGrad(scan.clone()), text, features))
 }

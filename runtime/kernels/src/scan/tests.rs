@@ -13,29 +13,29 @@ fn angles(count: usize) -> Vec<f64> {
     (0..count).map(|i| std::f64::consts::FRAC_PI_2 + if i.is_multiple_of(11) { 0.0 } else { wave(i) }).collect()
 }
 
-/// Everything the two kernels write: unit vectors, cosines, versines, prefixes, gradient.
-fn both<T: Number>(shape: [usize; 2], cuts: &[usize], kernels: (Spherical<T>, SphericalGrad<T>)) -> [Vec<T>; 5] {
+/// Everything the two kernels write: unit vectors, what is kept, gradient.
+fn both<T: Number>(shape: [usize; 2], cuts: &[usize], kernels: (Spherical<T>, SphericalGrad<T>)) -> [Vec<T>; 3] {
     let [n, units] = shape;
     let of = |values: Vec<f64>| values.into_iter().map(T::from_f64).collect::<Vec<T>>();
     let theta = of(angles(n * units));
     let g = of((0..(n + 1) * units).map(|i| (i * 104_729 % 1013) as f64 / 1013.0 - 0.5).collect());
     let fresh = |rows: usize| vec![T::from_f64(f64::NAN); rows * units];
     let (mut u, mut gradient) = (fresh(n + 1), fresh(n));
-    let mut kept = [fresh(n), fresh(n), fresh(n)];
+    let mut kept = fresh(gmpc_math::spherical::kept(n));
     for range in cuts.windows(2) {
         let (first, end) = (range[0], range[1]);
-        let [c, q, p] = kept.each_mut().map(|kept| kept.as_mut_ptr());
-        // SAFETY: the arrays have n or n + 1 rows of `units` numbers; the kernels are of a variant this processor has.
+        let p = kept.as_mut_ptr();
+        // SAFETY: the arrays have n or n + 1 rows of `units` numbers, the kept one as many as are kept of n; the kernels are
+        // of a variant this processor has.
         unsafe {
-            kernels.0(n, units, first, end, theta.as_ptr(), u.as_mut_ptr(), c, q, p);
-            kernels.1(n, units, first, end, c, q, p, g.as_ptr(), gradient.as_mut_ptr());
+            kernels.0(n, units, first, end, theta.as_ptr(), u.as_mut_ptr(), p);
+            kernels.1(n, units, first, end, theta.as_ptr(), p, g.as_ptr(), gradient.as_mut_ptr());
         }
     }
-    let [c, q, p] = kept;
-    [u, c, q, p, gradient]
+    [u, kept, gradient]
 }
 
-fn bits<T: Number + Into<f64>>(found: &[Vec<T>; 5]) -> Vec<u64> {
+fn bits<T: Number + Into<f64>>(found: &[Vec<T>; 3]) -> Vec<u64> {
     found.iter().flatten().map(|&x| x.into().to_bits()).collect()
 }
 
@@ -68,7 +68,7 @@ fn check<T: Number + Into<f64>>(of: impl Fn(Variant) -> (Spherical<T>, Spherical
                 assert!(error <= tolerance, "{shape:?}: u[{row}, {unit}] is off by {error:e}");
             }
             for (row, exact) in gradient.iter().enumerate() {
-                let error = (whole[4][row * units + unit].into() - exact).abs();
+                let error = (whole[2][row * units + unit].into() - exact).abs();
                 assert!(error <= 40.0 * tolerance, "{shape:?}: gradient[{row}, {unit}] is off by {error:e}");
             }
         }

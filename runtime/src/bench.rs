@@ -2,47 +2,28 @@
 //!
 //! The timed step is the train loop's own: rows gathered in shuffled order, the prologue, the program, the measures added
 //! up. Rows are random, so that no data set is needed. Times are medians over many short blocks of steps, those of the step
-//! and of its program taking turns: a block in which the machine did something else does not count, and a change of its
-//! clock counts for both.
+//! and of its program taking turns, or those of several parameterizations.
+
+mod beside;
+mod steps;
+mod timing;
 
 use crate::device::Activity;
 use crate::failure::Failure;
-use crate::metrics::Sums;
-use crate::network::Network;
-use crate::request::{Request, Warnings, network};
-use crate::rows::{Pick, Rows};
-use crate::session::{Clock, Handle, Programs, Session};
+use crate::request::{Request, Warnings};
+pub use beside::{Beside, beside};
 use gmpc_compiler::cost::flops;
-use gmpc_compiler::experiment::Batch;
 use gmpc_compiler::graph::Random;
-use gmpc_compiler::math::philox::philox;
 use gmpc_compiler::program::Goal;
 use gmpc_compiler::{Apart, lower_apart};
 use gmpc_kernels::peak_gflops;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use steps::{Ready, count};
+use timing::{KERNEL, STEP, median, time};
 
-/// About how long a block takes: shorter than the slices of time a busy machine deals out.
-const BLOCK: Duration = Duration::from_micros(300);
-/// Blocks that are timed at least, …
-const FEWEST: usize = 5;
-/// … in the time it takes, and …
-const USUAL: usize = 15;
-/// … at most.
-const MOST: usize = 300;
-/// For how long there may be more than the usual number of blocks, and from when on the fewest are enough: of a step, …
-const STEP: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
-/// … and of a kernel, of which large networks have hundreds.
-const KERNEL: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
 /// Steps in which calls of the driver are counted.
 pub const COUNTED: u32 = 16;
-/// Rows in a step where neither the file nor the caller says.
-const ROWS: usize = 64;
-/// Most batches of random rows, and numbers in them: the memory of the process is to be that of training.
-const BATCHES: usize = 16;
-const NUMBERS: usize = 1 << 18;
-
 /// What a step costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bench {
@@ -116,210 +97,67 @@ impl Kernel {
 /// # Errors
 /// The file is wrong, or the device fails.
 pub fn bench(request: &Request, batch: Option<usize>) -> Result<(Bench, Warnings), Failure> {
-    let begin = Instant::now();
-    let (network, warnings) = network(request)?;
-    let (goal, batch) = (goal(&network), batch.unwrap_or_else(|| rows_in_step(&network)));
-    let mut session = Session::new(Arc::clone(&request.device), Arc::clone(&network) as Arc<dyn Programs>);
-    session.initialize(network.module.experiment.seed)?;
-    let loading = Instant::now();
-    let handle = session.load(goal, batch)?;
-    let (compile, ready) = (loading.elapsed(), begin.elapsed());
-    let batches = batches(&network, batch);
-    let rows = random_rows(&network, batch * batches);
-    let mut steps = Steps::new(&session, handle, rows, [batches, batch], &network);
-    let stepping = Instant::now();
-    steps.one(&mut session)?;
-    let first_step = ready + stepping.elapsed();
-    let [whole, alone] = time(STEP, |which| match which {
-        0 => steps.one(&mut session),
+    let (mut ready, warnings) = Ready::new(request, batch)?;
+    let times = time(2, STEP, |which| match which {
+        0 => ready.step(),
         _ => {
-            let (executable, states) = session.executable(handle);
+            let (executable, states) = ready.session.executable(ready.handle);
             executable.run(states, Random { seed: 0, step: 1 }).map_err(Failure::from)
         }
     })?;
-    let activity = activity(&mut session, &mut steps)?;
-    let program = Arc::clone(session.program(handle));
+    let (whole, alone) = (&times[0], &times[1]);
+    let activity = activity(&mut ready)?;
+    let program = ready.program();
     let peak_rss_bytes = peak_rss(); // before every kernel is given memory of its own
-    let kernels =
-        if request.device.name() == "cpu" { kernels(request, &network, &mut session, handle)? } else { vec![] };
-    let working = request.device.working_bytes(&program);
-    let planned_bytes =
-        program.code.scratch_bytes + working + session.states.layout.elements * session.precision().bytes();
+    let kernels = if request.device.name() == "cpu" { kernels(request, &mut ready)? } else { vec![] };
+    let network = &ready.network;
     let bench = Bench {
         param: network.module.experiment.param.clone(),
         device: request.device.name().into(),
         threads: request.device.threads(),
         precision: network.module.experiment.precision_word().into(),
-        batch,
-        trains: goal == Goal::Train,
-        us_per_step: median(&whole),
+        batch: ready.batch,
+        trains: ready.goal == Goal::Train,
+        us_per_step: median(whole),
         us_min: whole.iter().copied().fold(f64::INFINITY, f64::min),
-        examples_per_s: count(batch) / median(&whole) * 1e6,
-        us_program: median(&alone),
-        compile_ms: compile.as_secs_f64() * 1e3,
-        ready_ms: ready.as_secs_f64() * 1e3,
-        first_step_ms: first_step.as_secs_f64() * 1e3,
-        planned_bytes,
+        examples_per_s: count(ready.batch) / median(whole) * 1e6,
+        us_program: median(alone),
+        compile_ms: ready.compile.as_secs_f64() * 1e3,
+        ready_ms: ready.ready.as_secs_f64() * 1e3,
+        first_step_ms: ready.first_step.as_secs_f64() * 1e3,
+        planned_bytes: ready.planned_bytes(request),
         peak_rss_bytes,
         parameters: network.parameters(),
         flops_per_step: flops(&program.graph),
-        peak_gflops: peak_gflops(network.precision()) * count(request.device.threads()),
+        peak_gflops: peak_gflops(ready.session.precision()) * count(request.device.threads()),
         kernels,
         activity,
     };
     Ok((bench, warnings))
 }
 
-/// A training step where the file says how.
-fn goal(network: &Network) -> Goal {
-    let optimizer = network.module.training.as_ref().and_then(|training| training.optimizer.as_ref());
-    if optimizer.is_some() { Goal::Train } else { Goal::Predict }
-}
-
-fn rows_in_step(network: &Network) -> usize {
-    match network.module.experiment.train.as_ref().map(|train| train.batch) {
-        Some(Batch::Size(rows)) => rows,
-        _ => ROWS,
-    }
-}
-
-fn width(shape: &[usize]) -> usize {
-    shape.iter().product()
-}
-
-/// Numbers in a row of inputs.
-fn features(network: &Network) -> usize {
-    network.net.layers.first().map_or(1, |layer| width(&layer.shape))
-}
-
-/// How many batches of random rows take turns.
-fn batches(network: &Network, batch: usize) -> usize {
-    (NUMBERS / batch.saturating_mul(features(network)).max(1)).clamp(1, BATCHES)
-}
-
-/// Inputs and targets in [-1.5, 1.5), or class numbers.
-fn random_rows(network: &Network, count: usize) -> Rows {
-    let net = &network.net;
-    let features = features(network);
-    let classes = net.layers.get(net.output).map_or(1, |layer| width(&layer.shape));
-    let number = |stream: u32, i: usize| {
-        let words = philox([u32::try_from(i / 4).unwrap_or(0), stream, 0, 0], [0, 0]);
-        f64::from(words[i % 4]) / 4_294_967_296.0
-    };
-    let inputs: Vec<f64> = (0..count * features).map(|i| 3.0 * number(0, i) - 1.5).collect();
-    let targets: Vec<f64> = if net.target_shape.is_empty() {
-        (0..count).map(|i| (number(1, i) * self::count(classes)).floor()).collect()
-    } else {
-        (0..count * width(&net.target_shape)).map(|i| 3.0 * number(1, i) - 1.5).collect()
-    };
-    Rows::new(network.precision(), count, &inputs, &targets)
-}
-
-/// The train loop's steps, one after another.
-struct Steps {
-    handle: Handle,
-    rows: Rows,
-    order: Vec<u32>,
-    batches: usize,
-    batch: usize,
-    clock: Clock,
-    sums: Sums,
-}
-
-impl Steps {
-    fn new(session: &Session, handle: Handle, rows: Rows, [batches, batch]: [usize; 2], network: &Network) -> Self {
-        let count = u32::try_from(rows.count()).unwrap_or(u32::MAX);
-        let order = crate::data::order(0, 0, count);
-        let lr = network.module.experiment.train.as_ref().map_or(0.0, |train| train.lr);
-        Steps {
-            handle,
-            rows,
-            order,
-            batches,
-            batch,
-            clock: Clock { lr, step: 0, seed: 0 },
-            sums: session.empty_sums(handle),
-        }
-    }
-
-    fn one(&mut self, session: &mut Session) -> Result<(), Failure> {
-        #[allow(clippy::cast_possible_truncation)] // below the number of batches
-        let start = (self.clock.step % self.batches as u64) as usize * self.batch;
-        self.clock.step += 1;
-        let pick = Pick::These(&self.order[start..start + self.batch]);
-        session.step(self.handle, &self.rows, &pick, self.clock, &mut self.sums).map(drop)
-    }
-}
-
 /// What the device is told in some steps.
-fn activity(session: &mut Session, steps: &mut Steps) -> Result<Option<Activity>, Failure> {
-    let device = Arc::clone(session.device());
+fn activity(ready: &mut Ready) -> Result<Option<Activity>, Failure> {
+    let device = Arc::clone(ready.session.device());
     let Some(before) = device.activity() else { return Ok(None) };
-    (0..COUNTED).try_for_each(|_| steps.one(session))?;
+    (0..COUNTED).try_for_each(|_| ready.step())?;
     Ok(device.activity().map(|after| after.since(before)))
 }
 
-fn kernels(
-    request: &Request,
-    network: &Network,
-    session: &mut Session,
-    handle: Handle,
-) -> Result<Vec<Kernel>, Failure> {
-    let inputs = session.inputs(handle)?;
+fn kernels(request: &Request, ready: &mut Ready) -> Result<Vec<Kernel>, Failure> {
+    let inputs = ready.session.inputs(ready.handle)?;
     let mut kernels = vec![];
-    for Apart { name, line, flops, program } in lower_apart(session.program(handle), &network.module.sources) {
+    for Apart { name, line, flops, program } in lower_apart(&ready.program(), &ready.network.module.sources) {
         let mut executable = request.device.load(&Arc::new(program))?;
         for (index, input) in inputs.iter().enumerate() {
             executable.input(index).copy_from(&input.as_slice());
         }
-        let mut states = session.states.clone();
-        let [times] =
-            time(KERNEL, |_| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
-        kernels.push(Kernel { name, line, us: median(&times), flops });
+        let mut states = ready.session.states.clone();
+        let times =
+            time(1, KERNEL, |_| executable.run(&mut states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
+        kernels.push(Kernel { name, line, us: median(&times[0]), flops });
     }
     Ok(kernels)
-}
-
-/// Microseconds a call of each of `N` things that take turns, block by block; `call` is told which.
-fn time<const N: usize>(
-    enough: [Duration; 2],
-    mut call: impl FnMut(usize) -> Result<(), Failure>,
-) -> Result<[Vec<f64>; N], Failure> {
-    let mut calls = [1_u32; N];
-    for (which, calls) in calls.iter_mut().enumerate() {
-        let begin = Instant::now();
-        while begin.elapsed() < BLOCK {
-            call(which)?;
-            *calls += 1;
-        }
-    }
-    let mut blocks = [(); N].map(|()| Vec::with_capacity(MOST));
-    let begin = Instant::now();
-    for count in 0..MOST {
-        let spent = begin.elapsed();
-        if (count >= USUAL && spent > enough[0]) || (count >= FEWEST && spent > enough[1]) {
-            break;
-        }
-        for which in 0..N {
-            let begin = Instant::now();
-            for _ in 0..calls[which] {
-                call(which)?;
-            }
-            blocks[which].push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(calls[which]));
-        }
-    }
-    Ok(blocks)
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-#[allow(clippy::cast_precision_loss)] // counts of rows and classes
-fn count(n: usize) -> f64 {
-    n as f64
 }
 
 /// `VmHWM` of `/proc/self/status`.
@@ -390,7 +228,7 @@ mod tests {
     use gmpc_compiler::resolve::Overrides;
     use gmpc_grammar::source::Source;
 
-    fn request(text: &str) -> Request {
+    pub(super) fn request(text: &str) -> Request {
         let file = Source { name: "m.gmpnet".into(), text: text.into() };
         let directories = Directories { data: "nowhere".into(), beside: None };
         Request { file, overrides: Overrides::default(), directories, device: Arc::new(Cpu::default()) }

@@ -1,23 +1,78 @@
-//! `gmpc bench FILE`: what a training step costs, on random rows.
+//! `gmpc bench FILE`: what a training step costs, on random rows; `--param sp,gmp`: of several parameterizations in turns.
 
-use crate::args::BenchArgs;
+use crate::args::{BenchArgs, FileArgs};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, number, thousands};
 use crate::project::{device, request, tell};
-use gmpc_runtime::bench::{Bench, COUNTED, Kernel, bench};
+use gmpc_runtime::bench::{Bench, Beside, COUNTED, Kernel, bench, beside};
+use gmpc_runtime::compare::split_list;
 use gmpc_runtime::device::Activity;
+use std::sync::Arc;
 
 /// Times it.
 ///
 /// # Errors
 /// The file is wrong, or the device fails.
 pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
+    let params = args.file.param.as_deref().map(split_list).unwrap_or_default();
+    if params.len() > 1 {
+        return in_turns(args, &params, output);
+    }
     let (bench, warnings) = bench(&request(&args.file, &args.data, device(args.device)?)?, args.batch)?;
     tell(warnings, output);
     output.line(&bench.to_json());
     output.say(text(&bench));
     Ok(())
+}
+
+/// Times several parameterizations whose steps take turns.
+fn in_turns(args: &BenchArgs, params: &[String], output: &Output) -> Result<(), Failure> {
+    let device = device(args.device)?;
+    let requests = params.iter().map(|param| {
+        let file = FileArgs { param: Some(param.clone()), ..args.file.clone() };
+        request(&file, &args.data, Arc::clone(&device))
+    });
+    let (all, warnings) = beside(&requests.collect::<Result<Vec<_>, _>>()?, args.batch)?;
+    tell(warnings, output);
+    all.iter().for_each(|one| output.line(&one.to_json()));
+    output.say(table(&all));
+    Ok(())
+}
+
+/// For people: a row a parameterization.
+fn table(all: &[Beside]) -> String {
+    let Some(first) = all.first() else { return String::new() };
+    let rows: Vec<_> = all
+        .iter()
+        .map(|one| {
+            let [ratio, low, high] = one.ratio.map(|ratio| format!("{ratio:.3}"));
+            vec![
+                Field::text(&one.param),
+                Field::number(number(one.us_per_step)),
+                Field::number(number(one.us_min)),
+                Field::number(ratio),
+                Field::text(format!("{low} to {high}")),
+                Field::number(bytes(one.planned_bytes as u64)),
+                Field::number(thousands(one.parameters as u64)),
+            ]
+        })
+        .collect();
+    let over = format!("over {}", first.param);
+    format!(
+        "training steps in turns, {} rounds, {} rows, {}, {}, {}\n\n{}",
+        first.rounds,
+        first.batch,
+        first.precision,
+        first.device,
+        shared_by(first.threads, "thread"),
+        draw(&["param", "us per step", "fastest", &over, "half of all rounds", "planned memory", "parameters"], &rows)
+    )
+}
+
+/// `one thread`, `2 threads`
+fn shared_by(count: usize, what: &str) -> String {
+    if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
 }
 
 /// For people.
@@ -42,7 +97,7 @@ fn text(bench: &Bench) -> String {
         bench.batch,
         bench.precision,
         bench.device,
-        if bench.threads == 1 { "one thread".to_string() } else { format!("{} threads", bench.threads) },
+        shared_by(bench.threads, "thread"),
         number(bench.us_per_step),
         number(bench.us_min),
         number(bench.us_program),
@@ -54,7 +109,7 @@ fn text(bench: &Bench) -> String {
         bench.peak_rss_bytes.map_or("unknown".to_string(), bytes),
         thousands(bench.parameters as u64),
         thousands(bench.flops_per_step),
-        if bench.threads == 1 { "one core".to_string() } else { format!("{} cores", bench.threads) },
+        shared_by(bench.threads, "core"),
         number(bench.peak_gflops),
     )
 }

@@ -1,6 +1,8 @@
 //! Boundaries recorded in training, and what is made of them.
 
 use crate::support::{TINY, gmpc, write};
+use gmpc_runtime::checkpoint::{encode, read};
+use gmpc_runtime::device::Numbers;
 use serde_json::json;
 use std::path::Path;
 use tempfile::tempdir;
@@ -224,15 +226,91 @@ fn runs_are_analyzed_side_by_side() {
     let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
     let ran = gmpc(&[&["analyze", "--json"], &runs[..]].concat()).expect(0);
     let lines = ran.json();
-    assert_eq!(lines.len(), 4);
-    for line in &lines {
-        assert_eq!((&line["layer"], &line["units"], &line["records"]), (&json!("hidden"), &json!(6), &json!(7)));
+    assert_eq!(lines.len(), 8);
+    for line in lines.iter().filter(|line| line["layer"] == "hidden") {
+        assert_eq!((&line["units"], &line["records"], &line["rows"]), (&json!(6), &json!(7), &json!(51)));
         assert!(line["location"]["max"].as_f64().unwrap() >= line["location"]["mean"].as_f64().unwrap());
         let count = |name: &str| line[name].as_u64().unwrap();
         assert_eq!(count("dead") + count("always_active") + count("splitting"), 6);
         assert!(count("cells") >= 2);
     }
     assert!(ran.stderr.contains("movement of the boundaries per epoch"), "people's text: {}", ran.stderr);
+}
+
+/// Writes over the weights that a run ended with: tensors of these names become these numbers.
+fn put(run: &str, numbers: &[(&str, &[f32])]) {
+    for file in ["best.safetensors", "last.safetensors"] {
+        let path = Path::new(run).join(file);
+        let mut checkpoint = read(&path).unwrap();
+        for (name, data) in numbers {
+            let stored = checkpoint.tensors.get_mut(*name).expect(name);
+            assert_eq!(stored.shape.iter().product::<usize>(), data.len(), "{name}");
+            stored.numbers = Numbers::F32(data.to_vec());
+        }
+        std::fs::write(path, encode(&checkpoint).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn units_that_never_switch_are_counted_in_every_layer() {
+    let folder = tempdir().unwrap();
+    let run = train(folder.path(), &plane(folder.path(), "sp"), "run", &[]);
+    // Rows of the plane are within -1.8 to 1.8 once standardized. The first layer is |x|, |y| and two units that are never
+    // and two that are always active; of the second layer one is never active, though its boundary cuts the space of its input.
+    let hidden = [1.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, -1.0, 1.0, 1.0, 1.0, 1.0];
+    let deep: Vec<f32> =
+        [[1.0; 6], [-1.0, -1.0, -1.0, -1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0; 6]].concat();
+    put(
+        &run,
+        &[
+            ("hidden.w", &hidden),
+            ("hidden.b", &[0.0, 0.0, 0.0, 0.0, -9.0, 9.0]),
+            ("deep.w", &deep),
+            ("deep.b", &[0.0, -0.5, -1.0, 3.0]),
+        ],
+    );
+    let ran = gmpc(&["analyze", &run, "--json"]).expect(0);
+    let counts = |line: &serde_json::Value| {
+        ["units", "dead", "always_active", "splitting"].map(|name| line[name].as_u64().unwrap())
+    };
+    let lines = ran.json();
+    assert_eq!(counts(&lines[0]), [6, 1, 1, 4], "{}", lines[0]);
+    assert_eq!(counts(&lines[1]), [4, 1, 2, 1], "{}", lines[1]);
+    assert_eq!((&lines[1]["dead_share"], &lines[1]["always_active_share"]), (&json!(0.25), &json!(0.5)));
+    let page = folder.path().join("report.html");
+    gmpc(&["report", &run, "-o", &page.to_string_lossy(), "--quiet"]).expect(0);
+    let text = std::fs::read_to_string(page).unwrap();
+    assert!(
+        text.contains("<td>deep</td><td>-</td><td>-</td><td>-</td><td>-</td><td>4</td><td>1</td><td>2</td><td>1</td>")
+    );
+}
+
+#[test]
+fn a_filter_is_dead_where_it_is_active_at_no_place_of_any_image() {
+    let folder = tempdir().unwrap();
+    let text = "precision = f32
+        data  = shapes32(train = 60, test = 20)
+        model small {
+            input -> conv(2, 3) as stem -> relu -> max_pool(4) -> conv(3, 1) as deep -> relu -> global_avg_pool
+                -> linear(data.classes)
+        }
+        train { loss = cross_entropy  optimizer = sgd(lr = 0.1)  batch = 20  epochs = 1 }";
+    let run = train(folder.path(), &write(folder.path(), "small.gmpnet", text), "run", &["--param", "sp"]);
+    // The stem is the constants 1 and 2; one filter behind it is never active, one is always, and one that is zero is never.
+    put(
+        &run,
+        &[
+            ("stem.w", &[0.0; 54]),
+            ("stem.b", &[1.0, 2.0]),
+            ("deep.w", &[1.0, -1.0, 1.0, 1.0, 2.0, -1.0]),
+            ("deep.b", &[0.5, -2.5, 0.0]),
+        ],
+    );
+    let ran = gmpc(&["analyze", &run, "--json"]).expect(0);
+    let lines: Vec<_> = ran.json().into_iter().filter(|line| line["event"] == "boundaries").collect();
+    let counts = |line: &serde_json::Value| ["units", "dead", "always_active", "rows"].map(|name| line[name].as_u64());
+    assert_eq!(counts(&lines[0]), [2, 0, 2, 48].map(Some), "{}", lines[0]);
+    assert_eq!(counts(&lines[1]), [3, 2, 1, 48].map(Some), "{}", lines[1]);
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub(crate) struct Forward {
     pub(crate) x: Id,
     /// The value of each layer.
     pub(crate) layers: Vec<Id>,
+    /// What each layer of units calls `act` with, and the layer's place; in the order of layers.
+    pub(crate) arguments: Vec<(usize, Vec<Id>)>,
     /// The output layer's value.
     pub(crate) prediction: Id,
 }
@@ -84,7 +86,12 @@ impl Forward {
     pub(crate) fn new(batch: usize, example: &[usize]) -> Self {
         let mut graph = Graph::default();
         let x = graph.input("x", image::in_graph(batch, example));
-        Forward { graph, store: Store::default(), x, layers: vec![], prediction: x }
+        Forward::around(graph, x)
+    }
+
+    /// Around an input that is in the graph already.
+    pub(crate) fn around(graph: Graph, x: Id) -> Self {
+        Forward { graph, store: Store::default(), x, layers: vec![], arguments: vec![], prediction: x }
     }
 }
 
@@ -117,7 +124,11 @@ fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode) -
     let graph = &mut forward.graph;
     Ok(match &layer.kind {
         LayerKind::Input => forward.x,
-        LayerKind::Unit(unit) => unit::unit(forward, layer, unit, operands[0], mode, unit::Act::Apply)?.value,
+        LayerKind::Unit(unit) => {
+            let found = unit::unit(forward, layer, unit, operands[0], mode, unit::Act::Apply)?;
+            forward.arguments.push((index, found.acts.iter().map(|(argument, _)| *argument).collect()));
+            found.value
+        }
         LayerKind::Activation(activation) => activate(graph, *activation, operands[0]),
         LayerKind::Arithmetic(operation) => graph.binary(op(*operation), operands[0], operands[1]),
         LayerKind::Scaled { operation, number, number_first } => {

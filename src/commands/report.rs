@@ -36,7 +36,7 @@ pub fn run(args: &ReportArgs, output: &Output) -> Result<(), Failure> {
     let title = format!("gmpc: {}", names.collect::<Vec<_>>().join(", "));
     let contents =
         Contents { title: &title, lead: None, comparisons: &comparisons, subjects: &subjects, figures: &figures };
-    let text = page(&contents);
+    let text = page(&contents)?;
     std::fs::write(&args.output, &text).map_err(|error| Failure::io("write", &args.output, &error))?;
     if let Some(folder) = &args.figures {
         for figure in &figures {

@@ -60,7 +60,7 @@ fn write(contents: &Contents<'_>, folder: &Path, output: &Output) -> Result<(), 
     let figures: &[Figure] = contents.figures;
     let place = folder.join("report.html");
     std::fs::create_dir_all(folder).map_err(|error| Failure::io("make the folder", folder, &error))?;
-    let text = page(contents);
+    let text = page(contents)?;
     std::fs::write(&place, &text).map_err(|error| Failure::io("write", &place, &error))?;
     for figure in figures {
         let [svg, csv] = figure.write(&folder.join("figures"))?.map(|path| path.display().to_string());

@@ -19,7 +19,7 @@ use crate::graph::{Graph, Id, Op};
 use crate::module::Module;
 use crate::net::{Activation, Layer, LayerKind, Net, Unit};
 use crate::parameterize::unit::{Act, unit};
-use crate::parameterize::{Forward, Mode, Store, image};
+use crate::parameterize::{Forward, Mode, image};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ pub fn followed_layers(net: &Net, which: Followed) -> Vec<First> {
     units_of(net, which).map(one).collect()
 }
 
-fn units_of(net: &Net, which: Followed) -> impl Iterator<Item = (usize, &Unit)> {
+pub(super) fn units_of(net: &Net, which: Followed) -> impl Iterator<Item = (usize, &Unit)> {
     net.layers.iter().enumerate().filter_map(move |(place, layer)| match &layer.kind {
         LayerKind::Unit(unit)
             if matches!(unit.activation, Activation::Relu | Activation::LeakyRelu(_))
@@ -97,7 +97,7 @@ pub fn turning(net: &Net, layer: usize) -> Result<Turning, Diagnostic> {
     };
     let patch = Patch::new(net, layer, of);
     let graph = Graph::default();
-    let mut forward = Forward { graph, store: Store::default(), x: Id(0), layers: vec![], prediction: Id(0) };
+    let mut forward = Forward::around(graph, Id(0));
     let x = forward.graph.full(0.0, &image::in_graph(patch.fan_in(), &patch.shape));
     let value = unit(&mut forward, &patch.layer, &patch.unit, x, Mode::Evaluation, Act::Apply)?;
     let [(inside, _)] = value.acts[..] else { return Ok(Turning::Free) };
@@ -131,7 +131,7 @@ fn made_of(graph: &Graph, mut weights: Id) -> Turning {
 pub fn graph(module: &Module, net: &Net, which: Followed) -> Result<Graph, Vec<Diagnostic>> {
     let mut graph = Graph::default();
     let x = graph.constant(0.0);
-    let mut forward = Forward { graph, store: Store::default(), x, layers: vec![], prediction: x };
+    let mut forward = Forward::around(graph, x);
     let mut errors = Vec::new();
     for (place, of) in units_of(net, which) {
         let layer = &net.layers[place];
@@ -256,7 +256,7 @@ fn depends(graph: &Graph, node: Id, on: Id) -> bool {
 }
 
 /// Gives the graph the network's list of states, as every program of it has, in place of its own.
-fn share_states(graph: &mut Graph, all: Vec<crate::graph::State>) {
+pub(super) fn share_states(graph: &mut Graph, all: Vec<crate::graph::State>) {
     let places: Vec<Option<usize>> =
         graph.states.iter().map(|state| all.iter().position(|known| known.name == state.name)).collect();
     debug_assert!(places.iter().all(Option::is_some), "a state that the network does not have");

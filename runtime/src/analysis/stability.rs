@@ -1,8 +1,7 @@
-//! How boundaries moved from record to record, and how they lie over the data.
+//! How boundaries moved from record to record.
 
 use crate::trajectory::{Moved, Trajectory};
-use gmpc_compiler::boundary::{Boundary, First};
-use std::collections::BTreeSet;
+use gmpc_compiler::boundary::First;
 
 /// How far something moved between two records: over all units and records.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -11,19 +10,6 @@ pub struct Movement {
     pub max: f64,
     /// The mean over units and records.
     pub mean: f64,
-}
-
-/// How a layer's boundaries lie over the training rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Side {
-    /// Units that no row activates: they learn nothing any more.
-    pub dead: usize,
-    /// Units that every row activates: their boundary lies outside the data.
-    pub always: usize,
-    /// Units with rows on both sides of their boundary.
-    pub splitting: usize,
-    /// Groups of rows that activate different sets of units: how finely the boundaries cut the data.
-    pub cells: usize,
 }
 
 /// What a trajectory says.
@@ -110,29 +96,6 @@ impl Follower {
     }
 }
 
-/// On which sides of the boundaries rows lie; `rows` is `[rows, inputs]`. A unit without a boundary counts as dead.
-#[must_use]
-pub fn sides(boundaries: &[Option<Boundary>], rows: &[f64], inputs: usize) -> Side {
-    let mut active = vec![0_usize; boundaries.len()];
-    let mut cells = BTreeSet::new();
-    let mut count = 0;
-    for row in rows.chunks_exact(inputs.max(1)) {
-        let cell: Vec<bool> = boundaries.iter().map(|boundary| is_active(boundary.as_ref(), row)).collect();
-        active.iter_mut().zip(&cell).for_each(|(count, active)| *count += usize::from(*active));
-        cells.insert(cell);
-        count += 1;
-    }
-    let dead = active.iter().filter(|active| **active == 0).count();
-    let always = active.iter().filter(|active| **active == count && count > 0).count();
-    Side { dead, always, splitting: active.len() - dead - always, cells: cells.len() }
-}
-
-fn is_active(boundary: Option<&Boundary>, row: &[f64]) -> bool {
-    boundary.is_some_and(|boundary| {
-        boundary.direction.iter().zip(row).map(|(u, x)| u * x).sum::<f64>() + boundary.offset > 0.0
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,13 +121,5 @@ mod tests {
         assert!((found.location.mean - (0.5 + root) / 3.0).abs() < 1e-12);
         assert!((found.direction.max - std::f64::consts::FRAC_PI_2).abs() < 1e-12);
         assert_eq!(found.lost, 1);
-    }
-
-    #[test]
-    fn sides_count_dead_and_splitting_units_and_cells() {
-        let at = |direction: [f64; 2], offset| Some(Boundary { direction: direction.into(), offset });
-        let boundaries = [at([1.0, 0.0], 0.0), at([1.0, 0.0], 9.0), at([0.0, 1.0], -9.0), None];
-        let rows = [-1.0, 0.0, 1.0, 0.0, 2.0, 0.0];
-        assert_eq!(sides(&boundaries, &rows, 2), Side { dead: 2, always: 1, splitting: 1, cells: 2 });
     }
 }

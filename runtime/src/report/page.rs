@@ -7,10 +7,9 @@ mod words;
 use super::beside::Lead;
 use super::figure::Figure;
 use super::plot::{Plot, escaped, readable, style};
-use crate::analysis::stability::sides;
-use crate::analysis::subject::inputs;
-use crate::analysis::{Movement, Subject, stability};
+use crate::analysis::{Activity, Layer, Movement, Stability, Subject, layers};
 use crate::compare::Kept;
+use crate::failure::Failure;
 use crate::trajectory::Trajectory;
 use std::fmt::Write;
 
@@ -33,8 +32,10 @@ pub struct Contents<'a> {
 }
 
 /// The whole page.
-#[must_use]
-pub fn page(contents: &Contents<'_>) -> String {
+///
+/// # Errors
+/// Records that are damaged; the device failed.
+pub fn page(contents: &Contents<'_>) -> Result<String, Failure> {
     let Contents { title, subjects, figures, lead, .. } = *contents;
     let title = escaped(title);
     let mut text = format!(
@@ -47,11 +48,11 @@ pub fn page(contents: &Contents<'_>) -> String {
     text.extend(contents.comparisons.iter().map(|kept| comparison::table(kept, lead.is_some())));
     text.push_str(&runs(subjects));
     text.extend(figures.iter().map(drawn));
-    text.push_str(&boundaries(subjects));
+    text.push_str(&boundaries(subjects)?);
     text.push_str(&lead.map(words::after).unwrap_or_default());
     text.push_str(&sources(contents));
     let _ = write!(text, "<script>\n{SCRIPT}</script>\n</html>\n");
-    text
+    Ok(text)
 }
 
 /// A figure with its key.
@@ -112,34 +113,66 @@ fn runs(subjects: &[Subject]) -> String {
     table("runs", &head, &rows)
 }
 
-/// How steady the boundaries were, and a slider over training.
-fn boundaries(subjects: &[Subject]) -> String {
+/// How steady the boundaries of every layer were and how they lie over the data, and a slider over training.
+fn boundaries(subjects: &[Subject]) -> Result<String, Failure> {
+    let mut rows = Vec::new();
+    for subject in subjects {
+        rows.extend(layers(subject)?.layers.iter().map(|layer| steadiness(subject, layer)));
+    }
+    if rows.is_empty() {
+        return Ok(String::new());
+    }
+    let mut text = format!(
+        "<h2>Boundaries of the units</h2>\n<p>How far a unit's characteristic point φ moved from record to record and how far its \
+         boundary turned (radians), in the space of its layer's input, where that was recorded; and how the boundaries lie \
+         over the training rows at the end: <b>dead</b> units are active for none of them, those that are <b>always on</b> for \
+         all (a filter at no place of any image, or at every one), the others split them. <b>Cells</b> are groups of rows that \
+         activate different sets of units.</p>\n{}",
+        table("runs", &STEADINESS, &rows)
+    );
     let recorded: Vec<(&Subject, &Trajectory)> =
         subjects.iter().filter_map(|subject| Some((subject, subject.trajectories.first()?))).collect();
-    if recorded.is_empty() {
-        return String::new();
-    }
-    let rows: Vec<Vec<String>> = recorded.iter().map(|(subject, trajectory)| steadiness(subject, trajectory)).collect();
-    let head = ["run", "max |Δφ|", "mean |Δφ|", "max turn", "mean turn", "dead", "always on", "splitting", "cells"];
-    let mut text = format!(
-        "<h2>Boundaries of the units</h2>\n<p>How far a unit's characteristic point φ moved from record to record, how far its \
-         boundary turned (radians), and how the boundaries lie over the training rows at the end.</p>\n{}",
-        table("runs", &head, &rows)
-    );
     text.push_str(&moments::sliders(&recorded));
-    text
+    Ok(text)
 }
 
-fn steadiness(subject: &Subject, trajectory: &Trajectory) -> Vec<String> {
-    let found = stability(trajectory);
-    let movement = |of: Movement| [readable(of.max), readable(of.mean)];
-    let rows = subject.tables.as_ref().and_then(|tables| inputs(&tables.train, &subject.network));
-    let last = trajectory.boundaries(trajectory.records().saturating_sub(1));
-    let side = rows.map(|rows| sides(&last, &rows, trajectory.first.fan_in));
-    let side = side.map_or(vec!["-".to_string(); 4], |side| {
-        [side.dead, side.always, side.splitting, side.cells].map(|count| count.to_string()).to_vec()
-    });
-    [vec![subject.title()], movement(found.location).to_vec(), movement(found.direction).to_vec(), side].concat()
+const STEADINESS: [&str; 11] = [
+    "run",
+    "layer",
+    "max |Δφ|",
+    "mean |Δφ|",
+    "max turn",
+    "mean turn",
+    "units",
+    "dead",
+    "always on",
+    "splitting",
+    "cells",
+];
+
+fn steadiness(subject: &Subject, layer: &Layer) -> Vec<String> {
+    let nothing = || "-".to_string();
+    let movement = |of: fn(&Stability) -> Movement| {
+        layer
+            .stability
+            .as_ref()
+            .map_or_else(|| [nothing(), nothing()], |found| [of(found).max, of(found).mean].map(readable))
+    };
+    let count = |of: fn(Activity) -> usize| layer.activity.map_or_else(nothing, |found| of(found).to_string());
+    let ([far, further], [turned, wider]) = (movement(|found| found.location), movement(|found| found.direction));
+    vec![
+        subject.title(),
+        layer.first.name.clone(),
+        far,
+        further,
+        turned,
+        wider,
+        layer.first.units.to_string(),
+        count(|found| found.dead),
+        count(|found| found.always),
+        count(Activity::splitting),
+        layer.cells.map_or_else(nothing, |cells| cells.count.to_string()),
+    ]
 }
 
 /// The files that were run: of runs with every override applied, of comparisons with the overrides named.
@@ -170,7 +203,7 @@ mod tests {
     fn nothing_of_a_file_becomes_part_of_the_page() {
         assert_eq!(escaped("a < b & \"c\""), "a &lt; b &amp; &quot;c&quot;");
         let title = "</title><script>alert(1)";
-        let text = page(&Contents { title, lead: None, comparisons: &[], subjects: &[], figures: &[] });
+        let text = page(&Contents { title, lead: None, comparisons: &[], subjects: &[], figures: &[] }).unwrap();
         assert_eq!(text.matches("<script").count(), 1, "{text}");
     }
 }

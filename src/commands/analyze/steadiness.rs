@@ -1,67 +1,72 @@
-//! How boundaries moved, and how those of the first layers lie over the data: one line a run and layer.
+//! How boundaries moved, and how they lie over the training rows: one line a run and layer.
 
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::table::{Field, draw, number, thousands};
-use gmpc_compiler::boundary::{Boundary, First};
 use gmpc_compiler::experiment::Every;
-use gmpc_runtime::analysis::stability::sides;
-use gmpc_runtime::analysis::{Movement, Side, Stability, Subject, deep, sight, stability};
+use gmpc_runtime::analysis::{Activity, Layer, Layers, Movement, Stability, Subject, layers};
 use serde_json::{Value, json};
 
-/// What is known of one layer of one run.
-#[derive(Clone)]
-struct Line<'a> {
-    subject: &'a Subject,
-    first: First,
-    stability: Option<Stability>,
-    side: Option<Side>,
-    /// Out of which rows, where not out of all of them.
-    sample: Option<String>,
-    /// Does it read the network's input?
-    first_layer: bool,
-}
+const HEAD: [&str; 12] = [
+    "run",
+    "layer",
+    "records",
+    "max |dphi|",
+    "mean |dphi|",
+    "max turn",
+    "mean turn",
+    "units",
+    "dead",
+    "always on",
+    "splitting",
+    "cells",
+];
 
 /// The table, and a JSON line for each of its lines.
 ///
 /// # Errors
-/// Records that are damaged.
+/// Records that are damaged; the device failed.
 pub fn tell(subjects: &[Subject], output: &Output) -> Result<(), Failure> {
-    let lines = subjects.iter().map(lines).collect::<Result<Vec<_>, Failure>>()?.concat();
-    lines.iter().for_each(|line| output.line(&line.json()));
+    let found = subjects.iter().map(|subject| Ok(layers(subject)?)).collect::<Result<Vec<Layers>, Failure>>()?;
+    let lines: Vec<(&Subject, &Layers, &Layer)> =
+        subjects.iter().zip(&found).flat_map(|(s, f)| f.layers.iter().map(move |layer| (s, f, layer))).collect();
+    lines.iter().for_each(|(subject, found, layer)| output.line(&json(subject, found, layer)));
     let intervals: Vec<String> = subjects.iter().filter_map(|subject| Some(interval(subject)?.1)).collect();
     let interval = match intervals.split_first() {
         Some((first, rest)) if rest.iter().all(|other| other == first) => first.as_str(),
         Some(_) => "record",
         None => "epoch",
     };
-    let head = [
-        "run",
-        "layer",
-        "records",
-        "max |dphi|",
-        "mean |dphi|",
-        "max turn",
-        "mean turn",
-        "dead",
-        "always on",
-        "splitting",
-        "cells",
-    ];
-    let rows: Vec<Vec<Field>> = lines.iter().map(Line::fields).collect();
+    let rows: Vec<Vec<Field>> = lines.iter().map(|(subject, _, layer)| fields(subject, layer)).collect();
     output.say(format_args!(
         "movement of the boundaries per {interval} (turns in radians), and how they lie over the training rows at the end\n\n{}",
-        draw(&head, &rows)
+        draw(&HEAD, &rows)
     ));
-    if lines.iter().any(|line| !line.first_layer) {
+    if lines.iter().any(|(.., layer)| !layer.reads_input && layer.stability.is_some()) {
         output.note("* behind the first layer: movement in the space of the layer's own input");
     }
-    let mut samples: Vec<String> = lines.iter().filter_map(|line| line.sample.clone()).collect();
-    samples.sort();
-    samples.dedup();
-    samples.iter().for_each(|sample| output.note(sample));
+    samples(&lines).iter().for_each(|sample| output.note(sample));
     subjects.iter().for_each(|subject| missing(subject, output));
     Ok(())
+}
+
+/// Sentences about columns that are not over all training rows, each once.
+fn samples(lines: &[(&Subject, &Layers, &Layer)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (subject, layers, layer) in lines {
+        if let Some([rows, of]) = layers.rows.filter(|[rows, of]| rows < of) {
+            let [rows, of] = [rows, of].map(|count| thousands(count as u64));
+            found.push(format!("{}: `dead` to `splitting` are over {rows} of {of} training rows", subject.title()));
+        }
+        if let Some((cells, sample)) = layer.cells.and_then(|cells| Some((cells, cells.sample?))) {
+            let all = cells.rows == sample;
+            let of = if all { "training rows".to_string() } else { format!("patches of {sample} training images") };
+            found.push(format!("`{}`: `cells` are of {} {of}", layer.first.name, thousands(cells.rows as u64)));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// What a run does not have, and how to get it.
@@ -77,37 +82,6 @@ fn missing(subject: &Subject, output: &Output) {
     }
 }
 
-fn lines(subject: &Subject) -> Result<Vec<Line<'_>>, Failure> {
-    let mut lines: Vec<Line<'_>> = subject.first_layers().into_iter().map(|first| of_first(subject, first)).collect();
-    let behind = |(first, stability): (First, Stability)| Line {
-        subject,
-        first,
-        stability: Some(stability),
-        side: None,
-        sample: None,
-        first_layer: false,
-    };
-    lines.extend(deep(subject)?.into_iter().map(behind));
-    Ok(lines)
-}
-
-fn of_first(subject: &Subject, first: First) -> Line<'_> {
-    let trajectory = subject.trajectories.iter().find(|trajectory| trajectory.first == first);
-    let last: Option<Vec<Option<Boundary>>> = match (trajectory, subject.effective(first.layer)) {
-        (Some(trajectory), _) => Some(trajectory.boundaries(trajectory.records().saturating_sub(1))),
-        (None, Ok(units)) => Some((0..units.units()).map(|unit| units.boundary(unit)).collect()),
-        (None, Err(_)) => None,
-    };
-    let seen = last.as_ref().and_then(|_| sight(subject, &first)).filter(|seen| seen.count > 0);
-    let side = last.zip(seen.as_ref()).map(|(last, seen)| sides(&last, &seen.rows, first.fan_in));
-    let sample = seen.and_then(|seen| Some((seen.count, seen.sample?))).map(|(count, sample)| {
-        let of =
-            if count == sample { "training rows".to_string() } else { format!("patches of {sample} training images") };
-        format!("`{}`: what stands from `dead` to `cells` is over {} {of}", first.name, thousands(count as u64))
-    });
-    Line { subject, stability: trajectory.map(stability), side, sample, first, first_layer: true }
-}
-
 /// Of a run's records: how far they are apart, in words.
 fn interval(subject: &Subject) -> Option<(Every, String)> {
     let every = subject.every()?;
@@ -120,52 +94,65 @@ fn interval(subject: &Subject) -> Option<(Every, String)> {
     Some((every, text))
 }
 
-impl Line<'_> {
-    fn fields(&self) -> Vec<Field> {
-        let nothing = || Field::number("-");
-        let movement = |of: fn(&Stability) -> Movement, part: fn(Movement) -> f64| {
-            self.stability.as_ref().map_or_else(nothing, |found| Field::number(number(part(of(found)))))
-        };
-        let count = |of: fn(Side) -> usize| self.side.map_or_else(nothing, |side| Field::number(of(side).to_string()));
-        vec![
-            Field::text(self.subject.title()),
-            Field::text(if self.first_layer { self.first.name.clone() } else { format!("{} *", self.first.name) }),
-            self.stability.as_ref().map_or_else(nothing, |found| Field::number(found.records.to_string())),
-            movement(|found| found.location, |of| of.max),
-            movement(|found| found.location, |of| of.mean),
-            movement(|found| found.direction, |of| of.max),
-            movement(|found| found.direction, |of| of.mean),
-            count(|side| side.dead),
-            count(|side| side.always),
-            count(|side| side.splitting),
-            count(|side| side.cells),
-        ]
-    }
+fn fields(subject: &Subject, layer: &Layer) -> Vec<Field> {
+    let nothing = || Field::number("-");
+    let movement = |of: fn(&Stability) -> Movement, part: fn(Movement) -> f64| {
+        layer.stability.as_ref().map_or_else(nothing, |found| Field::number(number(part(of(found)))))
+    };
+    let count =
+        |of: fn(Activity) -> usize| layer.activity.map_or_else(nothing, |found| Field::number(of(found).to_string()));
+    let part = |of: fn(Activity) -> usize| {
+        layer.activity.map_or_else(nothing, |found| Field::number(counted(of(found), found.share(of(found)))))
+    };
+    let starred = !layer.reads_input && layer.stability.is_some();
+    vec![
+        Field::text(subject.title()),
+        Field::text(if starred { format!("{} *", layer.first.name) } else { layer.first.name.clone() }),
+        layer.stability.as_ref().map_or_else(nothing, |found| Field::number(found.records.to_string())),
+        movement(|found| found.location, |of| of.max),
+        movement(|found| found.location, |of| of.mean),
+        movement(|found| found.direction, |of| of.max),
+        movement(|found| found.direction, |of| of.mean),
+        Field::number(layer.first.units.to_string()),
+        part(|found| found.dead),
+        part(|found| found.always),
+        count(Activity::splitting),
+        layer.cells.map_or_else(nothing, |cells| Field::number(cells.count.to_string())),
+    ]
+}
 
-    fn json(&self) -> Value {
-        let movement = |of: Movement| json!({ "max": of.max, "mean": of.mean });
-        let found = self.stability.as_ref();
-        let every = interval(self.subject).map(|(every, _)| match every {
-            Every::Epochs(n) => json!({ "epochs": n }),
-            Every::Steps(n) => json!({ "steps": n }),
-        });
-        json!({
-            "event": "boundaries",
-            "run": self.subject.folder.path.display().to_string(),
-            "param": self.subject.about.param,
-            "layer": self.first.name,
-            "first": self.first_layer,
-            "units": self.first.units,
-            "inputs": self.first.fan_in,
-            "every": every,
-            "records": found.map(|found| found.records),
-            "location": found.map(|found| movement(found.location)),
-            "direction": found.map(|found| movement(found.direction)),
-            "without_boundary": found.map(|found| found.lost),
-            "dead": self.side.map(|side| side.dead),
-            "always_active": self.side.map(|side| side.always),
-            "splitting": self.side.map(|side| side.splitting),
-            "cells": self.side.map(|side| side.cells),
-        })
-    }
+/// `3 (4.7 %)`; nothing is `0`.
+fn counted(count: usize, share: f64) -> String {
+    let percent = format!("{:.1}", 100.0 * share);
+    if count == 0 { "0".into() } else { format!("{count} ({} %)", percent.trim_end_matches(".0")) }
+}
+
+fn json(subject: &Subject, found: &Layers, layer: &Layer) -> Value {
+    let movement = |of: Movement| json!({ "max": of.max, "mean": of.mean });
+    let (stability, activity) = (layer.stability.as_ref(), layer.activity);
+    let every = interval(subject).map(|(every, _)| match every {
+        Every::Epochs(n) => json!({ "epochs": n }),
+        Every::Steps(n) => json!({ "steps": n }),
+    });
+    json!({
+        "event": "boundaries",
+        "run": subject.folder.path.display().to_string(),
+        "param": subject.about.param,
+        "layer": layer.first.name,
+        "first": layer.reads_input,
+        "units": layer.first.units,
+        "inputs": layer.first.fan_in,
+        "every": every,
+        "records": stability.map(|found| found.records),
+        "location": stability.map(|found| movement(found.location)),
+        "direction": stability.map(|found| movement(found.direction)),
+        "without_boundary": stability.map(|found| found.lost),
+        "dead": activity.map(|found| found.dead),
+        "dead_share": activity.map(|found| found.share(found.dead)),
+        "always_active": activity.map(|found| found.always),
+        "always_active_share": activity.map(|found| found.share(found.always)),
+        "splitting": activity.map(Activity::splitting),
+        "rows": found.rows.map(|[rows, _]| rows),
+        "cells": layer.cells.map(|cells| cells.count),
+    })
 }

@@ -13,6 +13,7 @@
 mod axes;
 mod job;
 mod kept;
+mod setting;
 mod statistics;
 mod store;
 

@@ -123,8 +123,7 @@ fn table(item: &Item, comparison: &Comparison, metric: &Metric, theirs: &str) ->
 
 /// Ours, and the paper's below it where it has one.
 fn pair(item: &Item, comparison: &Comparison, metric: &Metric, cells: &[Cell], theirs: &str) -> Vec<Row> {
-    let over = cells.first().map_or(&[][..], |cell| &cell.over);
-    let name = over.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+    let name = cells.first().map(Cell::setting).unwrap_or_default();
     let name = if name.is_empty() { "ours".to_string() } else { name };
     let statistics: Vec<Statistics> = cells.iter().map(|cell| Statistics::of(&values(cell, metric))).collect();
     let means: Vec<Option<f64>> = statistics.iter().map(|s| Some(s.mean).filter(|mean| mean.is_finite())).collect();

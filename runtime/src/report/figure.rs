@@ -134,14 +134,14 @@ fn experiment(subject: &Subject) -> String {
     if about.model == about.data { about.model.clone() } else { format!("{} {}", about.model, about.data) }
 }
 
-/// Runs of one model on one data set, together.
-fn together(subjects: &[Subject]) -> Vec<(String, Vec<&Subject>)> {
-    let mut groups: Vec<(String, Vec<&Subject>)> = Vec::new();
-    for subject in subjects {
-        let own = experiment(subject);
+/// Those that are of the same, together, in the order of the first of each.
+fn together<'a, T>(all: impl IntoIterator<Item = &'a T>, of: impl Fn(&T) -> String) -> Vec<(String, Vec<&'a T>)> {
+    let mut groups: Vec<(String, Vec<&'a T>)> = Vec::new();
+    for one in all {
+        let own = of(one);
         match groups.iter_mut().find(|(known, _)| *known == own) {
-            Some((_, members)) => members.push(subject),
-            None => groups.push((own, vec![subject])),
+            Some((_, members)) => members.push(one),
+            None => groups.push((own, vec![one])),
         }
     }
     groups

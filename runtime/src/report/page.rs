@@ -73,14 +73,14 @@ fn drawn(figure: &Figure) -> String {
     )
 }
 
+/// A table of many columns.
 fn table(class: &str, head: &[&str], rows: &[Vec<String>]) -> String {
-    let line = |cells: &[String], tag: &str| {
-        let cells: String = cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-    let body: String = rows.iter().map(|row| line(row, "td")).collect();
-    format!("<div class=\"wide\"><table class=\"{class}\">\n{}{body}</table></div>\n", line(&head, "th"))
+    // On a phone each row is a card, whose lines say what they are.
+    let cell = |(name, text): (&&str, &String)| format!("<td data-head=\"{}\">{}</td>", escaped(name), escaped(text));
+    let line = |row: &Vec<String>| format!("<tr>{}</tr>\n", head.iter().zip(row).map(cell).collect::<String>());
+    let names: String = head.iter().map(|name| format!("<th>{}</th>", escaped(name))).collect();
+    let body: String = rows.iter().map(line).collect();
+    format!("<div class=\"wide\"><table class=\"cards {class}\">\n<tr>{names}</tr>\n{body}</table></div>\n")
 }
 
 /// What was run, and what came out.
@@ -109,7 +109,8 @@ fn runs(subjects: &[Subject]) -> String {
             ]
         })
         .collect();
-    let head = ["run", "param", "data", "seed", "train / valid / test", "precision", "epochs", "best", "result"];
+    let head =
+        ["run", "param", "data", "seed", "rows: train / valid / test", "precision", "epochs", "best epoch", "result"];
     table("runs", &head, &rows)
 }
 
@@ -128,7 +129,7 @@ fn boundaries(subjects: &[Subject]) -> Result<String, Failure> {
          over the training rows at the end: <b>dead</b> units are active for none of them, those that are <b>always on</b> for \
          all (a filter at no place of any image, or at every one), the others split them. <b>Cells</b> are groups of rows that \
          activate different sets of units.</p>\n{}",
-        table("runs", &STEADINESS, &rows)
+        table("steadiness", &STEADINESS, &rows)
     );
     let recorded: Vec<(&Subject, &Trajectory)> =
         subjects.iter().filter_map(|subject| Some((subject, subject.trajectories.first()?))).collect();
@@ -180,7 +181,8 @@ fn sources(contents: &Contents<'_>) -> String {
     let mut text = String::new();
     for kept in contents.comparisons {
         let set: String = kept.set.iter().map(|(key, value)| format!("--set {key}={value} ")).collect();
-        let about = format!("{}: gmpc {}, {} {set}on {}", kept.title(), kept.gmpc, kept.file, kept.device);
+        let title = if contents.lead.is_some() { "Runs of the table".to_string() } else { kept.title() };
+        let about = format!("{title}: gmpc {}, {} {set}on {}", kept.gmpc, kept.file, kept.device);
         text += &source(&about, &kept.source);
     }
     for subject in contents.subjects {

@@ -81,12 +81,13 @@ fn show(
     let mut figures: Vec<Figure> = Vec::new();
     match what {
         What::Fig2 => {
-            figures.extend(movement::location(&common));
+            figures.extend(movement::location(&common).map(|figure| at_one_rate(figure, &found.item)));
             figures.extend(fit::figure(&subjects, &device)?);
         }
         What::Fig3 => {
             figures.extend(plane::trajectories(&subjects));
-            figures.extend(movement::direction(&subjects));
+            figures.extend(movement::direction(&common).map(|figure| at_one_rate(figure, &found.item)));
+            figures.extend(movement::direction(&subjects).map(at_own_rates));
             figures.extend(plane::decisions(&subjects, &device)?);
         }
         What::Fig4 => {
@@ -101,4 +102,17 @@ fn show(
     let contents =
         Contents { title: &title, lead: Some(&lead), comparisons: kept, subjects: &subjects, figures: &figures };
     super::write(&contents, folder, output)
+}
+
+/// Of runs that were trained at the same rate, which the others of the page were not.
+fn at_one_rate(figure: Figure, item: &Item) -> Figure {
+    let rate = item.common_rate.map_or(String::new(), |rate| format!(" All of these runs are at rate {rate}."));
+    Figure { caption: format!("{}{rate}", figure.caption), ..figure }
+}
+
+/// The same of the runs of the other figures, each at its own rate.
+fn at_own_rates(figure: Figure) -> Figure {
+    let (name, title) = (format!("{}-own-rates", figure.name), format!("{}, each at its own rate", figure.title));
+    let caption = format!("{} The runs of the table and of the other figures.", figure.caption);
+    Figure { name, title, caption, ..figure }
 }

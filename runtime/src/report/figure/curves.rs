@@ -1,6 +1,6 @@
 //! Learning curves: a line a run, or the mean of runs that differ in their seeds only, with its standard error.
 
-use super::{Figure, classes, csv, range};
+use super::{Figure, classes, csv, experiment, range, together};
 use crate::analysis::Subject;
 use crate::compare::{Cell, Kept};
 use crate::report::plot::{Axis, Plot, Scale, WIDE, assigned};
@@ -42,7 +42,7 @@ pub fn history(text: &str) -> History {
 /// be compared.
 #[must_use]
 pub fn of_runs(subjects: &[Subject]) -> Vec<Figure> {
-    let groups = super::together(subjects);
+    let groups = together(subjects, experiment);
     let one = |(of, members): &(String, Vec<&Subject>)| {
         let (name, title) = match groups.len() {
             1 => ("learning-curves".to_string(), "Learning curves".to_string()),
@@ -54,20 +54,7 @@ pub fn of_runs(subjects: &[Subject]) -> Vec<Figure> {
 }
 
 fn of_group(subjects: &[&Subject], name: &str, title: &str) -> Option<Figure> {
-    // What differs in its seed only is one experiment.
-    let experiment = |subject: &Subject| {
-        let source = subject.folder.source().unwrap_or_default();
-        let lines = source.lines().filter(|line| !line.trim_start().starts_with("seed"));
-        [subject.about.param.as_str(), &lines.collect::<Vec<_>>().join("\n")].join("\n")
-    };
-    let mut groups: Vec<(String, Vec<&Subject>)> = Vec::new();
-    for subject in subjects {
-        let own = experiment(subject);
-        match groups.iter_mut().find(|(known, _)| *known == own) {
-            Some((_, members)) => members.push(subject),
-            None => groups.push((own, vec![subject])),
-        }
-    }
+    let groups = together(subjects.iter().copied(), but_for_the_seed);
     let firsts: Vec<&Subject> = groups.iter().filter_map(|(_, members)| members.first().copied()).collect();
     let line = |((_, members), class): (&(String, Vec<&Subject>), String)| {
         let first = members.first()?;
@@ -82,6 +69,13 @@ fn of_group(subjects: &[&Subject], name: &str, title: &str) -> Option<Figure> {
     figure(name, title, &lines, &quantities(&lines))
 }
 
+/// What a run is of, the same for runs that differ in their seeds only.
+fn but_for_the_seed(subject: &Subject) -> String {
+    let source = subject.folder.source().unwrap_or_default();
+    let lines = source.lines().filter(|line| !line.trim_start().starts_with("seed"));
+    [subject.about.param.as_str(), &lines.collect::<Vec<_>>().join("\n")].join("\n")
+}
+
 /// A figure for each combination of a comparison's axes, a line for each parameterization.
 #[must_use]
 pub fn of_comparison(kept: &Kept) -> Vec<Figure> {
@@ -89,20 +83,24 @@ pub fn of_comparison(kept: &Kept) -> Vec<Figure> {
     let group = comparison.params.len().max(1);
     let few = comparison.cells.len() <= GROUPS * group;
     let one = |(place, cells): (usize, &[Cell])| {
-        let over: Vec<&str> = cells.first()?.over.iter().map(|(_, value)| value.as_str()).collect();
         let epochs = kept.epochs.get(place * group..)?;
         let lines = lines(cells, epochs);
         let all = quantities(&lines);
         let metric = comparison.metric.split_once('.').map_or("", |(_, metric)| metric);
         let wanted = |name: &String| name.ends_with(&format!(".{metric}")) || name == "train.loss";
         let shown: Vec<String> = if few { all } else { all.into_iter().filter(wanted).collect() };
-        let (name, title) = match over.join(", ") {
+        let (name, title) = match cells.first()?.setting() {
             none if none.is_empty() => (String::new(), "Learning curves".to_string()),
-            over => (format!("-{}", over.replace([' ', '/', ','], "_")), format!("Learning curves: {over}")),
+            setting => (format!("-{}", file_name(&setting)), format!("Learning curves: {setting}")),
         };
         figure(&format!("curves-{}{name}", kept.title()), &title, &lines, &shown)
     };
     comparison.cells.chunks(group).enumerate().filter_map(one).collect()
+}
+
+/// `lr-0.01_batch-64`
+fn file_name(setting: &str) -> String {
+    setting.replace(" = ", "-").replace(", ", "_").replace([' ', '/', ','], "_")
 }
 
 /// Some quantities of a comparison without other axes, as the paper's Figure 4 has them.
@@ -180,7 +178,7 @@ fn plot(quantity: &str, lines: &[(&Line, Vec<[f64; 3]>)]) -> Option<Plot> {
     let scale = if log { Scale::Log10 } else { Scale::Linear };
     let y = Axis::scaled("", range(edges, 0.04), scale);
     let x = Axis::linear("epoch", if end > start { start..end } else { start - 0.5..end + 0.5 });
-    let mut plot = Plot::new(quantity, x, y, WIDE);
+    let mut plot = Plot::new(if quantity == "lr" { "learning rate" } else { quantity }, x, y, WIDE);
     let drawn = lines.iter().map(|(line, points)| (line, thinned(points)));
     let drawn: Vec<(&&Line, Vec<[f64; 3]>)> = drawn.collect();
     for (line, points) in &drawn {

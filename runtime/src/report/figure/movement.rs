@@ -1,6 +1,6 @@
 //! Figures 2c and 3i: the largest movement of any unit's boundary from record to record.
 
-use super::{Figure, classes, csv, experiment, range};
+use super::{Figure, classes, csv, experiment, range, together};
 use crate::analysis::{Stability, Subject, stability};
 use crate::report::plot::{Axis, Plot, Scale, WIDE};
 use crate::trajectory::Trajectory;
@@ -83,17 +83,11 @@ fn figure(what: &What, time: &str, exponents: &Range<f64>, series: &[Series]) ->
     if series.iter().all(|series| series.points.is_empty()) {
         return None;
     }
-    let mut experiments: Vec<&str> = Vec::new();
-    for one in series {
-        if !experiments.contains(&one.experiment.as_str()) {
-            experiments.push(&one.experiment);
-        }
-    }
+    let experiments = together(series, |series| series.experiment.clone());
     let several = experiments.len() > 1;
-    let draw = |experiment: &&str| {
-        let of: Vec<&Series> = series.iter().filter(|series| series.experiment == *experiment).collect();
+    let draw = |(experiment, of): &(String, Vec<&Series>)| {
         let title = if several { format!("{experiment}: {}", what.label) } else { what.words.to_string() };
-        plot(&title, time, Axis::scaled(what.label, exponents.clone(), Scale::Log2), &of)
+        plot(&title, time, Axis::scaled(what.label, exponents.clone(), Scale::Log2), of)
     };
     let rows = series.iter().flat_map(|s| s.points.iter().map(|(t, y)| (s.name.clone(), vec![*t, *y])));
     let csv = csv("run,time,movement", rows);

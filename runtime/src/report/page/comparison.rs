@@ -22,8 +22,7 @@ pub(super) fn table(kept: &Kept, is_told: bool) -> String {
 }
 
 fn row(cells: &[Cell]) -> Row {
-    let over = cells.first().map_or(&[][..], |cell| &cell.over);
-    let name = over.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+    let name = cells.first().map(Cell::setting).unwrap_or_default();
     let field = |cell: &Cell| {
         let runs = if cell.values.len() == 1 { " (one run)".to_string() } else { format!(" ({})", cell.values.len()) };
         (format!("{}{runs}", rounded(cell)), cell.best)
@@ -34,8 +33,8 @@ fn row(cells: &[Cell]) -> Row {
 /// Runs that failed, each with its reason.
 fn failures(kept: &Kept) -> String {
     let one = |cell: &Cell| {
-        let over: String = cell.over.iter().map(|(key, value)| format!(", {key}={value}")).collect();
-        let of = format!("{}{over}", cell.param);
+        let of = [cell.param.clone(), cell.setting()].into_iter().filter(|words| !words.is_empty());
+        let of = of.collect::<Vec<_>>().join(", ");
         let failed = cell.outcomes.iter().filter_map(|o| Some((o.seed, o.figures.as_ref().err()?)));
         failed.map(|(seed, why)| format!("<li>{}</li>\n", escaped(&format!("{of}, seed {seed}: {why}")))).collect()
     };

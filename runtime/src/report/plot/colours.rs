@@ -22,7 +22,7 @@ const PALETTE: [(&str, &str, &str); 29] = [
     ("c9", "#0e8494", "#3fc9d8"),
     ("c-ink", "#1b1b1b", "#f0f0f0"),
     ("c-soft", "#7a7a7a", "#9a9a9a"),
-    ("c-before", "#8c564b", "#d09a8d"),
+    ("c-before", "#8c564b", "#cdb596"),
     ("c-row", "#c0392b", "#ff8a7a"),
     ("c-class0", "#1e50a0", "#8fb8ff"),
     ("c-class1", "#962814", "#ff9a80"),

@@ -18,6 +18,8 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 const WIDEST: usize = 60;
 /// Numbers from which on a curve is long.
 const LONG: usize = 10;
+/// Changes below this part of a number are not seen in how it is written.
+const LEAST: f64 = 1e-3;
 /// Numbers of one sign whose sizes are this far apart are shown by their logarithms.
 const DECADES: f64 = 10.0;
 
@@ -97,12 +99,14 @@ fn curves(curves: &[Curve], width: usize) -> Vec<String> {
 }
 
 /// A curve as blocks, its lowest numbers at the bottom and its highest at the top: of a long curve a twentieth of all numbers
-/// each, at least one, so that a jump at the beginning does not flatten all that comes after.
+/// each, at least one, so that a jump at the beginning does not flatten all that comes after; unless nothing else has happened.
 pub fn sparkline(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let aside = if sorted.len() < LONG { 0 } else { sorted.len().div_ceil(20) };
-    let (Some(&low), Some(&high)) = (sorted.get(aside), sorted.iter().rev().nth(aside)) else { return String::new() };
+    let without = |aside: usize| Some((*sorted.get(aside)?, *sorted.iter().rev().nth(aside)?));
+    let most = if sorted.len() < LONG { 0 } else { sorted.len().div_ceil(20) };
+    let told = without(most).filter(|(low, high)| high - low >= LEAST * low.abs().max(high.abs()));
+    let Some((low, high)) = told.or_else(|| without(0)) else { return String::new() };
     let scale = |value: f64| if low > 0.0 && high > DECADES * low { value.ln() } else { value };
     let (bottom, height) = (scale(low), scale(high) - scale(low));
     let block = |value: &f64| {
@@ -112,15 +116,12 @@ pub fn sparkline(values: &[f64]) -> String {
     values.iter().map(block).collect()
 }
 
-/// A learning rate without zeros that say nothing: 0.01, not 0.01000.
+/// A learning rate without zeros that say nothing: 0.01, not 0.01000, and 1e-5, not 1.000e-5.
 pub fn rate(lr: f64) -> String {
     let text = number(lr);
-    match text.split_once('.') {
-        Some((_, digits)) if digits.bytes().all(|c| c.is_ascii_digit()) => {
-            text.trim_end_matches('0').trim_end_matches('.').to_string()
-        }
-        _ => text,
-    }
+    let (digits, power) = text.split_once('e').map_or((text.as_str(), None), |(digits, power)| (digits, Some(power)));
+    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+    power.map_or_else(|| digits.to_string(), |power| format!("{digits}e{power}"))
 }
 
 /// On one line where it fits, else on several.
@@ -148,9 +149,9 @@ fn rate_and_movement(view: &View, width: usize) -> Vec<String> {
     }
 }
 
-/// `0:12`, `1:02:03`
+/// `0:12`, `1:02:03`; a second that has begun counts, so that there is nothing left only at the end.
 fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }

@@ -96,6 +96,9 @@ fn curves_are_shown_by_their_logarithms_where_they_fall_far() {
     assert_eq!(sparkline(&[-1.0, 100.0]), "▁█");
     assert_eq!(sparkline(&[2.0, 2.0]), "▁▁");
     assert_eq!(sparkline(&[]), "");
+    // Noise of a curve that has come to rest is not drawn as if it were one.
+    let rest: Vec<f64> = (0..40).map(|k| if k == 0 { 2.0 } else { 1.0 + 1e-7 * f64::from(k % 2) }).collect();
+    assert_eq!(sparkline(&rest), format!("█{}", "▁".repeat(39)));
     let mut jump = vec![1000.0];
     jump.extend((0..20).map(|k| f64::from(k % 4)));
     assert_eq!(sparkline(&jump), "█▁▃▆█▁▃▆█▁▃▆█▁▃▆█▁▃▆█");
@@ -103,11 +106,12 @@ fn curves_are_shown_by_their_logarithms_where_they_fall_far() {
 
 #[test]
 fn rates_have_no_zeros_that_say_nothing() {
-    assert_eq!([0.01, 0.1, 1.0, 0.0003, 1e-5, 0.0123].map(rate), ["0.01", "0.1", "1", "0.0003", "1.000e-5", "0.0123"]);
+    assert_eq!([0.01, 0.1, 1.0, 0.0003, 1e-5, 0.0123].map(rate), ["0.01", "0.1", "1", "0.0003", "1e-5", "0.0123"]);
 }
 
 #[test]
 fn times_are_told_as_clocks_do() {
     let told = |seconds| clock(Duration::from_secs(seconds));
     assert_eq!([told(9), told(72), told(3723)], ["0:09", "1:12", "1:02:03"]);
+    assert_eq!(clock(Duration::from_millis(300)), "0:01", "something is left");
 }

@@ -123,9 +123,23 @@ pub fn of_runs(
     Ok(figures)
 }
 
-/// A class of colour for each run.
+/// A class of colour for each run, told apart from those of the same model and data set, so that a run has the same in every
+/// figure.
 pub(crate) fn classes(subjects: &[&Subject]) -> Vec<String> {
-    super::plot::assigned(subjects.iter().map(|subject| subject.about.param.as_str()))
+    let of: Vec<(String, &str)> = subjects.iter().map(|s| (experiment(s), s.about.param.as_str())).collect();
+    apart(&of)
+}
+
+/// Classes of parameterizations, within each experiment.
+fn apart(of: &[(String, &str)]) -> Vec<String> {
+    let own = |(experiment, _): &(String, &str)| {
+        of.iter().filter(|(other, _)| other == experiment).map(|(_, p)| *p).collect()
+    };
+    let class = |(place, one): (usize, &(String, &str))| {
+        let (group, before): (Vec<&str>, usize) = (own(one), of.iter().take(place).filter(|o| o.0 == one.0).count());
+        super::plot::assigned(group).into_iter().nth(before).unwrap_or_default()
+    };
+    of.iter().enumerate().map(class).collect()
 }
 
 /// What a run is of: `banana`, or model and data set where they are called differently.

@@ -1,15 +1,14 @@
 //! How many linear regions networks had over training.
 
-use super::{Figure, classes, csv};
+use super::{Figure, csv};
 use crate::analysis::Subject;
 use crate::analysis::region::Counted;
-use crate::report::plot::{Axis, Plot, WIDE};
+use crate::report::plot::{Axis, Plot, WIDE, assigned};
 
 /// How many regions runs had over training; `None` where none of them recorded that.
 #[must_use]
 pub fn over_training(counted: &[(&Subject, Counted)]) -> Option<Figure> {
     let known: Vec<_> = counted.iter().filter(|(_, found)| !found.over_training.is_empty()).collect();
-    let subjects: Vec<&Subject> = known.iter().map(|(subject, _)| *subject).collect();
     #[allow(clippy::cast_precision_loss)] // epochs, steps and regions stay far below 2^53
     let points = |found: &Counted| -> Vec<[f64; 2]> {
         found.over_training.iter().map(|(time, regions)| [*time as f64, *regions as f64]).collect()
@@ -19,7 +18,9 @@ pub fn over_training(counted: &[(&Subject, Counted)]) -> Option<Figure> {
         class,
         points: points(found),
     };
-    let lines: Vec<Line> = known.iter().zip(classes(&subjects)).map(line).collect();
+    // All stand in one drawing, whatever they are of.
+    let classes = assigned(known.iter().map(|(subject, _)| subject.about.param.as_str()));
+    let lines: Vec<Line> = known.iter().zip(classes).map(line).collect();
     let all = || lines.iter().flat_map(|line| &line.points);
     let last = all().map(|[time, _]| *time).reduce(f64::max)?;
     let most = all().map(|[_, regions]| *regions).fold(1.0, f64::max);

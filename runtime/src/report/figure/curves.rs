@@ -146,7 +146,7 @@ fn figure(name: &str, title: &str, lines: &[Line], quantities: &[String]) -> Opt
     if plots.is_empty() {
         return None;
     }
-    let mut caption = String::from("A line a run.");
+    let mut caption = String::from("One line for each run.");
     if lines.iter().any(|line| line.runs.len() > 1) {
         caption = "The mean over runs with different seeds, with a band of one standard error; where runs ended at \
                    different epochs, over those that still went on."

@@ -91,7 +91,8 @@ fn figure(what: &What, time: &str, exponents: &Range<f64>, series: &[Series]) ->
     };
     let rows = series.iter().flat_map(|s| s.points.iter().map(|(t, y)| (s.name.clone(), vec![*t, *y])));
     let csv = csv("run,time,movement", rows);
-    let key = series.iter().map(|s| (s.class.clone(), s.name.clone())).collect();
+    let name = |s: &Series| if several { format!("{}: {}", s.experiment, s.name) } else { s.name.clone() };
+    let key = series.iter().map(|s| (s.class.clone(), name(s))).collect();
     let caption =
         format!("The {}, on a scale of powers of two. What did not move at all lies at the lower edge.", what.words);
     let (name, title) = (what.name.to_string(), what.title.to_string());

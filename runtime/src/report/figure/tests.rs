@@ -34,3 +34,15 @@ fn ranges_have_room_whatever_the_numbers() {
 fn numbers_that_are_not_finite_are_empty_in_tables() {
     assert_eq!(csv("a,b,c", [("x".to_string(), vec![1.5, f64::NAN])]), "a,b,c\nx,1.5,\n");
 }
+
+#[test]
+fn a_run_has_the_colour_of_its_parameterization_among_those_of_its_experiment() {
+    let of = |all: &[(&str, &'static str)]| {
+        let all: Vec<(String, &str)> = all.iter().map(|(experiment, param)| (experiment.to_string(), *param)).collect();
+        apart(&all)
+    };
+    assert_eq!(of(&[("banana", "gmp"), ("levy", "sp"), ("levy", "gmp")]), ["c-gmp", "c-sp", "c-gmp"]);
+    let again = of(&[("levy", "gmp"), ("banana", "gmp"), ("levy", "gmp")]);
+    assert_eq!(again[..2], ["c-gmp", "c-gmp"]);
+    assert_ne!(again[2], "c-gmp", "two runs of one drawing are told apart");
+}

@@ -17,7 +17,10 @@ pub(super) fn table(kept: &Kept, is_told: bool) -> String {
     let head = [vec![axes.join(", ")], comparison.params.clone()].concat();
     let table = Table { caption: String::new(), head, rows };
     let unfinished = if comparison.complete { "" } else { " Not all of its runs have ended." };
-    let words = format!("{}: mean ± standard error; the best of each row is bold.{unfinished}", comparison.metric);
+    let words = format!(
+        "{}: mean ± standard error (number of runs); the best of each row is bold.{unfinished}",
+        comparison.metric
+    );
     format!("<h2>{}</h2>\n<p>{}</p>\n{}{failed}", escaped(&kept.title()), escaped(&words), words::drawn(&table))
 }
 

@@ -132,7 +132,8 @@ fn present(request: &Request, axes: &Axes) -> Result<(), Failure> {
 }
 
 fn documented(spec: &DataSpec) -> String {
-    spec.docs.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    let text = spec.docs.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    text.trim_end_matches('.').to_string() // more comes behind it
 }
 
 /// The file as the paper ran it.

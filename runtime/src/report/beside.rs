@@ -117,8 +117,9 @@ fn table(item: &Item, comparison: &Comparison, metric: &Metric, theirs: &str) ->
     let axes: Vec<&str> = comparison.over.iter().map(|(key, _)| key.as_str()).collect();
     let head = [vec![axes.join(", ")], comparison.params.clone()].concat();
     let groups = comparison.cells.chunks(comparison.params.len().max(1));
-    let rows = groups.flat_map(|cells| pair(item, comparison, metric, cells, theirs)).collect();
-    Table { caption: format!("{}{unit}: {runs}; below it the paper's", metric.name), head, rows }
+    let rows: Vec<Row> = groups.flat_map(|cells| pair(item, comparison, metric, cells, theirs)).collect();
+    let beside = if rows.iter().any(|row| row.paper) { "; below it the paper's" } else { "" };
+    Table { caption: format!("{}{unit}: {runs}{beside}", metric.name), head, rows }
 }
 
 /// Ours, and the paper's below it where it has one.

@@ -9,8 +9,9 @@ use gmpc_compiler::experiment::Precision;
 use std::fs::File;
 use std::io::{Error, Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{Builder, JoinHandle, park_timeout};
+use std::time::Duration;
 
 /// Bytes before the first number.
 pub(super) const HEADER: u64 = 128;
@@ -19,6 +20,10 @@ pub(super) const HEADER: u64 = 128;
 const BLOCK: usize = 1 << 18;
 /// Blocks that wait to be written at most; then training waits.
 const WAITING: usize = 2;
+/// Between two looks for a block, the longer the longer there was none. The thread that trains wakes nobody, which would take it as
+/// long as writing the block.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(16);
 
 /// Numbers of a record, as a file has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,12 +127,22 @@ impl Courier {
         let (full, blocks) = sync_channel::<Block>(WAITING);
         let (back, empty) = sync_channel(WAITING);
         let write = move || {
-            for mut block in blocks {
-                file.write_all(block.contents())?;
-                block.filled = 0;
-                let _ = back.try_send(block); // where nobody waits for it, it is dropped
+            let mut rest = SHORTEST;
+            loop {
+                match blocks.try_recv() {
+                    Ok(mut block) => {
+                        file.write_all(block.contents())?;
+                        block.filled = 0;
+                        let _ = back.try_send(block); // where nobody waits for it, it is dropped
+                        rest = SHORTEST;
+                    }
+                    Err(TryRecvError::Empty) => {
+                        park_timeout(rest);
+                        rest = LONGEST.min(2 * rest);
+                    }
+                    Err(TryRecvError::Disconnected) => return Ok(()),
+                }
             }
-            Ok(())
         };
         let thread = Builder::new().name("records".into()).spawn(write)?;
         Ok(Courier { full, empty, thread })
@@ -136,6 +151,7 @@ impl Courier {
     /// When everything is written.
     fn end(self) -> Result<()> {
         drop(self.full);
+        self.thread.thread().unpark();
         self.thread.join().unwrap_or_else(|_| Err(Error::other("the thread that writes records ended")))
     }
 }

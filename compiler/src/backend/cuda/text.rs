@@ -25,9 +25,9 @@ impl Text {
         self.lines.push('\n');
     }
 
-    /// A line that opens a block: `for (…)`.
+    /// A line that opens a block: `for (…)`, or nothing.
     pub(super) fn open(&mut self, head: impl AsRef<str>) {
-        self.line(format!("{} {{", head.as_ref()));
+        self.line(format!("{} {{", head.as_ref()).trim_start());
         self.depth += 1;
     }
 

@@ -1,7 +1,7 @@
 //! How the points of a nest are counted, and cut into threads of blocks.
 
 use super::text::Text;
-use crate::kernels::Nest;
+use crate::kernels::{Affine, Nest};
 
 /// Threads of a block.
 pub(super) const BLOCK: usize = 256;
@@ -77,4 +77,15 @@ pub(super) fn across(lanes: usize, name: &str, joined: impl Fn(&str, &str) -> St
             joined(&format!("({low})"), &format!("({high})"))
         }
     }
+}
+
+/// Do `most` neighbours along an axis, along which an access walks one by one, begin at a multiple of `most` numbers wherever the
+/// other axes are, and is the axis as many such pieces long?
+pub(super) fn is_aligned(nest: &Nest, at: &Affine, axis: usize, most: usize) -> bool {
+    let others = at.strides.iter().zip(&nest.space).enumerate();
+    let mut others = others.filter(|(other, (_, size))| *other != axis && **size > 1);
+    at.strides[axis] == 1
+        && nest.space[axis].is_multiple_of(most)
+        && at.offset.is_multiple_of(most)
+        && others.all(|(_, (stride, _))| stride.is_multiple_of(most))
 }

@@ -55,7 +55,7 @@ pub struct Buffer {
     pub elements: usize,
     /// Where.
     pub place: Place,
-    /// Are they bfloat16, 2 bytes each, whatever the precision of the program? For libraries only, see [`Round`].
+    /// Are they bfloat16, 2 bytes each, whatever the precision of the program? Made by the CUDA backend alone.
     pub half: bool,
 }
 

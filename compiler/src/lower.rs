@@ -31,8 +31,9 @@ pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program
     let prepared = cuda::prepare(&fuse(&program.graph, Sums::Apart), program.precision, program.contractions);
     let cuda::Prepared { kernels, steps, .. } = &prepared;
     debug_assert_eq!(kernels::verify(kernels), Ok(()), "{}", kernels::print(kernels, None));
-    let plan = plan_steps(kernels, steps, &StateLayout::new(&program.graph.states), program.precision);
-    debug_assert_eq!(overlap_steps(kernels, steps, &plan, program.precision), None);
+    let laid_out = prepared.laid_out();
+    let plan = plan_steps(&laid_out, steps, &StateLayout::new(&program.graph.states), program.precision);
+    debug_assert_eq!(overlap_steps(&laid_out, steps, &plan, program.precision), None);
     cuda::emit(&prepared, &plan, sources)
 }
 

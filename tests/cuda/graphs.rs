@@ -64,7 +64,12 @@ pub fn cases(small: bool) -> Vec<Case> {
             cases.push(case(format!("images of 4 channels, window {index}"), images(window, 4), 2e-5));
         }
     }
-    cases.push(case("filters".to_string(), filters(), 2e-5));
+    for (index, channels) in [(0, 8), (1, 8), (2, 8), (1, 5)] {
+        let name = format!("a pool of a map of {channels} channels, window {index}");
+        cases.push(case(name, pool_of_a_map(channels, pooling()[index]), 2e-5));
+    }
+    cases.push(case("filters of 70 units".to_string(), filters(70), 2e-5));
+    cases.push(case("filters of 72 units".to_string(), filters(72), 2e-5));
     cases.push(case("products".to_string(), products(), 2e-5));
     cases.push(case("random numbers".to_string(), uniform(), 0.0));
     cases.push(case("states".to_string(), states(), 2e-5));
@@ -131,21 +136,65 @@ fn directions(angles: usize, units: usize) -> Graph {
     g
 }
 
-/// Filters that are turned in tiles, none of them whole: 40 channels, 70 units, also with a factor for each channel.
-fn filters() -> Graph {
+/// Filters that are turned in tiles, none of them whole: 40 channels, units that 16 bytes fit or do not, also with a factor for
+/// each channel.
+fn filters(units: usize) -> Graph {
     let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
     let mut g = Graph::default();
     let x = g.input("x", vec![1, 3, 2, 40]);
-    let w = g.input("w", vec![360, 70]);
-    let dy = g.input("dy", vec![1, 3, 2, 70]);
+    let w = g.input("w", vec![360, units]);
+    let dy = g.input("dy", vec![1, 3, 2, units]);
     let factor = g.input("factor", vec![1, 1, 1, 40]);
     let scaled = g.mul(x, factor);
     let y = g.convolve(scaled, w, window, [3, 2]);
     g.output("y", y);
     let dx = g.push(Op::ConvolveInput(window), vec![dy, w], vec![1, 3, 2, 40]);
     g.output("dx", dx);
-    let dw = g.push(Op::ConvolveWeight(window), vec![x, dy], vec![360, 70]);
+    let dw = g.push(Op::ConvolveWeight(window), vec![x, dy], vec![360, units]);
     g.output("dw", dw);
+    g
+}
+
+/// Windows side by side, windows that overlap, and windows with padding, on 18 x 16 pixels.
+fn pooling() -> [(Window, [usize; 2]); 3] {
+    let window = |kernel, stride, before| Window { kernel, stride, before };
+    [
+        (window([2, 2], [2, 2], [0, 0]), [9, 8]),
+        (window([3, 3], [2, 2], [1, 1]), [9, 8]),
+        (window([3, 2], [3, 2], [0, 0]), [6, 8]),
+    ]
+}
+
+/// What follows a convolution under batch normalization: a scale, a shift and a rectifier, then a pool, and back again, with
+/// updates of scale and shift from sums of what also goes further back. Enough images that the map is not worth its memory.
+fn pool_of_a_map(channels: usize, (window, [height, width]): (Window, [usize; 2])) -> Graph {
+    let (shape, small) = (vec![4, 18, 16, channels], vec![4, height, width, channels]);
+    let mut g = Graph::default();
+    let (x, arriving) = (g.input("x", shape.clone()), g.input("dp", small.clone()));
+    let (a, scale) = g.state(state("scale", &[1, 1, 1, channels]));
+    let (b, shift) = g.state(state("shift", &[1, 1, 1, channels]));
+    let scaled = g.mul(x, scale);
+    let shifted = g.add(scaled, shift);
+    let zero = g.constant(0.0);
+    let y = g.binary(Op::Max, shifted, zero);
+    let pooled = g.push(Op::MaxPool(window), vec![y], small);
+    g.output("pooled", pooled);
+    let dy = g.push(Op::MaxPoolGrad(window), vec![y, arriving], shape);
+    let positive = g.binary(Op::Less, zero, y);
+    let passed = g.select(positive, dy, zero);
+    let along = g.mul(passed, x);
+    for (state, old, value) in [(a, scale, along), (b, shift, passed)] {
+        let sum = g.sum(value, &[0, 1, 2]);
+        let step = g.constant(0.125);
+        let step = g.mul(sum, step);
+        let new = g.sub(old, step);
+        g.write(state, new);
+        g.output(format!("sum of {}", value.0), sum);
+    }
+    let sum = g.sum(passed, &[0, 1, 2]);
+    let back = g.mul(passed, scale);
+    let centred = g.sub(back, sum);
+    g.output("back", centred);
     g
 }
 

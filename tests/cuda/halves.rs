@@ -4,10 +4,10 @@
 use super::device::{Emulated, Gatherer, fill};
 use crate::emulator::build::{Build, compiler};
 use gmpc_compiler::experiment::{Contractions, Precision};
-use gmpc_compiler::graph::{Graph, Op, Output, Random};
-use gmpc_compiler::lower;
+use gmpc_compiler::graph::{Graph, Input, Op, Output, Random, Tensor, evaluate};
 use gmpc_compiler::program::{Goal, Program, StateLayout};
 use gmpc_compiler::window::Window;
+use gmpc_compiler::{lower, lower_cuda};
 use gmpc_runtime::device::{Device, States};
 use std::sync::Arc;
 
@@ -164,6 +164,80 @@ fn a_convolution_multiplies_rounded_numbers_and_its_bias_and_rectifier_are_singl
         }
         let exact = found[0].iter().zip(&expected).filter(|(found, expected)| found == expected).count();
         assert!(exact * 100 >= expected.len() * 95, "{exact} of {} are the same bits", expected.len());
+    }
+}
+
+/// Two convolutions with bias and rectifier, a pool, and the way back to all that can be trained: names and sizes of its inputs.
+fn deep() -> (Graph, Vec<(&'static str, usize)>) {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let halving = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+    let (small, shape) = (vec![2, 9, 8, 12], vec![2, 18, 16, 12]);
+    let mut g = Graph::default();
+    let x = g.input("x", vec![2, 18, 16, 4]);
+    let arriving = g.input("dp", small.clone());
+    let (w1, w2) = (g.input("w1", vec![36, 12]), g.input("w2", vec![108, 12]));
+    let zero = g.constant(0.0);
+    let layer = |g: &mut Graph, x, w, bias: &str| {
+        let b = g.input(bias, vec![1, 1, 1, 12]);
+        let y = g.convolve(x, w, window, [18, 16]);
+        let sum = g.add(y, b);
+        g.binary(Op::Max, sum, zero)
+    };
+    let inner = layer(&mut g, x, w1, "b1");
+    let y = layer(&mut g, inner, w2, "b2");
+    let pooled = g.push(Op::MaxPool(halving), vec![y], small);
+    g.output("pooled", pooled);
+    let dy = g.push(Op::MaxPoolGrad(halving), vec![y, arriving], shape.clone());
+    let (of_y, of_inner) = (g.binary(Op::Less, zero, y), g.binary(Op::Less, zero, inner));
+    let dy = g.select(of_y, dy, zero);
+    let dw = g.push(Op::ConvolveWeight(window), vec![inner, dy], vec![108, 12]);
+    g.output("dw2", dw);
+    let back = g.push(Op::ConvolveInput(window), vec![dy, w2], shape);
+    let back = g.select(of_inner, back, zero);
+    let dw = g.push(Op::ConvolveWeight(window), vec![x, back], vec![36, 12]);
+    g.output("dw1", dw);
+    for (name, value) in [("db2", dy), ("db1", back)] {
+        let sum = g.sum(value, &[0, 1, 2]);
+        g.output(name, sum);
+    }
+    let sizes = g.inputs.iter().map(|input| input.shape.iter().product::<usize>());
+    (g.clone(), ["x", "dp", "w1", "w2", "b1", "b2"].into_iter().zip(sizes).collect())
+}
+
+#[test]
+fn what_libraries_read_lies_in_memory_as_bfloat16_and_everything_else_is_computed_as_before() {
+    if compiler().is_none() {
+        return;
+    }
+    let (graph, sizes) = deep();
+    // Only what comes from outside, and filters, are narrowed by kernels of their own; nothing is widened by one.
+    let source = lower_cuda(&program(&graph), None).source;
+    let named =
+        |word: &str| source.match_indices(word).map(|(at, _)| source[at..].split('(').next()).collect::<Vec<_>>();
+    assert_eq!(named("void widen_"), []);
+    let narrowing = named("void narrow_");
+    assert!(narrowing.iter().all(|name| name.is_some_and(|name| !name.contains("half_t"))), "{narrowing:?}");
+    assert!(!narrowing.is_empty());
+
+    // Small whole numbers, which bfloat16 has, so that nothing is rounded but the sums of many pixels.
+    let whole = |(name, size): &(&str, usize), seed| -> Vec<f32> {
+        let rare = if name.starts_with('w') { 1.5 } else { 0.5 };
+        numbers(*size, seed).into_iter().map(|x| if x.abs() < rare { 0.0 } else { x.signum() }).collect()
+    };
+    let data: Vec<Vec<f32>> = sizes.iter().zip(11..).map(|(input, seed)| whole(input, seed)).collect();
+    let inputs: Vec<(&str, &[f32])> = sizes.iter().zip(&data).map(|((name, _), data)| (*name, &data[..])).collect();
+    let tensor = |(input, data): (&Input, &Vec<f32>)| Tensor {
+        shape: input.shape.clone(),
+        data: data.iter().map(|&x| f64::from(x)).collect(),
+    };
+    let tensors: Vec<Tensor> = graph.inputs.iter().zip(&data).map(tensor).collect();
+    let wanted = evaluate(&graph, &tensors, &[], Random::default());
+    for ((got, wanted), output) in computed(&graph, &inputs).iter().zip(&wanted).zip(&graph.outputs) {
+        assert!(wanted.data.iter().filter(|x| **x != 0.0).count() * 4 > wanted.data.len(), "{output:?} says something");
+        for (index, (g, w)) in got.iter().zip(&wanted.data).enumerate() {
+            let off = (f64::from(*g) - w).abs();
+            assert!(off <= w.abs() / 256.0, "{output:?}[{index}] is {g}, not {w}");
+        }
     }
 }
 

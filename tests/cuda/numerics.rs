@@ -178,6 +178,22 @@ fn every_convolution_that_reaches_a_library_has_as_much_padding_on_either_side()
 }
 
 #[test]
+fn a_map_before_a_pool_lies_in_no_memory_where_all_its_readers_compute_it() {
+    let cases = cases(false);
+    let wide = cases.iter().filter(|case| case.name.starts_with("a pool of a map of 8"));
+    for case in wide {
+        let program = lower_cuda(&program(&case.graph, Precision::F32), None);
+        let labels: Vec<&str> = program.launches.iter().map(|launch| launch.label.as_str()).collect();
+        // The pool, sums over all pixels, and the way back; then small work.
+        let images = 4 * 18 * 16 * 8 * 4;
+        let written = program.launches.iter().filter(|launch| launch.written_bytes >= images).count();
+        assert_eq!(written, 1, "{}: {labels:?}", case.name);
+        assert!(program.source.contains("_of_map_"), "{}: {labels:?}", case.name);
+        assert!(labels.iter().all(|label| !label.starts_with("max_pool_grad")), "{}: {labels:?}", case.name);
+    }
+}
+
+#[test]
 fn the_cases_need_every_kind_of_kernel_in_one_block_and_in_many() {
     let mut one = std::collections::BTreeSet::new();
     let mut many = std::collections::BTreeSet::new();

@@ -7,6 +7,8 @@
 //! A kernel's text depends on the shape of its work alone, so that layers of one shape share a kernel. Each begins with the
 //! lines of the model that it came from.
 
+mod apart;
+mod computed;
 mod context;
 mod count;
 mod draft;
@@ -18,6 +20,7 @@ mod inline;
 mod launch;
 mod library;
 mod machine;
+mod mapped;
 mod nest;
 mod pad;
 mod pool;
@@ -25,6 +28,7 @@ mod print;
 mod reduce;
 mod round;
 mod scan;
+mod settle;
 mod source;
 mod split;
 #[cfg(test)]
@@ -55,7 +59,7 @@ pub struct Prepared {
     pub kernels: Kernels,
     /// For each kernel the number of its step.
     pub steps: Vec<usize>,
-    /// For each kernel: is it computed by the next one, where that reads its result?
+    /// For each kernel: is it computed by the next one that is not, where that reads its result? It needs no memory then.
     pub inlined: Vec<bool>,
     /// Of all their numbers.
     pub precision: Precision,
@@ -63,13 +67,25 @@ pub struct Prepared {
     pub contractions: Contractions,
 }
 
+impl Prepared {
+    /// The kernels for the planner: what lies in no memory has no numbers.
+    #[must_use]
+    pub fn laid_out(&self) -> Kernels {
+        let mut kernels = self.kernels.clone();
+        for (kernel, _) in self.kernels.kernels.iter().zip(&self.inlined).filter(|(_, inlined)| **inlined) {
+            kernel.work.writes().iter().for_each(|id| kernels.buffers[id.index()].elements = 0);
+        }
+        kernels
+    }
+}
+
 /// Packs filters for libraries, rounds what they multiply, cuts long reductions in two, and puts small kernels together.
 #[must_use]
 pub fn prepare(kernels: &Kernels, precision: Precision, contractions: Contractions) -> Prepared {
-    let packed = half::halve(library::prepare(kernels), contractions);
-    let (kernels, inlined) = inline::inline(split::split(packed, precision), precision);
+    let packed = settle::settle(half::halve(library::prepare(kernels), contractions));
+    let (kernels, inlined) = inline::inline(apart::apart(split::split(packed, precision)), precision);
     let drafts: Vec<Option<Draft>> =
-        kernels.kernels.iter().map(|kernel| neutral(&kernels, &kernel.work, None, precision)).collect();
+        kernels.kernels.iter().map(|kernel| neutral(&kernels, &kernel.work, &[], precision)).collect();
     let order = together::together(&kernels, &drafts, &inlined);
     let place = |&index: &usize| kernels.kernels[index].clone();
     let steps = order.iter().enumerate().flat_map(|(step, all)| vec![step; all.len()]).collect();
@@ -90,11 +106,11 @@ pub fn emit(prepared: &Prepared, plan: &Plan, sources: Option<&Sources>) -> Prog
     let mut first = 0;
     for step in prepared.steps.chunk_by(|a, b| a == b) {
         let now = &kernels.kernels[first..first + step.len()];
-        let computed = now.iter().zip(&prepared.inlined[first..]).find(|(_, inlined)| **inlined);
-        launches.extend(match (computed, now) {
-            (Some((pool, _)), [.., nest]) => emitter.step(std::slice::from_ref(nest), Some(&pool.work)),
-            _ => emitter.step(now, None),
-        });
+        let marked = now.iter().zip(&prepared.inlined[first..]);
+        let (inlined, own): (Vec<_>, Vec<_>) = marked.partition(|(_, inlined)| **inlined);
+        let computed: Vec<&kernels::Work> = inlined.into_iter().map(|(kernel, _)| &kernel.work).collect();
+        let own: Vec<&kernels::Kernel> = own.into_iter().map(|(kernel, _)| kernel).collect();
+        launches.extend(emitter.step(&own, &computed));
         first += step.len();
     }
     Program {
@@ -113,16 +129,18 @@ pub fn emit(prepared: &Prepared, plan: &Plan, sources: Option<&Sources>) -> Prog
 fn draft(
     kernels: &Kernels,
     work: &kernels::Work,
-    inlined: Option<&kernels::Pool>,
+    computed: &[&kernels::Work],
     precision: Precision,
     names: &Names,
 ) -> Option<Draft> {
     let elements = |id: BufferId| kernels.buffers[id.index()].elements;
     let points = if let kernels::Work::Nest(nest) = work { nest.space.iter().product() } else { 0 };
-    let touched = nest::reads(work, inlined).into_iter().chain(work.reads()).chain(work.writes());
+    let touched = context::reads(work, computed).into_iter().chain(work.reads()).chain(work.writes());
     let most = touched.map(elements).max().unwrap_or(0).max(points);
     let index = if most < 1 << 31 { "unsigned" } else { "unsigned long long" };
-    let context = Context { precision, names, index, inlined };
+    let context = Context { precision, names, index, buffers: &kernels.buffers, computed: &[] };
+    let all = computed::all(computed, context);
+    let context = Context { computed: &all, ..context };
     match work {
         kernels::Work::Nest(nest) if nest.space.contains(&0) => None,
         kernels::Work::Nest(nest) => Some(nest::draft(nest, context)),
@@ -139,18 +157,14 @@ fn draft(
 fn neutral(
     kernels: &Kernels,
     work: &kernels::Work,
-    inlined: Option<&kernels::Pool>,
+    computed: &[&kernels::Work],
     precision: Precision,
 ) -> Option<Draft> {
-    draft(kernels, work, inlined, precision, &names(work, inlined, |position, _| format!("b{position}")))
+    draft(kernels, work, computed, precision, &names(work, computed, |position, _| format!("b{position}")))
 }
 
 /// Names for every buffer of a kernel, each told its position.
-fn names(
-    work: &kernels::Work,
-    inlined: Option<&kernels::Pool>,
-    mut name: impl FnMut(usize, BufferId) -> String,
-) -> Names {
-    let all = draft::parameters(&nest::reads(work, inlined), &work.writes());
+fn names(work: &kernels::Work, computed: &[&kernels::Work], mut name: impl FnMut(usize, BufferId) -> String) -> Names {
+    let all = draft::parameters(&context::reads(work, computed), &work.writes());
     all.iter().enumerate().map(|(i, p)| (p.buffer, name(i, p.buffer))).collect()
 }

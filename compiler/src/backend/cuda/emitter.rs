@@ -59,10 +59,9 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    /// The launch of kernels that run at once; `None` where there is nothing to do. A single nest may compute a pool on the
-    /// way.
-    pub(super) fn step(&mut self, kernels: &[kernels::Kernel], computed: Option<&kernels::Work>) -> Option<Launch> {
-        let inlined = if let Some(kernels::Work::Pool(pool)) = computed { Some(pool) } else { None };
+    /// The launch of kernels that run at once; `None` where there is nothing to do. A single one may compute other work on
+    /// the way.
+    pub(super) fn step(&mut self, kernels: &[&kernels::Kernel], computed: &[&kernels::Work]) -> Option<Launch> {
         let mut lines: Vec<String> = Vec::new();
         for line in kernels.iter().filter_map(|kernel| self.line(kernel.span)) {
             if !lines.contains(&line) {
@@ -70,10 +69,10 @@ impl<'a> Emitter<'a> {
             }
         }
         let (label, work) = match kernels {
-            [kernel] => self.alone(&kernel.work, inlined, lines.first())?,
+            [kernel] => self.alone(&kernel.work, computed, lines.first())?,
             many => self.together(many)?,
         };
-        let moved = kernels.iter().map(|kernel| traffic::of(self.kernels, &kernel.work, inlined, self.precision));
+        let moved = kernels.iter().map(|kernel| traffic::of(self.kernels, &kernel.work, computed, self.precision));
         let (read_bytes, written_bytes) = moved.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
         Some(Launch {
             label,
@@ -115,7 +114,7 @@ impl<'a> Emitter<'a> {
     fn alone(
         &mut self,
         work: &kernels::Work,
-        inlined: Option<&kernels::Pool>,
+        computed: &[&kernels::Work],
         line: Option<&String>,
     ) -> Option<(String, Work)> {
         match work {
@@ -127,8 +126,8 @@ impl<'a> Emitter<'a> {
                 Some((label, library::convolution(self, product)))
             }
             work => {
-                let draft = neutral(self.kernels, work, inlined, self.precision)?;
-                let name = self.function(work, inlined, &draft, line, Form::Kernel);
+                let draft = neutral(self.kernels, work, computed, self.precision)?;
+                let name = self.function(work, computed, &draft, line, Form::Kernel);
                 let mut arguments: Vec<Region> =
                     draft.parameters.iter().map(|p| self.region(p.buffer, p.read, p.written)).collect();
                 arguments.extend(draft.extra.and_then(|_| self.random()));
@@ -138,12 +137,12 @@ impl<'a> Emitter<'a> {
     }
 
     /// One kernel for several pieces of work: the number of a block says which.
-    fn together(&mut self, kernels: &[kernels::Kernel]) -> Option<(String, Work)> {
+    fn together(&mut self, kernels: &[&kernels::Kernel]) -> Option<(String, Work)> {
         let mut pieces = Vec::new();
         for kernel in kernels {
-            let Some(draft) = neutral(self.kernels, &kernel.work, None, self.precision) else { continue };
+            let Some(draft) = neutral(self.kernels, &kernel.work, &[], self.precision) else { continue };
             let line = self.line(kernel.span);
-            let name = self.function(&kernel.work, None, &draft, line.as_ref(), Form::Part);
+            let name = self.function(&kernel.work, &[], &draft, line.as_ref(), Form::Part);
             pieces.push((name, draft));
         }
         let all = united(pieces.iter().flat_map(|(_, draft)| &draft.parameters));
@@ -177,17 +176,17 @@ impl<'a> Emitter<'a> {
     fn function(
         &mut self,
         work: &kernels::Work,
-        inlined: Option<&kernels::Pool>,
+        computed: &[&kernels::Work],
         draft: &Draft,
         line: Option<&String>,
         form: Form,
     ) -> String {
-        let plain = names(work, inlined, |position, _| format!("b{position}"));
+        let plain = names(work, computed, |position, _| format!("b{position}"));
         let key = self.write(draft, "f", &plain, form);
         let place = match self.known.get(&key) {
             Some(&place) => place,
             None => {
-                self.functions.push(self.readable(work, inlined, draft, form));
+                self.functions.push(self.readable(work, computed, draft, form));
                 let place = self.functions.len() - 1;
                 self.taken.insert(self.functions[place].name.clone());
                 self.features.join(&draft.features);
@@ -200,12 +199,12 @@ impl<'a> Emitter<'a> {
     }
 
     /// A function with names for people.
-    fn readable(&self, work: &kernels::Work, inlined: Option<&kernels::Pool>, plain: &Draft, form: Form) -> Function {
+    fn readable(&self, work: &kernels::Work, computed: &[&kernels::Work], plain: &Draft, form: Form) -> Function {
         let mut used = BTreeSet::new();
-        let names = names(work, inlined, |_, id| unique(&mut used, &identifier(self.name(id))));
+        let names = names(work, computed, |_, id| unique(&mut used, &identifier(self.name(id))));
         let target = plain.parameters.iter().find(|p| p.written).map_or("", |p| self.name(p.buffer));
         let name = unique(&mut self.taken.clone(), &format!("{}_{}", plain.kind, identifier(target)));
-        let readable = super::draft(self.kernels, work, inlined, self.precision, &names);
+        let readable = super::draft(self.kernels, work, computed, self.precision, &names);
         let text = readable.map(|draft| self.write(&draft, &name, &names, form)).unwrap_or_default();
         Function { name, comment: plain.comment.clone(), lines: BTreeSet::new(), text }
     }

@@ -1,4 +1,5 @@
-//! `precision = bf16`: what libraries multiply is rounded to bfloat16 before.
+//! `precision = bf16`: what libraries multiply is rounded to bfloat16 before. Copies that can be spared are taken out afterwards, see
+//! `settle`.
 //!
 //! ```text
 //! c = a b             h1 = narrow a                once for all products that read it, until it is written again

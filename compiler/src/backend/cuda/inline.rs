@@ -1,45 +1,192 @@
-//! Pools that need no memory: what one kernel alone reads, once, is computed where it is read.
+//! Pools and maps that need no memory: what is computed where it is read.
 //!
 //! ```text
 //! t9 = max_pool_grad t3 t8                                       two passes over images: t9 written, t9 read
 //! for i, j, k: t10[…] = select(t9[…], …), images11 = sum …       becomes one: max_pool_grad_…(at, t3, t8) in the nest
+//!
+//! for i, j: t3[…] = max(t2[…] factor[j] + shift[j], 0)           written, and read by a pool and its gradient
+//! t4 = max_pool t3                                               becomes one: max_pool_…(at, t2, factor, shift)
 //! ```
 //!
 //! The gradient of a pool goes through a rectifier and into the gradient of a bias as a rule. Done in one pass it is a third
-//! of the traffic.
+//! of the traffic. A map is computed again for each of its readers, if all of them can; those that read what it reads anyway
+//! compute it even where another reader needs it in memory.
 
 use super::nest::form;
+use super::turn::is_turn;
+use super::{mapped, pool};
 use crate::experiment::Precision;
-use crate::kernels::{BufferId, Kernel, Kernels, Nest, Pool, Work};
+use crate::kernels::{Buffer, BufferId, Expr, Kernel, Kernels, Nest, Pool, Pooling, Work};
 
-/// The same kernels; the pools that are marked stand right before the nest that computes them.
+/// The same kernels; those that are marked are computed by the next one that is not, and store nothing.
 pub(super) fn inline(kernels: Kernels, precision: Precision) -> (Kernels, Vec<bool>) {
-    let mut all: Vec<(Kernel, bool)> = kernels.kernels.iter().map(|kernel| (kernel.clone(), false)).collect();
-    for (place, kernel) in kernels.kernels.iter().enumerate().rev() {
-        let Work::Pool(pool) = &kernel.work else { continue };
-        let Some(reader) = reader(&kernels, place, pool, precision) else { continue };
-        let nest = &kernels.kernels[reader];
-        let Some(to) = all.iter().position(|(k, _)| k == nest) else { continue };
-        if to > 0 && all[to - 1].1 {
-            continue; // one pool a nest
-        }
-        let (pool, _) = all.remove(place);
-        all.insert(to - 1, (pool, true));
+    let item = |kernel: &Kernel| Item { kernel: kernel.clone(), computed: Vec::new() };
+    let items = kernels.kernels.iter().map(item).collect();
+    let mut inlining = Inlining { kernels: Kernels { kernels: Vec::new(), ..kernels }, items, precision };
+    inlining.pools();
+    inlining.maps();
+    let Inlining { mut kernels, items, .. } = inlining;
+    let mut marks = Vec::new();
+    for Item { kernel, computed } in items {
+        marks.extend(computed.iter().map(|_| true).chain([false]));
+        kernels.kernels.extend(computed.into_iter().chain([kernel]));
     }
-    let (sorted, marks) = all.into_iter().unzip();
-    (Kernels { kernels: sorted, ..kernels }, marks)
+    (kernels, marks)
 }
 
-/// The one kernel that reads what a pool writes, if that is a nest that can compute it instead.
-fn reader(kernels: &Kernels, place: usize, pool: &Pool, precision: Precision) -> Option<usize> {
-    let reads = |kernel: &Kernel| kernel.work.reads().contains(&pool.target);
-    let mut readers = kernels.kernels.iter().enumerate().filter(|(_, kernel)| reads(kernel));
-    let (at, kernel) = readers.next()?;
-    let Work::Nest(nest) = &kernel.work else { return None };
-    let alone = readers.next().is_none() && !kernels.outputs.contains(&pool.target);
-    let operands = kernels.kernels[place].work.reads();
-    let stays = |id: &BufferId| kernels.kernels[place + 1..=at].iter().all(|kernel| !kernel.work.writes().contains(id));
-    (at > place && alone && operands.iter().all(stays) && once(nest, pool, precision)).then_some(at)
+/// A kernel with what it computes on the way, in order.
+struct Item {
+    kernel: Kernel,
+    computed: Vec<Kernel>,
+}
+
+impl Item {
+    fn works(&self) -> impl Iterator<Item = &Work> {
+        self.computed.iter().chain([&self.kernel]).map(|kernel| &kernel.work)
+    }
+
+    fn reads(&self, id: BufferId) -> bool {
+        self.works().any(|work| work.reads().contains(&id))
+    }
+
+    /// Reads another buffer instead.
+    fn rename(&mut self, from: BufferId, to: BufferId) {
+        for kernel in self.computed.iter_mut().chain([&mut self.kernel]) {
+            match &mut kernel.work {
+                Work::Nest(nest) => nest.exprs.iter_mut().for_each(|expr| match expr {
+                    Expr::Load(access) if access.buffer == from => access.buffer = to,
+                    _ => {}
+                }),
+                Work::Pool(pool) if pool.x == Some(from) => pool.x = Some(to),
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Inlining {
+    /// Without the kernels themselves.
+    kernels: Kernels,
+    items: Vec<Item>,
+    precision: Precision,
+}
+
+impl Inlining {
+    /// Those that read a buffer.
+    fn readers(&self, id: BufferId) -> Vec<usize> {
+        (0..self.items.len()).filter(|&place| self.items[place].reads(id)).collect()
+    }
+
+    /// Do buffers stay what they are from behind one item to the end of another?
+    fn stay(&self, ids: &[BufferId], from: usize, to: usize) -> bool {
+        let written = |item: &Item| item.kernel.work.writes().iter().any(|id| ids.contains(id));
+        to > from && !self.items[from + 1..=to].iter().any(written)
+    }
+
+    /// A name of its own for what another reader computes too.
+    fn again(&mut self, id: BufferId) -> BufferId {
+        let like = &self.kernels.buffers[id.index()];
+        let buffer = Buffer { name: like.name.clone(), ..*like };
+        self.kernels.buffers.push(buffer);
+        BufferId(u32::try_from(self.kernels.buffers.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    fn pools(&mut self) {
+        for place in (0..self.items.len()).rev() {
+            let Work::Pool(pool) = self.items[place].kernel.work.clone() else { continue };
+            let Some(readers) = self.readers_of_pool(place, &pool) else { continue };
+            let span = self.items.remove(place).kernel.span;
+            for (number, reader) in readers.into_iter().map(|reader| reader - 1).enumerate() {
+                let target = if number == 0 { pool.target } else { self.again(pool.target) };
+                self.items[reader].rename(pool.target, target);
+                let work = Work::Pool(Pool { target, ..pool.clone() });
+                self.items[reader].computed.push(Kernel { work, span });
+            }
+        }
+    }
+
+    /// The nests that read what a pool writes, if all of them can compute it instead and that is less to read.
+    fn readers_of_pool(&self, place: usize, pool: &Pool) -> Option<Vec<usize>> {
+        let readers = self.readers(pool.target);
+        let reads = |nest: &Nest, id: BufferId| nest.loads().any(|load| load.buffer == id);
+        let alone = readers.len() == 1;
+        let is_gradient = matches!(pool.pooling, Pooling::MaxGradient | Pooling::SumGradient);
+        let can = |&reader: &usize| {
+            let Item { kernel: Kernel { work: Work::Nest(nest), .. }, computed } = &self.items[reader] else {
+                return false;
+            };
+            // A second reader has to read the images anyway.
+            let little = alone || is_gradient && pool.x.is_none_or(|x| reads(nest, x));
+            let operands = Work::Pool(pool.clone()).reads();
+            computed.is_empty() && little && once(nest, pool, self.precision) && self.stay(&operands, place, reader)
+        };
+        let all = !readers.is_empty() && readers.iter().all(can) && !self.kernels.outputs.contains(&pool.target);
+        all.then_some(readers)
+    }
+
+    fn maps(&mut self) {
+        for place in (0..self.items.len()).rev() {
+            let Item { kernel: Kernel { work: Work::Nest(map), span }, computed } = &self.items[place] else {
+                continue;
+            };
+            let Some(target) = mapped::target(&self.kernels, map).filter(|_| computed.is_empty()) else { continue };
+            let (map, span) = (map.clone(), *span);
+            let (readers, vanishes) = self.readers_of_map(place, &map, target);
+            for (number, &reader) in readers.iter().enumerate() {
+                let own = if vanishes && number == 0 { target } else { self.again(target) };
+                self.items[reader].rename(target, own);
+                let mut copy = map.clone();
+                copy.stores[0].access.buffer = own;
+                self.items[reader].computed.insert(0, Kernel { work: Work::Nest(copy), span });
+            }
+            if vanishes {
+                self.items.remove(place);
+            }
+        }
+    }
+
+    /// Who is to compute a map, and whether nobody is left then who wants it in memory.
+    fn readers_of_map(&self, place: usize, map: &Nest, target: BufferId) -> (Vec<usize>, bool) {
+        let operands = mapped::operands(map);
+        let size = |id: &BufferId| self.kernels.buffers[id.index()].elements;
+        let large: Vec<BufferId> = operands.iter().copied().filter(|id| size(id) >= size(&target)).collect();
+        let all = self.readers(target);
+        let can = |&reader: &usize| {
+            self.stay(&operands, place, reader) && computes(&self.items[reader], map, target, self.precision)
+        };
+        let able: Vec<usize> = all.iter().copied().filter(can).collect();
+        let vanishes = able.len() == all.len() && !all.is_empty() && (large.len() <= 1 || all.len() == 1);
+        if vanishes {
+            return (able, true);
+        }
+        let reads_anyway = |&reader: &usize| {
+            let Work::Nest(nest) = &self.items[reader].kernel.work else { return false };
+            large.iter().all(|id| nest.loads().any(|load| load.buffer == *id))
+        };
+        (able.into_iter().filter(reads_anyway).collect(), false)
+    }
+}
+
+/// Can an item compute a map wherever it reads it?
+fn computes(item: &Item, map: &Nest, target: BufferId, precision: Precision) -> bool {
+    let is_wide = mapped::wide(map, precision).is_some();
+    let of_pool = |pool: &Pool| {
+        let elsewhere = pool.scale == Some(target) || pool.dy == Some(target);
+        !elsewhere && (is_wide || pool::lanes(pool, precision) == 1)
+    };
+    let of_nest = |nest: &Nest| {
+        let lanes = form(nest, precision).1;
+        let moves = |strides: &[usize]| nest.space.iter().zip(strides).all(|(size, stride)| *size == 1 || *stride != 0);
+        let mut loads = nest.loads().filter(|load| load.buffer == target);
+        !is_turn(nest) && (is_wide || lanes == 1) && loads.all(|load| moves(&load.at.strides))
+    };
+    let can = |work: &Work, own: bool| match work {
+        _ if !work.reads().contains(&target) => true,
+        Work::Pool(pool) => of_pool(pool),
+        Work::Nest(nest) => own && of_nest(nest),
+        _ => false,
+    };
+    can(&item.kernel.work, true) && item.computed.iter().all(|kernel| can(&kernel.work, false))
 }
 
 /// Does the nest read every element once, in step with its threads?

@@ -12,11 +12,11 @@
 use super::draft::{Draft, parameters};
 use super::reduce;
 use super::text::Text;
-use super::threads::{BLOCK, count, decompose, global_index, ordered, per_thread, variables};
+use super::threads::{BLOCK, count, decompose, global_index, is_aligned, ordered, per_thread, variables};
 use super::turn;
 use super::values::{Stage, Values};
 use crate::experiment::Precision;
-use crate::kernels::{Affine, BufferId, Nest, Pool, Work};
+use crate::kernels::{Affine, BufferId, Nest};
 
 pub(super) use super::context::Context;
 
@@ -26,22 +26,15 @@ const WIDE: usize = 1 << 14;
 pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
     let (along, lanes) = form(nest, context.precision);
     let is_reduction = nest.reduced.contains(&true) || !nest.reductions.is_empty();
-    let turned = turn::draft(nest, context).filter(|_| context.inlined.is_none());
+    let turned = if context.computed.is_empty() { turn::draft(nest, context) } else { None };
     let mut draft = match (turned, along) {
         (Some(turned), _) => turned,
         (None, _) if !is_reduction => map(nest, context, along, lanes),
         (None, Some(axis)) if !nest.reduced[axis] => reduce::columns(nest, context, axis, lanes),
         _ => reduce::rows(nest, context, along, lanes),
     };
-    draft.parameters = parameters(&reads(&Work::Nest(nest.clone()), context.inlined), &stores(nest));
+    draft.parameters = parameters(&context.reads(nest.loads().map(|load| load.buffer).collect()), &stores(nest));
     draft
-}
-
-/// What is read where a pool is computed on the way.
-pub(super) fn reads(work: &Work, inlined: Option<&Pool>) -> Vec<BufferId> {
-    let Some(pool) = inlined else { return work.reads() };
-    let own = work.reads().into_iter().filter(|id| *id != pool.target);
-    own.chain(Work::Pool(pool.clone()).reads()).collect()
 }
 
 fn stores(nest: &Nest) -> Vec<BufferId> {
@@ -72,15 +65,7 @@ fn vector_axis(nest: &Nest) -> Option<usize> {
 /// How many neighbours along an axis a thread works on: 16 bytes of them where every access permits that, else one.
 fn lanes(nest: &Nest, axis: usize, precision: Precision) -> usize {
     let most = 16 / precision.bytes();
-    let fits = |at: &Affine| match at.strides[axis] {
-        0 => true,
-        1 => {
-            let others = at.strides.iter().zip(&nest.space).enumerate();
-            let mut others = others.filter(|(other, (_, size))| *other != axis && **size > 1);
-            at.offset.is_multiple_of(most) && others.all(|(_, (stride, _))| stride.is_multiple_of(most))
-        }
-        _ => false,
-    };
+    let fits = |at: &Affine| at.strides[axis] == 0 || is_aligned(nest, at, axis, most);
     let accesses = || nest.loads().chain(nest.stores.iter().map(|s| &s.access));
     let large = nest.space.iter().product::<usize>() >= WIDE;
     if large && nest.space[axis].is_multiple_of(most) && accesses().all(|access| fits(&access.at)) { most } else { 1 }

@@ -9,21 +9,23 @@
 //!
 //! A gradient is gathered, never scattered, so that its order is fixed and windows may overlap.
 
-use super::context::Context;
+use super::context::{Computed, Context, Function};
 use super::draft::{Draft, parameters};
 use super::source::{Feature, Features};
 use super::text::{Text, float, number};
 use super::threads::{BLOCK, global_index, per_thread};
-use crate::kernels::{Pool, Pooling, Work};
+use crate::experiment::Precision;
+use crate::kernels::{BufferId, Pool, Pooling};
 
 /// The kernel of a pool.
 pub(super) fn draft(pool: &Pool, context: Context) -> Draft {
-    let most = 16 / context.precision.bytes();
-    let lanes = if pool.images[3].is_multiple_of(most) { most } else { 1 };
+    let lanes = lanes(pool, context.precision);
     let [height, width] = written(pool);
     let threads = pool.images[0] * height * width * (pool.images[3] / lanes);
     let mut features = Features::default();
-    let value = call(pool, context, lanes, "at", &mut features);
+    let images = pool.x.and_then(|x| context.computing(x));
+    let names: Vec<&str> = operands(pool, images).iter().map(|id| context.names[id].as_str()).collect();
+    let value = function(pool, images, context, lanes).call("at", &names, &mut features);
     let target = &context.names[&pool.target];
     let (index, mut text) = (context.index, Text::body());
     let step = if lanes > 1 { format!(" * {lanes}") } else { String::new() };
@@ -32,28 +34,38 @@ pub(super) fn draft(pool: &Pool, context: Context) -> Draft {
     if !threads.is_multiple_of(BLOCK) {
         text.line(format!("if (at >= {}) return;", threads * lanes));
     }
-    let store = if lanes > 1 { format!("store({target} + at, {value});") } else { format!("{target}[at] = {value};") };
-    text.line(store);
-    let work = Work::Pool(pool.clone());
+    text.line(context.write(pool.target, (target, "at"), &value, lanes > 1, &mut features));
     Draft {
         kind: word(pool.pooling),
         comment: format!("{threads} threads, {}", per_thread(lanes)),
-        parameters: parameters(&work.reads(), &work.writes()),
+        parameters: parameters(&operands(pool, images), &[pool.target]),
         blocks: threads.div_ceil(BLOCK) as u64,
         ..Draft::new(text, features)
     }
 }
 
-/// The value at element `at` of what a pool writes; `features` gets the function that computes it.
-pub(super) fn call(pool: &Pool, context: Context, lanes: usize, at: &str, features: &mut Features) -> String {
-    let name = function_name(pool, lanes);
-    let mut writer = Writer { pool, context, lanes, text: Text::body(), features: Features::default() };
+/// Channels that are worked on at once: 16 bytes of them where there are as many.
+pub(super) fn lanes(pool: &Pool, precision: Precision) -> usize {
+    let most = 16 / precision.bytes();
+    if pool.images[3].is_multiple_of(most) { most } else { 1 }
+}
+
+/// What the function gets pointers to; `images`: what computes them, where they lie in no memory.
+pub(super) fn operands(pool: &Pool, images: Option<&Computed>) -> Vec<BufferId> {
+    let images = images.map_or_else(|| pool.x.into_iter().collect(), |images| images.operands.clone());
+    images.into_iter().chain(pool.scale).chain(pool.dy).collect()
+}
+
+/// The function that computes the value at an element of what a pool writes.
+pub(super) fn function(pool: &Pool, images: Option<&Computed>, context: Context, lanes: usize) -> Function {
+    let half =
+        |id: Option<BufferId>, word: &'static str| if id.is_some_and(|id| context.is_half(id)) { word } else { "" };
+    let own = images.map_or(pool.x, |_| None);
+    let name = format!("{}{}{}", function_name(pool, lanes), half(own, "_of_half"), half(pool.dy, "_from_half"));
+    let name = images.map_or(name.clone(), |images| format!("{name}_of_{}", images.function(lanes).name));
+    let mut writer = Writer { pool, images, context, lanes, text: Text::body(), features: Features::default() };
     let text = writer.function(&name);
-    features.join(&writer.features);
-    features.helper(&name, text);
-    let operands = [pool.x, pool.scale, pool.dy].into_iter().flatten();
-    let given: Vec<&str> = operands.map(|id| context.names[&id].as_str()).collect();
-    format!("{name}({at}, {})", given.join(", "))
+    Function { name, text, needed: writer.features }
 }
 
 /// Height and width of what is written.
@@ -84,6 +96,8 @@ fn word(pooling: Pooling) -> &'static str {
 
 struct Writer<'a> {
     pool: &'a Pool,
+    /// What computes its images, where they lie in no memory.
+    images: Option<&'a Computed>,
     context: Context<'a>,
     lanes: usize,
     text: Text,
@@ -100,9 +114,10 @@ impl Writer<'_> {
         }
         self.text.line("return result;");
         let float = float(self.context.precision);
-        let operands = [(self.pool.x, "images"), (self.pool.scale, "factors"), (self.pool.dy, "gradient")];
-        let given = operands.iter().filter(|(buffer, _)| buffer.is_some());
-        let list: Vec<String> = given.map(|(_, name)| format!("const {float}* {name}")).collect();
+        let own = |buffer: Option<BufferId>, name: &str| buffer.map(|_| name.to_string());
+        let images = self.given().unwrap_or_else(|| own(self.pool.x, "images").into_iter().collect());
+        let given = images.into_iter().chain(own(self.pool.scale, "factors")).chain(own(self.pool.dy, "gradient"));
+        let list: Vec<String> = given.map(|name| format!("const {float}* {name}")).collect();
         let signature = format!("{}({} at, {})", name, self.context.index, list.join(", "));
         let body = std::mem::replace(&mut self.text, Text::body()).finish();
         let word = word(self.pool.pooling);
@@ -110,6 +125,11 @@ impl Writer<'_> {
             "// What {word} writes at an element.\n__device__ __forceinline__ {} {signature}\n{{\n{body}}}\n",
             self.kind()
         )
+    }
+
+    /// What the function calls the operands of what computes its images.
+    fn given(&self) -> Option<Vec<String>> {
+        self.images.map(|images| (0..images.operands.len()).map(|i| format!("images{i}")).collect())
     }
 
     /// The type of 16 bytes or of one number.
@@ -122,8 +142,13 @@ impl Writer<'_> {
         if self.lanes > 1 { format!("{{{}}}", vec![value; self.lanes].join(", ")) } else { value.to_string() }
     }
 
-    fn read(&self, name: &str, at: &str) -> String {
-        if self.lanes > 1 { format!("load({name} + ({at}))") } else { format!("{name}[{at}]") }
+    fn read(&mut self, id: Option<BufferId>, name: &str, at: &str) -> String {
+        let wide = self.lanes > 1;
+        match id {
+            Some(id) if self.context.is_half(id) => self.context.read(id, name, at, wide, &mut self.features),
+            _ if wide => format!("load({name} + ({at}))"),
+            _ => format!("{name}[{at}]"),
+        }
     }
 
     /// Statements for every lane; `@` stands for the lane.
@@ -162,7 +187,7 @@ impl Writer<'_> {
 
     fn factor(&mut self) {
         if self.pool.scale.is_some() {
-            let read = self.read("factors", "c");
+            let read = self.read(self.pool.scale, "factors", "c");
             self.text.line(format!("const {} factor = {read};", self.kind()));
         }
     }
@@ -194,7 +219,14 @@ impl Writer<'_> {
 
     /// The value of a pixel that takes part in the search for the largest.
     fn value(&mut self, name: &str) {
-        let read = self.read("images", &self.pixel("y", "x"));
+        let at = self.pixel("y", "x");
+        let read = match self.images.zip(self.given()) {
+            None => self.read(self.pool.x, "images", &at),
+            Some((images, given)) => {
+                let given: Vec<&str> = given.iter().map(String::as_str).collect();
+                images.function(self.lanes).call(&at, &given, &mut self.features)
+            }
+        };
         let kind = self.kind();
         if self.pool.scale.is_some() {
             self.text.line(format!("{kind} {name} = {read};"));
@@ -245,7 +277,7 @@ impl Writer<'_> {
         if self.pool.pooling == Pooling::MaxGradient {
             self.search();
         }
-        let read = self.read("gradient", &self.window("oh", "ow"));
+        let read = self.read(self.pool.dy, "gradient", &self.window("oh", "ow"));
         self.text.line(format!("const {} g = {read};", self.kind()));
         match self.pool.pooling {
             Pooling::MaxGradient => self.each(&["if (place@ == own) result@ = result@ + g@;"]),

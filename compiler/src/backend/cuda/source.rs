@@ -5,7 +5,7 @@ use super::text::{float, function};
 use crate::experiment::Precision;
 use crate::graph::Op;
 use crate::math;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A function of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,14 +41,16 @@ pub(super) enum Feature {
     Narrow,
     /// What follows a convolution of bfloat16.
     Widen,
+    /// Reads and writes bfloat16.
+    Halves,
 }
 
 /// Which functions are used.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Features {
     used: BTreeSet<Feature>,
-    /// Functions for one program's shapes, by name.
-    helpers: BTreeMap<String, String>,
+    /// Functions for one program's shapes, by name, each behind those that it calls.
+    helpers: Vec<(String, String)>,
 }
 
 impl Features {
@@ -60,12 +62,14 @@ impl Features {
     /// Asks for everything that `other` asks for.
     pub(super) fn join(&mut self, other: &Features) {
         self.used.extend(&other.used);
-        self.helpers.extend(other.helpers.iter().map(|(name, text)| (name.clone(), text.clone())));
+        other.helpers.iter().for_each(|(name, text)| self.helper(name, text.clone()));
     }
 
     /// Asks for a function that only this program has; its name says all that its text depends on.
     pub(super) fn helper(&mut self, name: &str, text: String) {
-        self.helpers.insert(name.to_string(), text);
+        if self.helpers.iter().all(|(known, _)| known != name) {
+            self.helpers.push((name.to_string(), text));
+        }
     }
 
     /// The function for an operation that is none of C's.
@@ -96,6 +100,9 @@ impl Features {
     /// The text of what stands before the kernels.
     pub(super) fn text(&self, precision: Precision) -> String {
         let mut used = self.used.clone();
+        if used.contains(&Feature::Halves) {
+            used.insert(Feature::Narrow);
+        }
         if used.contains(&Feature::WarpMax) {
             used.insert(Feature::Larger);
         }
@@ -103,7 +110,7 @@ impl Features {
         for feature in used {
             text.push_str(&define(precision, feature));
         }
-        for helper in self.helpers.values() {
+        for (_, helper) in &self.helpers {
             text.push('\n');
             text.push_str(helper);
         }
@@ -165,9 +172,38 @@ fn define(precision: Precision, feature: Feature) -> String {
         }
         Feature::Philox => PHILOX.to_string(),
         Feature::Narrow => NARROW.to_string(),
+        Feature::Halves => HALVES.to_string(),
         Feature::Widen => short("Negative numbers become 0, NaN stays.", "at_least_zero(REAL a)", "a < 0 ? 0 : a"),
     }
 }
+
+/// Numbers of bfloat16 by their place: one, or four of them, 8 bytes, in single precision.
+const HALVES: &str = "
+// Numbers of bfloat16 in memory, single precision here: one, or four neighbours in 8 bytes.
+struct __align__(8) Halves { unsigned n[2]; };
+__device__ __forceinline__ const unsigned short* halves(const float* p, unsigned long long at)
+{
+    return reinterpret_cast<const unsigned short*>(p) + at;
+}
+__device__ __forceinline__ float widened_one(const float* p, unsigned long long at)
+{
+    return bits((unsigned)*halves(p, at) << 16);
+}
+__device__ __forceinline__ Lanes widened(const float* p, unsigned long long at)
+{
+    const Halves h = *reinterpret_cast<const Halves*>(halves(p, at));
+    return {bits(h.n[0] << 16), bits(h.n[0] & 0xffff0000u), bits(h.n[1] << 16), bits(h.n[1] & 0xffff0000u)};
+}
+__device__ __forceinline__ void put_one(float* p, unsigned long long at, float v)
+{
+    reinterpret_cast<unsigned short*>(p)[at] = (unsigned short)narrow(v);
+}
+__device__ __forceinline__ void put(float* p, unsigned long long at, Lanes v)
+{
+    const Halves h = {{narrow(v.n[0]) | narrow(v.n[1]) << 16, narrow(v.n[2]) | narrow(v.n[3]) << 16}};
+    *reinterpret_cast<Halves*>(reinterpret_cast<unsigned short*>(p) + at) = h;
+}
+";
 
 /// A function of one number by the formula of the processor.
 fn elementary(precision: Precision, comment: &str, name: &str, formula: impl Fn(&mut Writer, Name) -> Name) -> String {

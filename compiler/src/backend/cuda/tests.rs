@@ -20,8 +20,14 @@ const PARAMS: [&str; 6] = ["sp", "wn", "wn + mbn", "bn", "gmp", "gmp + mn"];
 
 /// The training step of an example, and its program for the processor.
 fn step(name: &str, text: &str, param: &str, batch: usize) -> (Program, program::Program) {
+    step_with(&[], name, text, param, batch)
+}
+
+/// The same with settings overridden.
+fn step_with(set: &[(&str, &str)], name: &str, text: &str, param: &str, batch: usize) -> (Program, program::Program) {
     let file = Source { name: format!("examples/{name}.gmpnet"), text: text.to_string() };
-    let overrides = Overrides { param: Some(param.to_string()), ..Overrides::default() };
+    let set = set.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let overrides = Overrides { param: Some(param.to_string()), set, ..Overrides::default() };
     let (module, _) = read(file, &overrides).unwrap_or_else(|f| panic!("{}", crate::testing::told(&f.diagnostics)));
     let told = |errors: Vec<_>| -> ! { panic!("{}", crate::testing::told(&errors)) };
     let net = crate::infer::infer(&module, None).unwrap_or_else(|errors| told(errors));
@@ -120,6 +126,19 @@ fn counts_of_the_examples() {
                 megabytes(own.bytes()),
                 each.launches(),
                 megabytes(each.bytes()),
+            );
+        }
+    }
+    for (name, text) in [("vgg6", VGG6), ("resnet18", RESNET18)] {
+        for param in ["sp", "bn", "gmp", "gmp + mn"] {
+            let (cuda, _) = step_with(&[("precision", "bf16")], name, text, param, 256);
+            let own = cuda.counts();
+            let _ = writeln!(
+                table,
+                "{name:8} {param:8} {:4} launches ({:3} by libraries), {:8.3} MB in bf16",
+                own.launches(),
+                own.libraries,
+                megabytes(own.bytes()),
             );
         }
     }

@@ -99,3 +99,8 @@ pub(super) fn affine(at: &Affine, variables: &[String]) -> String {
     }
     terms.join(" + ")
 }
+
+/// The address of an element.
+pub(super) fn address(name: &str, at: &str) -> String {
+    if at.contains(' ') { format!("{name} + ({at})") } else { format!("{name} + {at}") }
+}

@@ -16,13 +16,13 @@ const SHARED: usize = 40 << 10;
 const BUFFERS: usize = 240;
 
 /// For each step the kernels that it runs, by their place in `kernels`; `drafts` has nothing for what libraries do. Kernels
-/// marked in `inlined` are computed by the next one.
+/// marked in `inlined` are computed by the next one that is not.
 pub(super) fn together(kernels: &Kernels, drafts: &[Option<Draft>], inlined: &[bool]) -> Vec<Vec<usize>> {
     let mut late: VecDeque<Step> = VecDeque::new();
     for index in (0..drafts.len()).rev().filter(|&index| !inlined[index]) {
         let mut step = Step::new(kernels, index, drafts[index].as_ref());
-        if index > 0 && inlined[index - 1] {
-            step.join(Step::new(kernels, index - 1, None));
+        for before in (0..index).rev().take_while(|&before| inlined[before]) {
+            step.join(Step::new(kernels, before, None));
             step.small = None;
         }
         let free = late.iter().take_while(|other| !step.conflicts(other)).count();

@@ -1,26 +1,28 @@
 //! How many bytes a kernel moves, counted from its shape: every distinct number once for reading, once for writing.
 
+use super::context::reads;
 use crate::experiment::Precision;
-use crate::kernels::{Access, BufferId, Kernels, Pool, Work};
+use crate::kernels::{Access, BufferId, Kernels, Work};
 use std::collections::HashMap;
 
 /// Bytes read and written.
-pub(super) fn of(kernels: &Kernels, work: &Work, inlined: Option<&Pool>, precision: Precision) -> (u64, u64) {
+pub(super) fn of(kernels: &Kernels, work: &Work, computed: &[&Work], precision: Precision) -> (u64, u64) {
     let (reads, writes) = match work {
         Work::Nest(nest) => {
             let touched = |access: &Access| {
                 let sizes = nest.space.iter().zip(&access.at.strides).filter(|(_, stride)| **stride != 0);
                 (access.buffer, sizes.map(|(size, _)| *size).product())
             };
-            let own = nest.loads().filter(|load| inlined.is_none_or(|pool| pool.target != load.buffer)).map(touched);
-            let computed = inlined.map(|pool| Work::Pool(pool.clone()).reads()).unwrap_or_default();
-            let reads: Vec<(BufferId, usize)> = own.chain(computed.into_iter().map(|id| (id, usize::MAX))).collect();
+            let nowhere: Vec<BufferId> = computed.iter().flat_map(|work| work.writes()).collect();
+            let own = nest.loads().filter(|load| !nowhere.contains(&load.buffer)).map(touched);
+            let on_the_way = computed.iter().flat_map(|work| work.reads()).filter(|id| !nowhere.contains(id));
+            let reads: Vec<(BufferId, usize)> = own.chain(on_the_way.map(|id| (id, usize::MAX))).collect();
             let writes = nest.stores.iter().map(|store| touched(&store.access)).collect();
             (reads, writes)
         }
         other => {
             let whole = |id: BufferId| (id, usize::MAX);
-            (other.reads().into_iter().map(whole).collect(), other.writes().into_iter().map(whole).collect())
+            (reads(other, computed).into_iter().map(whole).collect(), other.writes().into_iter().map(whole).collect())
         }
     };
     (bytes(kernels, reads, precision), bytes(kernels, writes, precision))

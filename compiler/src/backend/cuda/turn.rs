@@ -183,6 +183,11 @@ impl Way {
     }
 }
 
+/// Is a nest such a copy?
+pub(super) fn is_turn(nest: &Nest) -> bool {
+    turn(nest).is_some()
+}
+
 fn turn(nest: &Nest) -> Option<Turn<'_>> {
     let is_map = !nest.reduced.contains(&true) && nest.reductions.is_empty();
     let [store] = &nest.stores[..] else { return None };

@@ -14,12 +14,11 @@ mod formula;
 mod place;
 
 use super::context::{Context, Names};
-use super::pool;
 use super::source::Features;
 use super::text::{Text, affine, float, number};
 use crate::experiment::Precision;
 use crate::kernels::{Access, Expr, Nest, Store};
-use formula::{address, bare, is_call};
+use formula::{bare, is_call};
 
 pub(super) use formula::join;
 
@@ -180,12 +179,22 @@ impl<'a> Values<'a> {
         self.close_lanes(text);
         for (number, store) in stores {
             let at = affine(&store.access.at, &self.variables);
-            let name = &self.names[&store.access.buffer];
-            if self.is_wide(store) {
-                text.line(format!("store({}, s{number});", address(name, &at)));
-            } else {
-                text.line(format!("{name}[{at}] = {};", bare(&self.operand(store.value))));
-            }
+            let (id, wide) = (store.access.buffer, self.is_wide(store));
+            let value = if wide { format!("s{number}") } else { bare(&self.operand(store.value)).to_string() };
+            let place = (self.names[&id].as_str(), at.as_str());
+            text.line(self.context.write(id, place, &value, wide, &mut self.features));
+        }
+    }
+
+    /// Returns what the one store of a map would write; closes the loop over lanes.
+    pub(super) fn give(&mut self, text: &mut Text) {
+        let Some(store) = self.nest.stores.first() else { return };
+        if self.is_wide(store) {
+            text.line(format!("s0.n[n] = {};", bare(&self.operand(store.value))));
+            self.close_lanes(text);
+            text.line("return s0;");
+        } else {
+            text.line(format!("return {};", bare(&self.operand(store.value))));
         }
     }
 
@@ -204,10 +213,16 @@ impl<'a> Values<'a> {
     fn load(&mut self, text: &mut Text, index: usize, access: &Access) {
         let at = affine(&access.at, &self.variables);
         let wide = self.varies[index];
-        let value = match self.context.inlined.filter(|pool| pool.target == access.buffer) {
-            Some(pool) => pool::call(pool, self.context, if wide { self.lanes } else { 1 }, &at, &mut self.features),
-            None if wide => format!("load({})", address(&self.names[&access.buffer], &at)),
-            None => format!("{}[{at}]", self.names[&access.buffer]),
+        let lanes = if wide { self.lanes } else { 1 };
+        let value = match self.context.computing(access.buffer) {
+            Some(computed) => {
+                let names: Vec<&str> = computed.operands.iter().map(|id| self.names[id].as_str()).collect();
+                computed.function(lanes).call(&at, &names, &mut self.features)
+            }
+            None => {
+                let name = &self.names[&access.buffer];
+                self.context.read(access.buffer, name, &at, wide, &mut self.features)
+            }
         };
         let kind = if wide { "Lanes" } else { float(self.precision) };
         text.line(format!("const {kind} v{index} = {value};"));

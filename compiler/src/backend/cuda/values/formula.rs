@@ -97,11 +97,6 @@ fn comparison(op: &Op) -> &'static str {
     }
 }
 
-/// The address of an element.
-pub(super) fn address(name: &str, at: &str) -> String {
-    if at.contains(' ') { format!("{name} + ({at})") } else { format!("{name} + {at}") }
-}
-
 /// The negative of a value that is a name, a constant, or in brackets.
 fn negated(text: &str) -> String {
     text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_string)

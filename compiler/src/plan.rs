@@ -137,6 +137,7 @@ fn heirs(kernels: &Kernels, steps: &[usize], lives: &[Life]) -> Vec<usize> {
                 scratch(i)
                     && lives[i].is_some_and(|life| life.0 < time && life.1 == time)
                     && kernels.buffers[i].elements == kernels.buffers[index].elements
+                    && kernels.buffers[i].half == kernels.buffers[index].half
                     && !taken.contains(&i)
                     && nest.loads().filter(|l| l.buffer.index() == i).all(|l| l.at == store.access.at)
             };

@@ -57,8 +57,11 @@ fn emitted() -> &'static Emitted {
                 emitted.add(format!("{example}, {param}"), &ran.stdout);
             }
         }
-        let half = ["emit", "examples/vgg6.gmpnet", "--stage", "cuda", "--param", "gmp", "--set", "precision=bf16"];
-        emitted.add("vgg6, gmp, bf16".to_string(), &gmpc(&half).expect(0).stdout);
+        for param in ["gmp", "bn"] {
+            let file = "examples/vgg6.gmpnet";
+            let half = ["emit", file, "--stage", "cuda", "--param", param, "--set", "precision=bf16"];
+            emitted.add(format!("vgg6, {param}, bf16"), &gmpc(&half).expect(0).stdout);
+        }
         for (name, batch) in batches() {
             emitted.add(name.to_string(), &batch.source);
         }

@@ -101,8 +101,10 @@ fn rename(kernels: &mut Kernels, from: BufferId, to: BufferId) {
 fn finished(round: &Round, elements: usize) -> Nest {
     let (bias, units, relu) = match round.rounding {
         Rounding::Widen { bias, units, relu } => (bias, units, relu),
-        Rounding::Narrow => (None, 1, false),
+        Rounding::Narrow => (None, elements, false),
     };
+    // Gradients have no bias, and another number of channels.
+    let units = if bias.is_some() { units } else { elements };
     let mut nest = Nest { space: vec![elements / units.max(1), units], reduced: vec![false; 2], ..Nest::default() };
     let access =
         |buffer: BufferId, strides: [usize; 2]| Access { buffer, at: Affine { offset: 0, strides: strides.to_vec() } };

@@ -189,6 +189,23 @@ fn every_launch_names_a_kernel_of_the_source_with_as_many_parameters() {
     }
 }
 
+#[test]
+fn prepared_kernels_are_well_formed_and_have_memory_apart() {
+    for (name, text) in [("first", FIRST), ("uci", UCI), ("vgg6", VGG6), ("resnet18", RESNET18)] {
+        for (param, precision) in PARAMS.into_iter().flat_map(|param| ["f32", "bf16"].map(|p| (param, p))) {
+            let (_, plain) = step_with(&[("precision", precision)], name, text, param, 8);
+            let fused = crate::fuse::fuse(&plain.graph, crate::fuse::Sums::Apart);
+            let prepared = super::prepare(&fused, plain.precision, plain.contractions);
+            assert_eq!(crate::kernels::verify(&prepared.kernels), Ok(()), "{name} {param} {precision}");
+            let (laid_out, steps) = (prepared.laid_out(), &prepared.steps);
+            let states = program::StateLayout::new(&plain.graph.states);
+            let plan = crate::plan::plan_steps(&laid_out, steps, &states, plain.precision);
+            let overlap = crate::plan::overlap_steps(&laid_out, steps, &plan, plain.precision);
+            assert_eq!(overlap, None, "{name} {param} {precision}");
+        }
+    }
+}
+
 /// What a launch writes lies apart from everything else it touches, unless a nest replaces values in place, number by number; and
 /// inside the memory that the program asks for.
 #[test]

@@ -52,7 +52,7 @@ impl Plot {
     #[must_use]
     pub fn new(title: impl Into<String>, x: Axis, y: Axis, size: [f64; 2]) -> Self {
         let numbers = ticks(&y, 6);
-        let longest = numbers.iter().map(|tick| y.name(*tick).chars().count()).max().unwrap_or(0).max(3);
+        let longest = longest(&y.names(&numbers)).max(3);
         #[allow(clippy::cast_precision_loss)] // a few characters
         let left = if y.scale == Scale::Hidden { 12.0 } else { 26.0 + longest as f64 * FONT * CHARACTER };
         Plot { title: title.into(), x, y, size, left, marks: String::new() }
@@ -253,25 +253,27 @@ impl Plot {
         let ([wide, high], left) = (self.field(), self.left);
         let bottom = TOP + high;
         let (mut grid, mut text) = (String::new(), String::new());
-        for tick in self.x_ticks(wide) {
-            let x = left + self.x.part(tick) * wide;
+        let ticks_x = self.x_ticks(wide);
+        for (tick, name) in ticks_x.iter().zip(self.x.names(&ticks_x)) {
+            let x = left + self.x.part(*tick) * wide;
             let _ = write!(grid, "M{x:.1} {TOP}V{bottom:.1}");
             let _ = writeln!(
                 text,
                 "<text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#1b1b1b\">{}</text>",
                 bottom + 16.0,
-                escaped(&self.x.name(tick))
+                escaped(&name)
             );
         }
-        for tick in ticks(&self.y, if high > 150.0 { 6 } else { 4 }) {
-            let y = TOP + (1.0 - self.y.part(tick)) * high;
+        let ticks_y = ticks(&self.y, if high > 150.0 { 6 } else { 4 });
+        for (tick, name) in ticks_y.iter().zip(self.y.names(&ticks_y)) {
+            let y = TOP + (1.0 - self.y.part(*tick)) * high;
             let _ = write!(grid, "M{left:.1} {y:.1}H{:.1}", left + wide);
             let _ = writeln!(
                 text,
                 "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#1b1b1b\">{}</text>",
                 left - 6.0,
                 y + 4.0,
-                escaped(&self.y.name(tick))
+                escaped(&name)
             );
         }
         format!("<g class=\"axes\"><path class=\"grid\" stroke=\"#e3e3e3\" fill=\"none\" d=\"{grid}\"/>\n{text}</g>\n")
@@ -280,13 +282,18 @@ impl Plot {
     /// As many as have room side by side.
     fn x_ticks(&self, wide: f64) -> Vec<f64> {
         let fits = |found: &Vec<f64>| {
-            let longest = found.iter().map(|tick| self.x.name(*tick).chars().count()).max().unwrap_or(0);
+            let longest = longest(&self.x.names(found));
             #[allow(clippy::cast_precision_loss)] // a few numbers
             let needed = found.len() as f64 * (longest as f64 * FONT * CHARACTER + 16.0);
             needed <= wide + 16.0
         };
         (2..=7).rev().map(|count| ticks(&self.x, count)).find(fits).unwrap_or_default()
     }
+}
+
+/// Characters of the longest of some texts.
+fn longest(texts: &[String]) -> usize {
+    texts.iter().map(|text| text.chars().count()).max().unwrap_or(0)
 }
 
 /// The attribute for a name that hovering shows.

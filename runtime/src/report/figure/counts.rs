@@ -24,8 +24,8 @@ pub fn over_training(counted: &[(&Subject, Counted)]) -> Option<Figure> {
     let all = || lines.iter().flat_map(|line| &line.points);
     let last = all().map(|[time, _]| *time).reduce(f64::max)?;
     let most = all().map(|[_, regions]| *regions).fold(1.0, f64::max);
-    let x = Axis::linear("epoch or step", 0.0..last.max(1.0));
-    let mut plot = Plot::new("linear regions over training", x, Axis::linear("regions", 0.0..most * 1.05), WIDE);
+    let x = Axis::counts("epoch or step", 0.0..last.max(1.0));
+    let mut plot = Plot::new("linear regions over training", x, Axis::counts("regions", 0.0..most * 1.05), WIDE);
     lines.iter().for_each(|line| plot.line(&line.name, &line.class, line.points.iter().copied(), 1.8));
     let rows = lines.iter().flat_map(|line| line.points.iter().map(|[t, n]| (line.name.clone(), vec![*t, *n])));
     let csv = csv("run,time,regions", rows);

@@ -177,7 +177,7 @@ fn plot(quantity: &str, lines: &[(&Line, Vec<[f64; 3]>)]) -> Option<Plot> {
     let edges = all().flat_map(|[_, y, error]| [up(y - error), up(y + error)]);
     let scale = if log { Scale::Log10 } else { Scale::Linear };
     let y = Axis::scaled("", range(edges, 0.04), scale);
-    let x = Axis::linear("epoch", if end > start { start..end } else { start - 0.5..end + 0.5 });
+    let x = Axis::counts("epoch", if end > start { start..end } else { start - 0.5..end + 0.5 });
     let mut plot = Plot::new(if quantity == "lr" { "learning rate" } else { quantity }, x, y, WIDE);
     let drawn = lines.iter().map(|(line, points)| (line, thinned(points)));
     let drawn: Vec<(&&Line, Vec<[f64; 3]>)> = drawn.collect();

@@ -102,7 +102,7 @@ fn figure(what: &What, time: &str, exponents: &Range<f64>, series: &[Series]) ->
 fn plot(title: &str, time: &str, y: Axis, series: &[&Series]) -> Plot {
     let end = series.iter().filter_map(|s| s.points.last()).map(|(t, _)| *t).fold(1.0, f64::max);
     let (low, high) = (y.range.start, y.range.end);
-    let mut plot = Plot::new(title, Axis::linear(time, 0.0..end), y, WIDE);
+    let mut plot = Plot::new(title, Axis::counts(time, 0.0..end), y, WIDE);
     for one in series {
         let points = thinned(&one.points).into_iter().map(|(t, y)| [t, y.log2().clamp(low, high)]);
         plot.line(&one.name, &one.class, points, 1.2);

@@ -13,7 +13,8 @@ const ticks = (low, high, count, scale) => {
   if (scale === 'log10' && high - low >= 0.7 && high - low <= 3)
     return [0, 1, 2, 3, 4].flatMap((k) => [1, 2, 5].map((times) => Math.floor(low) + k + Math.log10(times))).filter((x) => x >= low - 1e-9 && x <= high + 1e-9);
   const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw)), found = [];
-  const step = scale === 'log2' ? 2 ** Math.ceil(Math.log2(raw * 0.999)) : [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw * 0.999);
+  const round = scale === 'log2' ? 2 ** Math.ceil(Math.log2(raw * 0.999)) : [1, 2, 5, 10].map((k) => k * power).find((k) => k >= raw * 0.999);
+  const step = scale === 'counts' ? Math.max(1, round) : round;
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k += 1) found.push(k === 0 ? 0 : k * step);
   return found;
 };
@@ -66,19 +67,29 @@ const opened = (svg) => {
       axes.replaceChildren();
       const grid = made('path', { class: 'grid', fill: 'none', stroke: '#e3e3e3' }, axes);
       let d = '';
-      const name = (value, scale) => (powers[scale] === 2 ? '2^' : '') + shown(powers[scale] === 10 ? 10 ** value : value);
+      const named = (value, scale) => (powers[scale] === 2 ? '2^' : '') + shown(powers[scale] === 10 ? 10 ** value : value);
+      // Four digits that count, more where neighbours would look the same.
+      const names = (values, scale) => {
+        const texts = values.map((value) => named(value, scale));
+        const alike = scale === 'linear' && texts.some((text, k) => k > 0 && text === texts[k - 1]);
+        const places = alike ? Math.min(12, Math.max(0, -Math.floor(Math.log10(values[1] - values[0])))) : 0;
+        return alike ? values.map((value) => value.toFixed(places)) : texts;
+      };
       const across = about.x[2] === 'hidden' ? [] : ticks(plot.x(view[0]), plot.x(view[0] + view[2]), 4, about.x[2]);
-      for (const value of across) {
+      const words = names(across, about.x[2]);
+      for (const [k, value] of across.entries()) {
         const x = left + ((value - about.x[0]) / (about.x[1] - about.x[0]) * wide - view[0]) / view[2] * wide;
         d += `M${x} ${top}v${high}`;
-        made('text', { class: 'tick', x, y: top + high + 16, 'text-anchor': 'middle' }, axes).textContent = name(value, about.x[2]);
+        made('text', { class: 'tick', x, y: top + high + 16, 'text-anchor': 'middle' }, axes).textContent = words[k];
       }
       const [low, up] = [plot.y(view[1] + view[3]), plot.y(view[1])];
-      const named = about.names.map((_, k) => k + 0.5).filter((k) => k >= low && k <= up);
-      for (const value of about.y[2] === 'hidden' ? [] : about.y[2] === 'names' ? named : ticks(low, up, 5, about.y[2])) {
+      const bands = about.names.map((_, k) => k + 0.5).filter((k) => k >= low && k <= up);
+      const upward = about.y[2] === 'hidden' ? [] : about.y[2] === 'names' ? bands : ticks(low, up, 5, about.y[2]);
+      const beside = about.y[2] === 'names' ? bands.map((value) => about.names[Math.floor(value)]) : names(upward, about.y[2]);
+      for (const [k, value] of upward.entries()) {
         const y = top + ((1 - (value - about.y[0]) / (about.y[1] - about.y[0])) * high - view[1]) / view[3] * high;
         d += `M${left} ${y}h${wide}`;
-        made('text', { class: 'tick', x: left - 6, y: y + 4, 'text-anchor': 'end' }, axes).textContent = about.y[2] === 'names' ? about.names[Math.floor(value)] : name(value, about.y[2]);
+        made('text', { class: 'tick', x: left - 6, y: y + 4, 'text-anchor': 'end' }, axes).textContent = beside[k];
       }
       grid.setAttribute('d', d);
     },

@@ -7,6 +7,8 @@ use std::ops::Range;
 pub enum Scale {
     /// Themselves.
     Linear,
+    /// Themselves, whole numbers.
+    Counts,
     /// Powers of two: numbers are exponents.
     Log2,
     /// Powers of ten: numbers are exponents.
@@ -22,6 +24,7 @@ impl Scale {
     pub(super) fn word(&self) -> &'static str {
         match self {
             Scale::Linear => "linear",
+            Scale::Counts => "counts",
             Scale::Log2 => "log2",
             Scale::Log10 => "log10",
             Scale::Names(_) => "names",
@@ -55,6 +58,12 @@ impl Axis {
         Axis { label: label.into(), range, scale: Scale::Linear }
     }
 
+    /// Of epochs, steps and the like.
+    #[must_use]
+    pub fn counts(label: &str, range: Range<f64>) -> Self {
+        Axis { label: label.into(), range, scale: Scale::Counts }
+    }
+
     /// Of other numbers.
     #[must_use]
     pub fn scaled(label: &str, range: Range<f64>, scale: Scale) -> Self {
@@ -66,10 +75,23 @@ impl Axis {
         (x - self.range.start) / (self.range.end - self.range.start)
     }
 
+    /// What stands at each of some ticks: four digits that count, more where neighbours would look the same.
+    pub(super) fn names(&self, ticks: &[f64]) -> Vec<String> {
+        let names: Vec<String> = ticks.iter().map(|tick| self.name(*tick)).collect();
+        match ticks {
+            [a, b, ..] if self.scale == Scale::Linear && names.windows(2).any(|pair| pair[0] == pair[1]) => {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 12
+                let places = (-(b - a).log10().floor()).clamp(0.0, 12.0) as usize;
+                ticks.iter().map(|tick| format!("{tick:.places$}")).collect()
+            }
+            _ => names,
+        }
+    }
+
     /// What stands at a tick.
-    pub(super) fn name(&self, tick: f64) -> String {
+    fn name(&self, tick: f64) -> String {
         match &self.scale {
-            Scale::Linear | Scale::Hidden => shown(tick),
+            Scale::Linear | Scale::Counts | Scale::Hidden => shown(tick),
             Scale::Log2 => format!("2^{}", shown(tick)),
             Scale::Log10 => shown(10.0_f64.powf(tick)),
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a place among the names
@@ -95,7 +117,11 @@ pub(super) fn ticks(axis: &Axis, count: usize) -> Vec<f64> {
     let raw = width / count.max(1) as f64;
     let step = step(raw, axis.scale == Scale::Log2);
     // Powers between whole ones are no round numbers.
-    let step = if axis.scale == Scale::Linear || width < 2.0 { step } else { step.max(1.0).round() };
+    let step = match axis.scale {
+        Scale::Counts => step.max(1.0),
+        Scale::Log2 | Scale::Log10 if width >= 2.0 => step.max(1.0).round(),
+        _ => step,
+    };
     let first = (axis.range.start / step - 1e-9).ceil();
     let found = (0..50).map(|k| (first + f64::from(k)) * step);
     found

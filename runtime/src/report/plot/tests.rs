@@ -24,12 +24,12 @@ fn numbers_at_an_axis_are_round_and_inside() {
     assert_eq!(found, [0.0, 2000.0, 4000.0, 6000.0, 8000.0]);
     assert_eq!(ticks(&Axis::linear("", -1.0..0.75), 4), [-1.0, -0.5, 0.0, 0.5]);
     let powers = Axis::scaled("", -16.0..16.0, Scale::Log2);
-    let exponents: Vec<String> = ticks(&powers, 6).iter().map(|t| powers.name(*t)).collect();
+    let exponents: Vec<String> = powers.names(&ticks(&powers, 6));
     assert_eq!(exponents, ["2^-16", "2^-8", "2^0", "2^8", "2^16"]);
     let tens = Axis::scaled("", -0.1..1.4, Scale::Log10);
-    assert_eq!(ticks(&tens, 6).iter().map(|t| tens.name(*t)).collect::<Vec<_>>(), ["1", "2", "5", "10", "20"]);
+    assert_eq!(tens.names(&ticks(&tens, 6)), ["1", "2", "5", "10", "20"]);
     let names = Axis::scaled("", 0.0..2.0, Scale::Names(vec!["0".into(), "500".into()]));
-    assert_eq!(ticks(&names, 9).iter().map(|t| names.name(*t)).collect::<Vec<_>>(), ["0", "500"]);
+    assert_eq!(names.names(&ticks(&names, 9)), ["0", "500"]);
     assert_eq!(ticks(&Axis::linear("", 1.0..1.0), 5), [0.0_f64; 0]);
     assert_eq!(ticks(&Axis::linear("", f64::NAN..1.0), 5), [0.0_f64; 0]);
 }
@@ -55,4 +55,13 @@ fn each_run_has_a_colour_of_its_own() {
 fn a_title_that_is_too_long_ends_in_dots() {
     assert_eq!(fitted("short", 100.0, 12.0), "short");
     assert!(fitted(&"x".repeat(200), 100.0, 12.0).ends_with('…'));
+}
+
+#[test]
+fn epochs_are_whole_and_neighbouring_numbers_never_look_the_same() {
+    let names = |axis: &Axis, count: usize| axis.names(&ticks(axis, count));
+    assert_eq!(names(&Axis::counts("epoch", 1.0..2.0), 6), ["1", "2"]);
+    assert_eq!(names(&Axis::counts("epoch", 0.5..1.5), 6), ["1"]);
+    let close = Axis::linear("loss", 2.9958..2.9970);
+    assert_eq!(names(&close, 6), ["2.9958", "2.9960", "2.9962", "2.9964", "2.9966", "2.9968", "2.9970"]);
 }

@@ -172,7 +172,7 @@ pub(super) fn backward(scan: &SphericalGrad, context: Context) -> Option<Draft> 
     text.line(format!("{float} cosines[{chunk}], versines[{chunk}], products[{chunk}], p = 1, e = 0;"));
     if let Some(kept) = scan.kept {
         let kept = &context.names[&kept];
-        text.open("if (group != 0)".to_string());
+        text.open("if (group != 0)");
         text.line(format!("p = {kept}[(group * 2 - 2) * {units} + unit];"));
         text.line(format!("e = {kept}[(group * 2 - 1) * {units} + unit];"));
         text.close();

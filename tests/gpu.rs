@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Set where a GPU has to be there.
 const REQUIRED: &str = "GMPC_REQUIRE_GPU";
+/// In which steps are replayed.
+const PRECISIONS: [&str; 3] = ["f32", "tf32", "bf16"];
 const STEPS: u64 = 6;
 const BATCH: usize = 16;
 
@@ -51,8 +53,14 @@ fn networks() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// What some steps of training leave behind, and what they told the device from the third on.
 fn trained(text: &str, param: &str, device: Arc<dyn Device>) -> (Numbers, Option<Activity>) {
+    trained_in("f32", text, param, device)
+}
+
+/// The same in a precision.
+fn trained_in(precision: &str, text: &str, param: &str, device: Arc<dyn Device>) -> (Numbers, Option<Activity>) {
     let file = Source { name: "m.gmpnet".into(), text: text.into() };
-    let overrides = Overrides { param: Some(param.into()), ..Overrides::default() };
+    let set = vec![("precision".to_string(), precision.to_string())];
+    let overrides = Overrides { param: Some(param.into()), set, ..Overrides::default() };
     let directories = Directories { data: "nowhere".into(), beside: None };
     let request = Request { file, overrides, directories, device: Arc::clone(&device) };
     let (network, _) = network(&request).unwrap_or_else(|e| panic!("{param}: {e:?}"));
@@ -96,12 +104,12 @@ fn bits(numbers: &Numbers) -> Vec<u64> {
 #[test]
 fn a_replayed_step_is_the_step_launched_one_by_one_bit_for_bit() {
     let Some(gpu) = gpu() else { return };
-    for (text, param) in networks() {
-        let eager = trained(text, param, Arc::new(gpu.with_graphs(false))).0;
-        let replayed = trained(text, param, Arc::new(gpu.with_graphs(true))).0;
-        assert!(bits(&eager) == bits(&replayed), "{param}: {text}");
-        let again = trained(text, param, Arc::new(gpu.clone())).0;
-        assert!(bits(&again) == bits(&replayed), "{param}, a second time: {text}");
+    for (precision, (text, param)) in PRECISIONS.into_iter().flat_map(|p| networks().map(move |network| (p, network))) {
+        let eager = trained_in(precision, text, param, Arc::new(gpu.with_graphs(false))).0;
+        let replayed = trained_in(precision, text, param, Arc::new(gpu.with_graphs(true))).0;
+        assert!(bits(&eager) == bits(&replayed), "{precision}, {param}: {text}");
+        let again = trained_in(precision, text, param, Arc::new(gpu.clone())).0;
+        assert!(bits(&again) == bits(&replayed), "{precision}, {param}, a second time: {text}");
     }
 }
 
@@ -133,8 +141,10 @@ fn a_step_is_one_launch_without_allocation_and_with_one_wait() {
 #[test]
 fn a_few_steps_launch_by_launch() {
     let Some(gpu) = gpu() else { return };
-    for (text, param) in networks() {
-        let states = trained(text, param, Arc::new(gpu.with_graphs(false))).0;
-        assert!((0..states.len()).all(|i| states.get(i).is_finite()), "{param}: {text}");
+    for (precision, (text, param)) in
+        ["f32", "bf16"].into_iter().flat_map(|p| networks().map(move |network| (p, network)))
+    {
+        let states = trained_in(precision, text, param, Arc::new(gpu.with_graphs(false))).0;
+        assert!((0..states.len()).all(|i| states.get(i).is_finite()), "{precision}, {param}: {text}");
     }
 }

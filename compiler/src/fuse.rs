@@ -15,6 +15,7 @@
 //! Source: Ragan-Kelley et al., Halide, PLDI 2013, for the separation of the two questions.
 
 mod collapse;
+mod gate;
 mod lower;
 mod memory;
 mod merge;
@@ -24,7 +25,7 @@ mod tests;
 
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{
-    Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Join, Kernel, Kernels, MatMul, Pass, Place, Pool,
+    Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Gate, Join, Kernel, Kernels, MatMul, Pass, Place, Pool,
     Pooling, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
 };
 use crate::window::Window;
@@ -35,7 +36,7 @@ use std::collections::HashMap;
 /// Who sums the results of convolutions over all pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sums {
-    /// The convolution itself, while it has them in registers.
+    /// The convolution itself, while it has them in registers; it also takes its gradient through a rectifier's, as pools do.
     Inside,
     /// A kernel of its own: convolutions of a library cannot.
     Apart,
@@ -46,7 +47,8 @@ pub enum Sums {
 pub fn fuse(graph: &Graph, sums: Sums) -> Kernels {
     let mut builder = Builder::new(graph, sums);
     for id in graph.ids() {
-        if builder.stored[id.index()] {
+        let written_already = builder.gates.values().any(|gated| gated.last == id);
+        if builder.stored[id.index()] && !written_already {
             builder.kernel(id);
         }
     }
@@ -60,6 +62,8 @@ struct Builder<'g> {
     stored: Vec<bool>,
     /// Which products the values that products write come from, and what happens on the way.
     tails: HashMap<Id, memory::Tail>,
+    /// Which gradients pass a rectifier's, by the node from which on everything about that is known.
+    gates: HashMap<Id, gate::Gated>,
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,
     /// Cosines, one-minus-sines and prefix products of angles that a gradient is taken of.
@@ -70,11 +74,12 @@ struct Builder<'g> {
 
 impl<'g> Builder<'g> {
     fn new(graph: &'g Graph, sums: Sums) -> Self {
-        let (stored, tails) = memory::needs_memory(graph);
+        let (stored, tails, gates) = memory::needs_memory(graph, sums);
         let mut builder = Builder {
             graph,
             stored,
             tails,
+            gates,
             storage: vec![None; graph.nodes.len()],
             kept: HashMap::new(),
             sums,
@@ -112,8 +117,9 @@ impl<'g> Builder<'g> {
 
     /// The kernel that fills a node's memory.
     fn kernel(&mut self, id: Id) {
-        let target = self.scratch(id);
-        self.storage[id.index()] = Some(target);
+        let (id, written) = self.gates.get(&id).map_or((id, id), |gated| (gated.gradient, gated.last));
+        let target = self.scratch(written);
+        self.storage[written.index()] = Some(target);
         if let Some(&tail) = self.tails.get(&id) {
             return self.product(tail, target);
         }
@@ -165,7 +171,8 @@ impl<'g> Builder<'g> {
         let mut shape = self.graph.shape(operand).to_vec();
         let value = |lowering: &mut Lowering, at: &[Affine]| lowering.value(operand, at);
         let inner: Vec<usize> = axes.iter().copied().filter(|&axis| axis != 0).collect();
-        if join == Join::Sum && *axes == [0, 1, 2] && self.sum_inside(operand, target) {
+        let pixels = join == Join::Sum && *axes == [0, 1, 2];
+        if pixels && (self.sum_inside(operand, target) || self.sum_at_gate(id, operand, target)) {
             return;
         }
         if shape.len() < 4 || inner.is_empty() || inner.len() == axes.len() {
@@ -188,12 +195,49 @@ impl<'g> Builder<'g> {
             _ => None,
         });
         match convolution {
-            Some(product) if product.pass != Pass::Weight && product.sums.is_none() => {
+            Some(product) if product.pass != Pass::Weight && product.sums.is_none() && !product.scales() => {
                 product.sums = Some(target);
                 true
             }
             _ => false,
         }
+    }
+
+    /// Lets whatever takes a gradient through a rectifier's sum what is kept of it, or all of it times what the rectifier gave,
+    /// if that is what `operand` is.
+    fn sum_at_gate(&mut self, id: Id, operand: Id, target: BufferId) -> bool {
+        let passes = |gated: &&gate::Gated| gated.kept == operand || gated.weighted == Some(operand);
+        let Some(&gated) = self.gates.values().find(passes) else { return false };
+        let Some(buffer) = self.storage[gated.last.index()] else { return false };
+        let shape = self.graph.shape(operand).to_vec();
+        let pooled =
+            self.kernels.kernels.iter().any(|kernel| matches!(&kernel.work, Work::Pool(p) if p.target == buffer));
+        // A pool takes them for each image.
+        let partial = [if pooled { shape[0] } else { 1 }, 1, 1, shape[3]];
+        let sums = if pooled {
+            self.buffer(&format!("images{}", id.0), partial.iter().product(), Place::Scratch)
+        } else {
+            target
+        };
+        let found = self.kernels.kernels.iter_mut().find_map(|kernel| match &mut kernel.work {
+            Work::Convolve(product) if product.c == buffer => Some((&mut product.gate, &mut product.sums)),
+            Work::Pool(pool) if pool.target == buffer => Some((&mut pool.gate, &mut pool.sums)),
+            _ => None,
+        });
+        let Some((Some(gate), kept)) = found else { return false };
+        *(if gated.weighted == Some(operand) { &mut gate.weighted } else { kept }) = Some(sums);
+        if pooled {
+            self.reduction(id, target, &partial, &[0], Join::Sum, |l, at| l.load(sums, &partial, at));
+        }
+        true
+    }
+
+    /// What a gate does, where its gradient passes one.
+    fn gate(&self, gradient: Id) -> Option<Gate> {
+        let gated = self.gates.values().find(|gated| gated.gradient == gradient)?;
+        let scale = gated.scale.and_then(|scale| self.storage[scale.index()]);
+        let shift = gated.shift.and_then(|shift| self.operand(shift));
+        Some(Gate { rectified: self.operand(gated.rectified)?, shift, scale, weighted: None })
     }
 
     /// A nest over `space` that joins a value over some axes.
@@ -256,7 +300,8 @@ impl<'g> Builder<'g> {
 
     fn convolution(&mut self, id: Id, window: Window, pass: Pass, target: BufferId) {
         if let Some(product) = self.convolve(id, window, pass, target) {
-            self.emit(id, Work::Convolve(product));
+            let gate = self.gate(id);
+            self.emit(id, Work::Convolve(Convolve { gate, ..product }));
         }
     }
 
@@ -274,7 +319,20 @@ impl<'g> Builder<'g> {
         let (images, result) = (image_shape(self.graph.shape(x)), image_shape(self.graph.shape(y)));
         let (a, b) = (self.operand(first)?, self.operand(second)?);
         let result = [result[1], result[2], result[3]];
-        Some(Convolve { pass, window, images, result, a, b, c, prepare, bias: None, relu: false, sums: None })
+        Some(Convolve {
+            pass,
+            window,
+            images,
+            result,
+            a,
+            b,
+            c,
+            prepare,
+            bias: None,
+            relu: false,
+            gate: None,
+            sums: None,
+        })
     }
 
     fn pool(&mut self, id: Id, window: Window, pooling: Pooling, target: BufferId) {
@@ -288,7 +346,8 @@ impl<'g> Builder<'g> {
         let [_, height, width, _] = image_shape(self.graph.shape(dy.unwrap_or(id)));
         let operand = |id: Option<Id>| id.and_then(|id| self.operand(id));
         let (x, dy, scale) = (operand(x), operand(dy), operand(scale.copied()));
-        self.emit(id, Work::Pool(Pool { pooling, window, images, result: [height, width], x, scale, dy, target }));
+        let (result, gate, sums) = ([height, width], self.gate(id), None);
+        self.emit(id, Work::Pool(Pool { pooling, window, images, result, x, scale, dy, gate, sums, target }));
     }
 
     /// Where an operand that must lie in memory as it is does lie.

@@ -339,8 +339,39 @@ pub struct Convolve {
     pub bias: Option<BufferId>,
     /// Negative results become 0; NaN stays; forward only.
     pub relu: bool,
-    /// Where the sums of what is written over all pixels go, one a channel of it; not for [`Pass::Weight`].
+    /// What is kept of the gradient at a rectifier's result; only for [`Pass::Input`].
+    pub gate: Option<Gate>,
+    /// Where the sums over all pixels of what is written go, before the gate's factor, one a channel of it; not for
+    /// [`Pass::Weight`].
     pub sums: Option<BufferId>,
+}
+
+impl Convolve {
+    /// Is what is written not what is summed?
+    #[must_use]
+    pub fn scales(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.scale.is_some())
+    }
+}
+
+/// What a rectifier's gradient makes of the gradient at its result, while that is at hand: kept where the result is above 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// What the rectifier gave, as large as the gradient.
+    pub rectified: BufferId,
+    /// A number for each channel that is added to the gradient before.
+    pub shift: Option<BufferId>,
+    /// A factor for each channel of what is kept.
+    pub scale: Option<BufferId>,
+    /// Where the sums of the gradient with that, all of it, times what the rectifier gave go, one a channel; for pools, one an image
+    /// and channel.
+    pub weighted: Option<BufferId>,
+}
+
+impl Gate {
+    fn reads(&self) -> impl Iterator<Item = BufferId> {
+        [self.rectified].into_iter().chain(self.shift).chain(self.scale)
+    }
 }
 
 /// What pooling does with a window.
@@ -373,6 +404,11 @@ pub struct Pool {
     pub scale: Option<BufferId>,
     /// The gradient at the result; only for gradients.
     pub dy: Option<BufferId>,
+    /// What is kept of the gradient at a rectifier's result; only for the gradient of the largest, where every pixel lies in
+    /// exactly one window.
+    pub gate: Option<Gate>,
+    /// Where the sums over the pixels of each image go, before the gate's factor, `[batch, channels]`; only with a gate.
+    pub sums: Option<BufferId>,
     /// What is written.
     pub target: BufferId,
 }
@@ -481,9 +517,13 @@ impl Work {
             Work::Uniform(_) => vec![],
             Work::Convolve(product) => {
                 let own = [product.a, product.b].into_iter().chain(product.bias);
-                own.chain(product.prepare.into_iter().flatten()).collect()
+                let gate = product.gate.iter().flat_map(Gate::reads);
+                own.chain(product.prepare.into_iter().flatten()).chain(gate).collect()
             }
-            Work::Pool(pool) => pool.x.into_iter().chain(pool.scale).chain(pool.dy).collect(),
+            Work::Pool(pool) => {
+                let gate = pool.gate.iter().flat_map(Gate::reads);
+                pool.x.into_iter().chain(pool.scale).chain(pool.dy).chain(gate).collect()
+            }
             Work::Round(Round { source, rounding: Rounding::Widen { bias, .. }, .. }) => {
                 [*source].into_iter().chain(*bias).collect()
             }
@@ -500,8 +540,14 @@ impl Work {
             Work::Spherical(scan) => scan.u.into_iter().chain(scan.kept).collect(),
             Work::SphericalGrad(scan) => vec![scan.gradient],
             Work::Uniform(draw) => vec![draw.target],
-            Work::Convolve(product) => [product.c].into_iter().chain(product.sums).collect(),
-            Work::Pool(pool) => vec![pool.target],
+            Work::Convolve(product) => {
+                let weighted = product.gate.as_ref().and_then(|gate| gate.weighted);
+                [product.c].into_iter().chain(product.sums).chain(weighted).collect()
+            }
+            Work::Pool(pool) => {
+                let weighted = pool.gate.as_ref().and_then(|gate| gate.weighted);
+                [pool.target].into_iter().chain(pool.sums).chain(weighted).collect()
+            }
             Work::Round(round) => vec![round.target],
         }
     }

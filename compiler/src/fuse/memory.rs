@@ -1,5 +1,7 @@
 //! Which values get memory of their own, and which are computed where they are used.
 
+use super::Sums;
+use super::gate::{Gated, gate};
 use crate::graph::{Graph, Id, Op, Output};
 use std::collections::HashMap;
 
@@ -7,10 +9,13 @@ use std::collections::HashMap;
 ///
 /// Products, convolutions, pooling, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
 /// under a view; so do outputs, and elementwise values that are used more than once unless repeating them is cheap.
-pub(super) fn needs_memory(graph: &Graph) -> (Vec<bool>, HashMap<Id, Tail>) {
+///
+/// Also: what products do to their results before they write them, by what they write; which gradients pass a gate, if
+/// convolutions and pools can do such things.
+pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> (Vec<bool>, HashMap<Id, Tail>, HashMap<Id, Gated>) {
     let mut stored = vec![false; graph.nodes.len()];
     let live = live(graph);
-    let mut tails = HashMap::new();
+    let (mut tails, mut gates) = (HashMap::new(), HashMap::new());
     let users = users(graph, &live);
     for id in graph.ids().filter(|id| live[id.index()]) {
         let node = &graph[id];
@@ -37,6 +42,15 @@ pub(super) fn needs_memory(graph: &Graph) -> (Vec<bool>, HashMap<Id, Tail>) {
             | Op::SphericalGrad => {
                 stored[id.index()] = true;
                 node.inputs.iter().for_each(|&o| mark(graph, &mut stored, o));
+                let gated = (sums == Sums::Inside).then(|| gate(graph, &users, id)).flatten();
+                if let Some(gated) = gated {
+                    stored[gated.last.index()] = true;
+                    [Some(gated.rectified), gated.shift]
+                        .into_iter()
+                        .flatten()
+                        .for_each(|o| mark(graph, &mut stored, o));
+                    gates.insert(gated.at, gated);
+                }
             }
             Op::Sum(_) | Op::MaxOver(_) | Op::Concat { .. } | Op::Pad { .. } | Op::Uniform { .. } => {
                 stored[id.index()] = true;
@@ -51,7 +65,13 @@ pub(super) fn needs_memory(graph: &Graph) -> (Vec<bool>, HashMap<Id, Tail>) {
         mark_output(graph, &mut stored, output);
     }
     mark_repeated(graph, &live, &mut stored);
-    (stored, tails)
+    for gated in gates.values() {
+        // Nothing but the gate reads these, and sums, which it takes.
+        let passing = [Some(gated.gradient), Some(gated.kept).filter(|kept| *kept != gated.last), gated.weighted];
+        passing.into_iter().flatten().for_each(|id| stored[id.index()] = false);
+        stored[gated.at.index()] = true;
+    }
+    (stored, tails, gates)
 }
 
 /// What a product does to its result before it writes it.
@@ -75,7 +95,7 @@ fn users(graph: &Graph, live: &[bool]) -> Vec<Vec<Id>> {
     users
 }
 
-/// A bias and a rectifier that nothing but each other stands between: the product writes their result.
+/// A bias, a rectifier, or both, that nothing else stands between: the product writes their result.
 fn tail(graph: &Graph, users: &[Vec<Id>], product: Id) -> (Id, Tail) {
     let mut tail = Tail { product, bias: None, relu: false };
     let only_user = |id: Id, op: &Op| match users[id.index()][..] {
@@ -83,19 +103,24 @@ fn tail(graph: &Graph, users: &[Vec<Id>], product: Id) -> (Id, Tail) {
         _ => None,
     };
     let other = |user: Id, id: Id| graph[user].inputs.iter().copied().find(|&i| i != id);
-    let Some(sum) = only_user(product, &Op::Add) else { return (product, tail) };
-    let Some(bias) = other(sum, product).and_then(|b| repeated_row(graph, b)) else { return (product, tail) };
-    tail.bias = Some(bias);
-    let Some(largest) = only_user(sum, &Op::Max) else { return (sum, tail) };
-    if !other(largest, sum).is_some_and(|zero| is_zero(graph, zero)) {
-        return (sum, tail);
+    let mut last = product;
+    if let Some(sum) = only_user(product, &Op::Add)
+        && let Some(bias) = other(sum, product).and_then(|b| repeated_row(graph, b))
+    {
+        tail.bias = Some(bias);
+        last = sum;
     }
-    tail.relu = true;
-    (largest, tail)
+    if let Some(largest) = only_user(last, &Op::Max)
+        && other(largest, last).is_some_and(|zero| is_zero(graph, zero))
+    {
+        tail.relu = true;
+        last = largest;
+    }
+    (last, tail)
 }
 
 /// The input or state whose numbers, in order, are every row of a matrix, or every pixel of images.
-fn repeated_row(graph: &Graph, id: Id) -> Option<Id> {
+pub(super) fn repeated_row(graph: &Graph, id: Id) -> Option<Id> {
     let source = (graph[id].op == Op::Broadcast).then(|| graph[id].inputs[0])?;
     let fits = graph
         .shape(source)
@@ -105,7 +130,7 @@ fn repeated_row(graph: &Graph, id: Id) -> Option<Id> {
     (fits && matches!(graph[base].op, Op::Input(_) | Op::State(_))).then_some(base)
 }
 
-fn is_zero(graph: &Graph, mut id: Id) -> bool {
+pub(super) fn is_zero(graph: &Graph, mut id: Id) -> bool {
     while matches!(graph[id].op, Op::Broadcast | Op::Reshape) {
         id = graph[id].inputs[0];
     }

@@ -247,3 +247,60 @@ fn a_convolution_sums_its_results_where_it_can() {
     let inside = |kernel: &kernels::Kernel| matches!(&kernel.work, kernels::Work::Convolve(c) if c.sums.is_some());
     assert!(!apart.kernels.iter().any(inside), "{}", kernels::print(&apart, None));
 }
+
+/// The gradients at two rectifiers, one before a pool that is centred behind it, one before a convolution, both scaled by what
+/// GmP learns.
+fn gated_step(g: &mut Graph) {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let half = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+    let (y, dp, dz) =
+        (g.input("y", vec![2, 4, 4, 3]), g.input("dp", vec![2, 2, 2, 3]), g.input("dz", vec![2, 4, 4, 5]));
+    let ((_, w), (_, r)) = (state(g, "w", &[27, 5]), state(g, "r", &[1, 3]));
+    let zero = g.constant(0.0);
+    let h = g.binary(Op::Max, y, zero);
+    g.output("h", h);
+    let pooled = g.push(Op::MaxPoolGrad(half), vec![h, dp], vec![2, 4, 4, 3]);
+    let before = g.push(Op::ConvolveInput(window), vec![dz, w], vec![2, 4, 4, 3]);
+    let total = g.sum(dp, &[0, 1, 2]);
+    let mean = g.scale(total, -0.25);
+    let centred = g.add(pooled, mean);
+    for (name, dh) in [("pool", centred), ("convolution", before)] {
+        let product = g.mul(dh, h);
+        let weighted = g.sum(product, &[0, 1, 2]);
+        let mask = g.binary(Op::Less, zero, h);
+        let kept = g.select(mask, dh, zero);
+        let sum = g.sum(kept, &[0, 1, 2]);
+        let scaled = g.mul(kept, r);
+        for (what, id) in [("weighted", weighted), ("sum", sum), ("scaled", scaled)] {
+            g.output(&format!("{what} {name}"), id);
+        }
+    }
+}
+
+#[test]
+fn gradients_pass_a_rectifiers_gradient_while_they_are_in_registers() {
+    assert_snapshot!(text(gated_step));
+    let mut graph = Graph::default();
+    gated_step(&mut graph);
+    let apart = fuse(&simplify(&graph), Sums::Apart);
+    let gated = |kernel: &kernels::Kernel| match &kernel.work {
+        kernels::Work::Convolve(product) => product.gate.is_some(),
+        kernels::Work::Pool(pool) => pool.gate.is_some(),
+        _ => false,
+    };
+    assert!(!apart.kernels.iter().any(gated), "{}", kernels::print(&apart, None));
+}
+
+#[test]
+fn a_gradient_that_something_else_reads_passes_no_gate() {
+    let kernels = fused(|g| {
+        gated_step(g);
+        let gradients: Vec<_> =
+            g.ids().filter(|id| matches!(g[*id].op, Op::MaxPoolGrad(_) | Op::ConvolveInput(_))).collect();
+        for (index, id) in gradients.into_iter().enumerate() {
+            let doubled = g.scale(id, 2.0);
+            g.output(&format!("doubled {index}"), doubled);
+        }
+    });
+    assert!(!kernels::print(&kernels, None).contains("where 0 <"), "{}", kernels::print(&kernels, None));
+}

@@ -1,7 +1,8 @@
 //! Kernels as text, as readable loop nests: what snapshots hold and `gmpc emit --stage kernels` shows.
 
 use super::{
-    Access, Affine, Convolve, Expr, Join, Kernels, MatMul, Matrix, Nest, Pass, Place, Pool, Pooling, Rounding, Work,
+    Access, Affine, BufferId, Convolve, Expr, Gate, Join, Kernels, MatMul, Matrix, Nest, Pass, Place, Pool, Pooling,
+    Rounding, Work,
 };
 use gmpc_grammar::source::Sources;
 use std::fmt::Write;
@@ -87,16 +88,39 @@ impl Kernels {
         let affine = product.prepare.map(|[scale, shift]| format!(" (images {} + {})", name(scale), name(shift)));
         let [n, h, w, c] = product.images;
         let [oh, ow, units] = product.result;
-        let sums = product.sums.map(|id| format!(", {}", name(id))).unwrap_or_default();
-        let sum = if product.sums.is_some() { " and its sums" } else { "" };
+        let sums = self.describe_sums(product.sums, product.gate.as_ref());
+        let gate = self.describe_gate(product.sums, product.gate.as_ref());
         format!(
-            "{}{sums} = {relu}{word} {} {}{}{bias}{sum}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            "{}{sums} = {relu}{word} {} {}{}{bias}{gate}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
             name(product.c),
             name(product.a),
             name(product.b),
             affine.unwrap_or_default(),
             product.window
         )
+    }
+
+    /// What a kernel writes beside its result.
+    fn describe_sums(&self, sums: Option<BufferId>, gate: Option<&Gate>) -> String {
+        let all = sums.into_iter().chain(gate.and_then(|gate| gate.weighted));
+        all.map(|id| format!(", {}", self.buffers[id.index()].name)).collect()
+    }
+
+    /// What happens to results on the way, and what is summed.
+    fn describe_gate(&self, sums: Option<BufferId>, gate: Option<&Gate>) -> String {
+        let name = |id: BufferId| self.buffers[id.index()].name.as_str();
+        let shift = gate.and_then(|gate| gate.shift).map(|shift| format!(" + {}", name(shift))).unwrap_or_default();
+        let mut text = gate.map(|gate| format!("{shift} where 0 < {}", name(gate.rectified))).unwrap_or_default();
+        if sums.is_some() {
+            text.push_str(" and its sums");
+        }
+        if let Some(gate) = gate.filter(|gate| gate.weighted.is_some()) {
+            text.push_str(&format!(" and sums times {}", name(gate.rectified)));
+        }
+        if let Some(scale) = gate.and_then(|gate| gate.scale) {
+            text.push_str(&format!(", scaled by {}", name(scale)));
+        }
+        text
     }
 
     fn describe_pool(&self, pool: &Pool) -> String {
@@ -109,8 +133,10 @@ impl Kernels {
         let scale = pool.scale.map(|id| format!(" (images {})", self.buffers[id.index()].name)).unwrap_or_default();
         let operands = pool.x.iter().chain(&pool.dy).map(|id| format!(" {}", self.buffers[id.index()].name));
         let ([n, h, w, c], [oh, ow]) = (pool.images, pool.result);
+        let sums = self.describe_sums(pool.sums, pool.gate.as_ref());
+        let gate = self.describe_gate(pool.sums, pool.gate.as_ref());
         format!(
-            "{} = {word}{}{scale}  {}  ({n} x {h}x{w} to {oh}x{ow}, {c} channels)",
+            "{}{sums} = {word}{}{scale}{gate}  {}  ({n} x {h}x{w} to {oh}x{ow}, {c} channels)",
             self.buffers[pool.target.index()].name,
             operands.collect::<String>(),
             pool.window

@@ -1,7 +1,7 @@
 //! What "well formed" means for kernels, one line a rule. Run between stages in debug builds and in tests.
 
 use super::{
-    Access, Affine, BufferId, Convolve, Expr, Kernels, Matrix, Nest, Pass, Pool, Pooling, Round, Rounding, Work,
+    Access, Affine, BufferId, Convolve, Expr, Gate, Kernels, Matrix, Nest, Pass, Pool, Pooling, Round, Rounding, Work,
 };
 use crate::graph::Shape;
 
@@ -69,6 +69,8 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
         Pass::Weight => 0,
     };
     require(product.sums.is_none_or(|sums| size(sums) == columns), "sums that do not fit")?;
+    require(product.gate.is_none() || product.pass == Pass::Input, "a gate before another product")?;
+    check_gate(kernels, product.gate.as_ref(), x, [columns, columns])?;
     let channels = |id: BufferId| size(id) >= c && product.pass != Pass::Input;
     require(
         product.prepare.is_none_or(|[scale, shift]| channels(scale) && channels(shift)),
@@ -76,6 +78,20 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
     )?;
     let plain = product.pass == Pass::Forward || (product.bias.is_none() && !product.relu);
     require(plain && product.bias.is_none_or(|bias| size(bias) >= units), "a bias that does not fit")
+}
+
+fn check_gate(
+    kernels: &Kernels,
+    gate: Option<&Gate>,
+    size: usize,
+    [channels, sums]: [usize; 2],
+) -> Result<(), &'static str> {
+    let Some(gate) = gate else { return Ok(()) };
+    let elements = |id: BufferId| kernels.buffers[id.index()].elements;
+    require(elements(gate.rectified) == size, "a gate of another size")?;
+    let fits = |id: Option<BufferId>| id.is_none_or(|id| elements(id) >= channels);
+    require(fits(gate.scale) && fits(gate.shift), "a gate's factor or summand that does not fit")?;
+    require(gate.weighted.is_none_or(|weighted| elements(weighted) == sums), "a gate's sums that do not fit")
 }
 
 fn check_pool(kernels: &Kernels, pool: &Pool) -> Result<(), &'static str> {
@@ -88,6 +104,11 @@ fn check_pool(kernels: &Kernels, pool: &Pool) -> Result<(), &'static str> {
         Pooling::SumGradient => (false, true, whole),
     };
     require(pool.scale.is_none_or(|id| kernels.buffers[id.index()].elements >= c && x), "a factor that does not fit")?;
+    let tiles =
+        pool.window.kernel == pool.window.stride && [oh * pool.window.stride[0], ow * pool.window.stride[1]] == [h, w];
+    require(pool.gate.is_none() || (pool.pooling == Pooling::MaxGradient && tiles), "a gate where windows overlap")?;
+    require(pool.sums.is_none_or(|_| pool.gate.is_some()) && fits(pool.sums, n * c), "sums that do not fit")?;
+    check_gate(kernels, pool.gate.as_ref(), whole, [c, n * c])?;
     require(pool.x.is_some() == x && pool.dy.is_some() == dy, "other operands than it needs")?;
     require(
         fits(pool.x, whole) && fits(pool.dy, pooled) && fits(Some(pool.target), target),

@@ -76,9 +76,7 @@ fn time(g: &Geometry, direction: Direction, algorithm: Algorithm, workers: &Work
         unsafe {
             match direction {
                 Direction::Forward => forward(variant, algorithm, g, x, w, y, finish, prepare, memory, workers),
-                Direction::Input => {
-                    input_gradient(variant, algorithm, g, y, w, x, std::ptr::null_mut(), memory, workers)
-                }
+                Direction::Input => input_gradient(variant, algorithm, g, y, w, x, finish, memory, workers),
                 Direction::Weight => weight_gradient(variant, algorithm, g, x, y, w, prepare, memory, workers),
             }
         }

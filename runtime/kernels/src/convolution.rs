@@ -11,6 +11,7 @@
 mod choose;
 mod correlate;
 pub(crate) mod dispatch;
+mod finisher;
 mod pack;
 mod slab;
 mod sums;
@@ -21,6 +22,7 @@ mod weight;
 mod winograd;
 
 use super::Variant;
+use super::gate::Gate;
 use super::simd::Number;
 use super::workers::Workers;
 use dispatch::Operands;
@@ -93,7 +95,9 @@ pub struct Finish<T> {
     pub bias: *const T,
     /// Negative results become 0; NaN stays.
     pub relu: bool,
-    /// Where the sums of the finished results over all pixels go, one a unit, or null.
+    /// What is kept, where a rectifier stood behind the results in the step forwards.
+    pub gate: Gate<T>,
+    /// Where the sums of the results over all pixels go, one a unit, or null: after bias, rectifier and gate, before its factor.
     pub sums: *mut T,
 }
 
@@ -110,7 +114,14 @@ impl<T> Finish<T> {
     /// Results as they are.
     #[must_use]
     pub fn none() -> Self {
-        Self { bias: std::ptr::null(), relu: false, sums: std::ptr::null_mut() }
+        Self { bias: std::ptr::null(), relu: false, gate: Gate::open(), sums: std::ptr::null_mut() }
+    }
+}
+
+impl<T> Finish<T> {
+    /// Are results stored as they are, and not summed?
+    pub(super) fn is_none(&self) -> bool {
+        self.bias.is_null() && !self.relu && self.gate.rectified.is_null() && self.sums.is_null()
     }
 }
 
@@ -158,11 +169,10 @@ pub unsafe fn forward<T: Number>(
     unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }
 
-/// Computes the gradient at x of that at y, and writes all of it, and its sums over all pixels, one a channel, unless `sums`
-/// is null.
+/// Computes the gradient at x of that at y, and writes all of it.
 ///
 /// # Safety
-/// As [`forward`], with `dx` in the place of `y` and `dy` in that of `x`.
+/// As [`forward`], with `dx` in the place of `y` and `dy` in that of `x`, channels in that of units.
 #[allow(clippy::too_many_arguments)] // a kernel's operands
 pub unsafe fn input_gradient<T: Number>(
     variant: Variant,
@@ -171,11 +181,11 @@ pub unsafe fn input_gradient<T: Number>(
     dy: *const T,
     w: *const T,
     dx: *mut T,
-    sums: *mut T,
+    finish: Finish<T>,
     workspace: *mut T,
     workers: &Workers,
 ) {
-    let operands = Operands::Input { dy, w, dx, finish: Finish { sums, ..Finish::none() } };
+    let operands = Operands::Input { dy, w, dx, finish };
     // SAFETY: passed on from the caller.
     unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }

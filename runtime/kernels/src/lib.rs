@@ -12,6 +12,7 @@
 mod compiled;
 pub mod convolution;
 pub mod flush;
+pub mod gate;
 mod memory;
 mod peak;
 pub mod pooling;

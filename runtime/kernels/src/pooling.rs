@@ -5,10 +5,11 @@
 pub(crate) mod phase;
 
 use super::Variant;
+use super::convolution::Finish;
 use super::memory::At;
 use super::simd::Number;
 use super::workers::Workers;
-use phase::{Kind, Pool};
+use phase::{Kind, Pool, Through};
 
 /// Sizes of windows over images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,8 +31,9 @@ pub struct Window {
 
 impl Window {
     /// Does every pixel lie in exactly one window?
+    #[must_use]
     #[inline(always)]
-    pub(super) fn tiles(&self) -> bool {
+    pub fn tiles(&self) -> bool {
         let whole = self.height == self.out_height * self.stride[0] && self.width == self.out_width * self.stride[1];
         whole && self.kernel == self.stride && self.pad == [0, 0]
     }
@@ -60,15 +62,18 @@ pub unsafe fn max_pool<T: Number>(
     workers: &Workers,
 ) {
     let scale = (!scale.is_null()).then(|| At::read(scale));
-    let pool = Pool { kind: Kind::Largest, window, scale, x: At::read(x), small: At::read(x), to: At::write(y) };
+    let pool =
+        Pool { kind: Kind::Largest, window, scale, x: At::read(x), small: At::read(x), to: At::write(y), finish: None };
     // SAFETY: passed on from the caller.
     unsafe { T::pool(variant, &pool, workers) }
 }
 
-/// dx = the gradient of [`max_pool`] at `x scale`: each number of dy goes to the first largest pixel of its window, row by row.
+/// dx = the gradient of [`max_pool`] at `x scale`: each number of dy goes to the first largest pixel of its window, row by row,
+/// and what `finish` says happens to it on the way: of it, sums are taken for each image, `[batch, channels]`.
 ///
 /// # Safety
-/// As [`max_pool`]; `dy` and `dx` are as large as `y` and `x`.
+/// As [`max_pool`]; `dy` and `dx` are as large as `y` and `x`; what `finish` points to has the sizes given there. Where it says
+/// anything, every pixel lies in exactly one window ([`Window::tiles`]).
 pub unsafe fn max_pool_gradient<T: Number>(
     variant: Variant,
     window: &Window,
@@ -76,11 +81,13 @@ pub unsafe fn max_pool_gradient<T: Number>(
     scale: *const T,
     dy: *const T,
     dx: *mut T,
+    finish: Finish<T>,
     workers: &Workers,
 ) {
     let scale = (!scale.is_null()).then(|| At::read(scale));
-    let pool =
-        Pool { kind: Kind::LargestGradient, window, scale, x: At::read(x), small: At::read(dy), to: At::write(dx) };
+    let finish = (!finish.is_none()).then_some(Through(finish));
+    let to = At::write(dx);
+    let pool = Pool { kind: Kind::LargestGradient, window, scale, x: At::read(x), small: At::read(dy), to, finish };
     // SAFETY: passed on from the caller.
     unsafe { T::pool(variant, &pool, workers) }
 }
@@ -90,7 +97,15 @@ pub unsafe fn max_pool_gradient<T: Number>(
 /// # Safety
 /// As [`max_pool`].
 pub unsafe fn sum_pool<T: Number>(variant: Variant, window: &Window, x: *const T, y: *mut T, workers: &Workers) {
-    let pool = Pool { kind: Kind::Sum, window, scale: None, x: At::read(x), small: At::read(x), to: At::write(y) };
+    let pool = Pool {
+        kind: Kind::Sum,
+        window,
+        scale: None,
+        x: At::read(x),
+        small: At::read(x),
+        to: At::write(y),
+        finish: None,
+    };
     // SAFETY: passed on from the caller.
     unsafe { T::pool(variant, &pool, workers) }
 }
@@ -106,8 +121,15 @@ pub unsafe fn sum_pool_gradient<T: Number>(
     dx: *mut T,
     workers: &Workers,
 ) {
-    let pool =
-        Pool { kind: Kind::SumGradient, window, scale: None, x: At::read(dy), small: At::read(dy), to: At::write(dx) };
+    let pool = Pool {
+        kind: Kind::SumGradient,
+        window,
+        scale: None,
+        x: At::read(dy),
+        small: At::read(dy),
+        to: At::write(dx),
+        finish: None,
+    };
     // SAFETY: passed on from the caller.
     unsafe { T::pool(variant, &pool, workers) }
 }

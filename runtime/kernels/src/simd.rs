@@ -64,6 +64,16 @@ pub unsafe trait Simd: Copy {
     /// # Safety
     /// The processor has the features.
     unsafe fn relu(self) -> Self;
+    /// self other
+    ///
+    /// # Safety
+    /// The processor has the features.
+    unsafe fn times(self, other: Self) -> Self;
+    /// Lanes of self where `by` is above 0, else 0.
+    ///
+    /// # Safety
+    /// The processor has the features.
+    unsafe fn where_positive(self, by: Self) -> Self;
     /// self + a b
     ///
     /// # Safety

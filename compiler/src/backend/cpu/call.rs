@@ -1,6 +1,6 @@
 //! What a program does in turn: generated functions, and work that the runtime has kernels for.
 
-use crate::kernels::{BufferId, Convolve, Kernels, Pool, Work};
+use crate::kernels::{BufferId, Convolve, Gate, Kernels, Pool, Work};
 use crate::plan::{Address, Plan};
 
 /// One step of a program.
@@ -23,6 +23,8 @@ pub enum Step {
         prepare: Option<[Address; 2]>,
         /// One number a unit.
         bias: Option<Address>,
+        /// What is kept.
+        gate: Option<GateAt>,
         /// Where sums go.
         sums: Option<Address>,
     },
@@ -36,9 +38,26 @@ pub enum Step {
         scale: Option<Address>,
         /// The gradient at the result.
         dy: Option<Address>,
+        /// What is kept.
+        gate: Option<GateAt>,
+        /// Where sums go.
+        sums: Option<Address>,
         /// What is written.
         target: Address,
     },
+}
+
+/// Where the parts of a [`Gate`] lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GateAt {
+    /// What the rectifier gave.
+    pub rectified: Address,
+    /// A summand for each channel.
+    pub shift: Option<Address>,
+    /// A factor for each channel.
+    pub scale: Option<Address>,
+    /// Where the gate's sums go.
+    pub weighted: Option<Address>,
 }
 
 /// Is this work for a kernel of the runtime?
@@ -49,11 +68,18 @@ pub(super) fn is_call(work: &Work) -> bool {
 /// The step of such work; `None` for what is generated.
 pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> {
     let address = |id: BufferId| plan.address(kernels, id);
+    let gate_at = |gate: &Gate| GateAt {
+        rectified: address(gate.rectified),
+        shift: gate.shift.map(address),
+        scale: gate.scale.map(address),
+        weighted: gate.weighted.map(address),
+    };
     match work {
         Work::Convolve(product) => Some(Step::Convolve {
             operands: [product.a, product.b, product.c].map(address),
             prepare: product.prepare.map(|both| both.map(address)),
             bias: product.bias.map(address),
+            gate: product.gate.as_ref().map(gate_at),
             sums: product.sums.map(address),
             product: product.clone(),
         }),
@@ -61,6 +87,8 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
             x: pool.x.map(address),
             scale: pool.scale.map(address),
             dy: pool.dy.map(address),
+            gate: pool.gate.as_ref().map(gate_at),
+            sums: pool.sums.map(address),
             target: address(pool.target),
             pool: pool.clone(),
         }),

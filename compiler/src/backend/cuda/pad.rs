@@ -91,6 +91,7 @@ mod tests {
             prepare: None,
             bias: None,
             relu: false,
+            gate: None,
             sums: None,
         }
     }

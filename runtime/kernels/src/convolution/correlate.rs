@@ -98,7 +98,7 @@ pub(super) struct Plan<S> {
     packed: usize,
     slabs: usize,
     slab: usize,
-    sums: Room,
+    sums: [Room; 2],
     parts: Parts,
     vectors: PhantomData<S>,
 }
@@ -143,7 +143,7 @@ impl<S: Simd> Plan<S> {
         let slab = classes.iter().map(slab_of).max().unwrap_or(0).next_multiple_of(16);
         let slabs = parts.take(slab * workers);
         let (batch, kernel, units) = (g.batch, g.kernel, g.units);
-        let sums = Room::take::<S>(batch * bands(&classes), to[2], &mut parts);
+        let sums = [(); 2].map(|()| Room::take::<S>(batch * bands(&classes), to[2], &mut parts));
         Self { side, classes, batch, kernel, units, from, to, packed, slabs, slab, sums, parts, vectors: PhantomData }
     }
 
@@ -249,22 +249,22 @@ unsafe fn run<S: Simd>(
         packed: At::write(packed),
     };
     // SAFETY: the plan took the room.
-    let sums = unsafe { Sums::<S>::new(plan.sums, memory, finish.sums) };
+    let sums = unsafe { Sums::<S>::both(plan.sums, memory, &finish) };
     let bands = Bands {
         plan,
         images: Images::new(x, plan.from, prepare),
         weights: At::write(packed),
         slabs: At::write(slabs),
         y: At::write(y),
-        bias: At::read(finish.bias),
-        relu: finish.relu,
+        finish,
         sums,
     };
     // SAFETY: the caller vouches for the operands and the features.
     unsafe {
         all::<S, _>(&pack, workers);
         all::<S, _>(&bands, workers);
-        sums.finish(workers);
+        sums[0].finish(workers);
+        sums[1].finish(workers);
     }
 }
 
@@ -275,12 +275,12 @@ struct Bands<'a, S: Simd> {
     weights: At<S::Element>,
     slabs: At<S::Element>,
     y: At<S::Element>,
-    bias: At<S::Element>,
-    relu: bool,
-    sums: Sums<S>,
+    finish: Finish<S::Element>,
+    sums: [Sums<S>; 2],
 }
 
-// SAFETY: the plan is plain numbers, `S` appears in it as a type only.
+// SAFETY: the plan is plain numbers, `S` appears in it as a type only; what the finish points to is read only, but for its
+// sums, of which every job has a part of its own.
 unsafe impl<S: Simd> Sync for Bands<'_, S> {}
 
 impl<S: Simd> Phase<S> for Bands<'_, S> {
@@ -292,7 +292,7 @@ impl<S: Simd> Phase<S> for Bands<'_, S> {
     unsafe fn job(&self, job: usize, worker: usize) {
         let (image, mut band) = (job % self.plan.batch, job / self.plan.batch);
         // SAFETY: every job has a part of its own.
-        let sums = unsafe { self.sums.begin(job, 0, self.plan.to[2]) };
+        let sums = self.sums.map(|all| unsafe { all.begin(job, 0, self.plan.to[2]) });
         for class in &self.plan.classes {
             if band < class.bands() {
                 // SAFETY: image, band and worker exist.
@@ -309,7 +309,7 @@ impl<S: Simd> Bands<'_, S> {
     /// # Safety
     /// They exist; no other thread works on them or as this worker; `sums` is from [`Sums::begin`].
     #[inline(always)]
-    unsafe fn band(&self, class: &Class, [image, band]: [usize; 2], worker: usize, sums: *mut S::Element) {
+    unsafe fn band(&self, class: &Class, [image, band]: [usize; 2], worker: usize, sums: [*mut S::Element; 2]) {
         let (row, rows) = part(class.outputs[0], class.band, band);
         if class.taps() == 0 {
             // SAFETY: passed on from the caller.
@@ -338,7 +338,7 @@ impl<S: Simd> Bands<'_, S> {
         [image, row, rows]: [usize; 3],
         index: usize,
         slab: *const S::Element,
-        sums: *mut S::Element,
+        sums: [*mut S::Element; 2],
     ) {
         let (channels, columns) = (self.plan.from[2], self.plan.to[2]);
         let first = index * panel::<S>();
@@ -354,11 +354,10 @@ impl<S: Simd> Bands<'_, S> {
                     *run = Run { left: (start + i) * line, right: (start + i) * depth * width, depth };
                 }
                 let last = start + count == class.kernel[0];
+                let pixel = self.pixel(class, image, row + at);
+                let finish = if last { self.finish_of(pixel, first, sums) } else { Finish::none() };
                 // SAFETY: the panels before this one are full; rows and columns are inside the image.
                 unsafe {
-                    let bias = self.bias.at(0);
-                    let bias = if last && !bias.is_null() { bias.add(first) } else { std::ptr::null_mut() };
-                    let sums = if last && !sums.is_null() { sums.add(first) } else { std::ptr::null_mut() };
                     S::enter(Product::<S, false> {
                         rows: class.outputs[1],
                         columns: (columns - first).min(panel::<S>()),
@@ -367,16 +366,24 @@ impl<S: Simd> Bands<'_, S> {
                         left_stride: class.stride[1] * channels,
                         right: self.weights.at(class.packed + first * class.taps() * channels),
                         right_stride: width,
-                        target: self.y.at(self.pixel(class, image, row + at) + first),
+                        target: self.y.at(pixel + first),
                         target_stride: class.step[1] * columns,
                         add,
-                        finish: Finish { bias, relu: self.relu && last, sums },
+                        finish,
                         ahead: [Ahead::none(); 2],
                     });
                 }
                 add = true;
             }
         }
+    }
+
+    /// What happens to the units from `first` on, at a row of pixels that begins at `pixel`.
+    #[inline(always)]
+    fn finish_of(&self, pixel: usize, first: usize, [sums, weighted]: [*mut S::Element; 2]) -> Finish<S::Element> {
+        let units = |of: *mut S::Element| if of.is_null() { of } else { of.wrapping_add(first) };
+        let gate = self.finish.gate.at(pixel + first, first, units(weighted));
+        Finish { bias: units(self.finish.bias.cast_mut()), gate, sums: units(sums), ..self.finish }
     }
 
     /// Where the first pixel of a row of output is stored.

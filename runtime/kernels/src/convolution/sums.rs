@@ -3,6 +3,7 @@
 //! Every part of the work adds up its own; then the parts are added in their order, so that the bits depend on the shape and
 //! the algorithm alone.
 
+use super::Finish;
 use crate::memory::{At, Parts, Phase, all};
 use crate::simd::Simd;
 use crate::workers::Workers;
@@ -45,6 +46,15 @@ impl<S: Simd> Sums<S> {
     pub(super) unsafe fn new(room: Room, memory: At<S::Element>, to: *mut S::Element) -> Self {
         // SAFETY: the caller vouches for the room.
         Self { room, partial: At::write(unsafe { memory.at(room.at) }), to: At::write(to) }
+    }
+
+    /// The sums of a finish, and those of its gate.
+    ///
+    /// # Safety
+    /// As [`Self::new`], for both rooms.
+    pub(super) unsafe fn both(rooms: [Room; 2], memory: At<S::Element>, finish: &Finish<S::Element>) -> [Self; 2] {
+        // SAFETY: passed on from the caller.
+        unsafe { [Self::new(rooms[0], memory, finish.sums), Self::new(rooms[1], memory, finish.gate.weighted)] }
     }
 
     /// Where a part adds up its columns from `first` on, of which it has `count`, now 0; null if nobody wants the sums.

@@ -86,7 +86,7 @@ impl<T: Number + Into<f64>> Case<T> {
         let (x, w, dy) = (n.list(g.inputs()), n.list(g.weights()), n.list(g.outputs()));
         let (bias, scale, shift): (Vec<T>, Vec<T>, Vec<T>) = (n.list(g.units), n.list(g.channels), n.list(g.channels));
         let some = |yes: u64, list: &Vec<T>| if seed & yes != 0 { list.as_ptr() } else { std::ptr::null() };
-        let finish = Finish { bias: some(1, &bias), relu: seed & 2 != 0, sums: std::ptr::null_mut() };
+        let finish = Finish { bias: some(1, &bias), relu: seed & 2 != 0, ..Finish::none() };
         let prepare = Prepare { scale: some(4, &scale), shift: some(8, &shift) };
         Self { x, w, dy, bias, scale, shift, finish, prepare }
     }
@@ -158,7 +158,10 @@ impl<T: Number + Into<f64>> Case<T> {
                     let finish = Finish { sums: totals, ..self.finish };
                     forward(variant, algorithm, g, x, w, result, finish, self.prepare, work, workers);
                 }
-                Direction::Input => input_gradient(variant, algorithm, g, dy, w, result, totals, work, workers),
+                Direction::Input => {
+                    let finish = Finish { sums: totals, ..Finish::none() };
+                    input_gradient(variant, algorithm, g, dy, w, result, finish, work, workers);
+                }
                 Direction::Weight => weight_gradient(variant, algorithm, g, x, dy, result, self.prepare, work, workers),
             }
         }
@@ -274,6 +277,58 @@ fn a_kernel_higher_than_the_registers_hold_runs_for_goes_on_from_memory() {
         pad: [0, 1],
     };
     agrees::<f32>(&[g; 4], Algorithm::Direct, 2e-6);
+}
+
+/// What the gradient at the images is without a gate decides what it is with one, its sums and those weighted.
+fn gates_keep<T: Number + Into<f64> + PartialEq + std::fmt::Debug>(
+    geometries: &[Geometry],
+    algorithm: Algorithm,
+    limit: f64,
+) {
+    for (seed, g) in (0_u64..).zip(geometries) {
+        let (case, mut n) = (Case::<T>::new(g, seed), Numbers(seed + 99));
+        let (rectified, scale): (Vec<T>, Vec<T>) = (n.list(g.inputs()), n.list(g.channels));
+        for (variant, threads) in Variant::all().into_iter().zip([1, 2, 3].into_iter().cycle()) {
+            let workers = Workers::new(threads);
+            let plain = case.computed(g, Direction::Input, algorithm, variant, &workers);
+            let room = workspace::<T>(g, Direction::Input, algorithm, variant, threads);
+            let nan = T::from_f64(f64::NAN);
+            let (mut dx, mut memory) = (vec![nan; g.inputs()], vec![nan; room]);
+            let (mut sums, mut weighted) = (vec![nan; g.channels], vec![nan; g.channels]);
+            let scaled = seed % 2 == 0;
+            let gate = Gate {
+                rectified: rectified.as_ptr(),
+                scale: if scaled { scale.as_ptr() } else { std::ptr::null() },
+                weighted: weighted.as_mut_ptr(),
+            };
+            let finish = Finish { gate, sums: sums.as_mut_ptr(), ..Finish::none() };
+            let (dy, w, work) = (case.dy.as_ptr(), case.w.as_ptr(), memory.as_mut_ptr());
+            // SAFETY: the variant is one this processor has; all vectors have the sizes of the geometry.
+            unsafe { input_gradient(variant, algorithm, g, dy, w, dx.as_mut_ptr(), finish, work, &workers) };
+            let text = format!("{g:?} {algorithm:?} {variant:?}");
+            let open = |at: usize| rectified[at] > T::default();
+            let kept: Vec<T> = (0..g.inputs()).map(|at| if open(at) { plain[at] } else { T::default() }).collect();
+            for (at, kept) in kept.iter().enumerate() {
+                let wanted = if scaled { kept.times(scale[at % g.channels]) } else { *kept };
+                assert_eq!(dx[at], wanted, "number {at}: {text}");
+            }
+            assert_sums(&kept, &sums, limit, &text);
+            let products: Vec<T> = plain.iter().zip(&rectified).map(|(a, b)| a.times(*b)).collect();
+            assert_sums(&products, &weighted, limit, &text);
+        }
+    }
+}
+
+#[test]
+fn gradients_pass_gates() {
+    let geometries = geometries(60, &KERNELS, &STRIDES);
+    gates_keep::<f32>(&geometries, Algorithm::Direct, 2e-6);
+    gates_keep::<f64>(&geometries, Algorithm::Direct, 1e-14);
+    let geometries = self::geometries(40, &[[3, 3]], &[[1, 1]]);
+    for algorithm in [Algorithm::Winograd2, Algorithm::Winograd4] {
+        gates_keep::<f32>(&geometries, algorithm, 2e-6);
+        gates_keep::<f64>(&geometries, algorithm, 1e-14);
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl<T> Ahead<T> {
 ///
 /// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
 /// `run.right + p right_stride + j`; that of C at `i target_stride + j`. A, and B in whole vectors, must be readable there,
-/// C writable in `columns`, and C overlaps neither. To the sums, which hold whole vectors, those of the finished rows are added.
+/// C writable in `columns`, and C overlaps neither. What the rectifier of the gate gave lies as C does. To the sums, which hold whole vectors, those of the finished rows are added.
 pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
     pub(super) rows: usize,
     /// At most a [`panel`].
@@ -170,7 +170,7 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
         }
     }
 
-    /// Adds what is there and the bias, and stores.
+    /// Adds what is there and the bias, rectifies, lets through the gate, counts, and stores.
     ///
     /// # Safety
     /// As [`Product`].
@@ -208,6 +208,22 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
                     }
                 }
             }
+            let gate = &self.finish.gate;
+            if !gate.rectified.is_null() {
+                let from = gate.rectified.offset(target.offset_from(self.target));
+                for v in 0..V {
+                    let mut weighted = S::zero();
+                    for i in 0..M {
+                        let by = some(from.add(i * self.target_stride), v);
+                        weighted = weighted.add_product(sums[i][v], by);
+                        sums[i][v] = sums[i][v].where_positive(by);
+                    }
+                    if !gate.weighted.is_null() {
+                        let own = gate.weighted.add(v * S::LANES);
+                        S::load(own).add(weighted).store(own);
+                    }
+                }
+            }
             if !self.finish.sums.is_null() {
                 for v in 0..V {
                     let own = self.finish.sums.add(v * S::LANES);
@@ -216,6 +232,14 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
                         total = total.add(sums[i][v]);
                     }
                     S::load(own).add(total).store(own);
+                }
+            }
+            if !gate.scale.is_null() {
+                for v in 0..V {
+                    let scale = some(gate.scale, v);
+                    for i in 0..M {
+                        sums[i][v] = sums[i][v].times(scale);
+                    }
                 }
             }
             for i in 0..M {

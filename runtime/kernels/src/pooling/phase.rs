@@ -3,6 +3,7 @@
 
 use super::Window;
 use crate::Variant;
+use crate::convolution::Finish;
 use crate::memory::{At, Phase, all};
 use crate::simd::{Number, Simd};
 use crate::workers::Workers;
@@ -30,7 +31,15 @@ pub struct Pool<'a, T> {
     pub(super) small: At<T>,
     /// What is written.
     pub(super) to: At<T>,
+    /// What happens to the gradient of the largest on the way, where windows do not overlap.
+    pub(super) finish: Option<Through<T>>,
 }
+
+/// What happens to a gradient; sums are taken for each image.
+pub struct Through<T>(pub(super) Finish<T>);
+
+// SAFETY: addresses; what is read is shared, and every job has sums of its own.
+unsafe impl<T> Sync for Through<T> {}
 
 impl<S: Simd> Phase<S> for Pool<'_, S::Element> {
     fn jobs(&self) -> usize {
@@ -47,6 +56,8 @@ impl<S: Simd> Phase<S> for Pool<'_, S::Element> {
                 unsafe { *self.to.at(index) = S::Element::default() }
             }
         }
+        // SAFETY: the sums of this image, which are this job's alone.
+        unsafe { self.no_sums_yet(job) };
         for row in 0..w.out_height {
             for column in 0..w.out_width {
                 for first in (0..w.channels).step_by(BLOCK) {
@@ -147,12 +158,71 @@ impl<T: Number> Pool<'_, T> {
         unsafe {
             self.find(place, &mut best, &mut which);
             let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
+            if let Some(Through(finish)) = &self.finish {
+                return self.through(finish, place, dy, &which);
+            }
             let alone = self.window.tiles();
             for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
                 let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
                 for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(&which) {
                     let more = if *which == pixel { *dy } else { T::default() };
                     *dx = if alone { more } else { dx.plus(more) };
+                }
+            }
+        }
+    }
+
+    /// Zeros where an image's sums are added up.
+    ///
+    /// # Safety
+    /// The image exists, and nobody else works on its sums.
+    #[inline(always)]
+    unsafe fn no_sums_yet(&self, image: usize) {
+        let Some(Through(finish)) = &self.finish else { return };
+        let channels = self.window.channels;
+        for sums in [finish.sums, finish.gate.weighted].into_iter().filter(|sums| !sums.is_null()) {
+            // SAFETY: there is a number for each channel of each image.
+            unsafe { std::slice::from_raw_parts_mut(sums.add(image * channels), channels).fill(T::default()) }
+        }
+    }
+
+    /// The gradient of a window's largest numbers, finished, and what is counted of it.
+    ///
+    /// # Safety
+    /// The window and the channels exist; windows do not overlap.
+    #[inline(always)]
+    unsafe fn through(&self, finish: &Finish<T>, place: &Place, dy: &[T], which: &[u32; BLOCK]) {
+        let (mut sums, mut weighted) = ([T::default(); BLOCK], [T::default(); BLOCK]);
+        let gate = &finish.gate;
+        // SAFETY: `count` channels of a pixel of each image, that of the larger one is this job's alone, and of the factors.
+        unsafe {
+            let some = |from: *const T| std::slice::from_raw_parts(from, place.count);
+            let scale = (!gate.scale.is_null()).then(|| some(gate.scale.add(place.first)));
+            let bias = (!finish.bias.is_null()).then(|| some(finish.bias.add(place.first)));
+            for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
+                let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
+                for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(which) {
+                    *dx = if *which == pixel { *dy } else { T::default() };
+                }
+                if let Some(bias) = bias {
+                    dx.iter_mut().zip(bias).for_each(|(dx, bias)| *dx = dx.plus(*bias));
+                }
+                if !gate.rectified.is_null() {
+                    for ((dx, by), weighted) in dx.iter_mut().zip(some(gate.rectified.add(at))).zip(&mut weighted) {
+                        *weighted = weighted.plus(dx.times(*by));
+                        *dx = if *by > T::default() { *dx } else { T::default() };
+                    }
+                }
+                sums.iter_mut().zip(&*dx).for_each(|(sum, dx)| *sum = sum.plus(*dx));
+                if let Some(scale) = scale {
+                    dx.iter_mut().zip(scale).for_each(|(dx, scale)| *dx = dx.times(*scale));
+                }
+            }
+            for (to, sums) in [(finish.sums, &sums), (gate.weighted, &weighted)] {
+                if !to.is_null() {
+                    let to = to.add(place.image * self.window.channels + place.first);
+                    let to = std::slice::from_raw_parts_mut(to, place.count);
+                    to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to.plus(*sum));
                 }
             }
         }

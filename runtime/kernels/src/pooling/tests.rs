@@ -1,6 +1,7 @@
 //! Pools of every variant against plain loops.
 
 use super::*;
+use crate::gate::Gate;
 
 /// Small whole numbers, so that windows have ties and sums are exact.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -94,12 +95,54 @@ fn pools_agree_with_plain_loops() {
             // SAFETY: the variant is one this processor has; all vectors have the sizes of the window.
             unsafe {
                 max_pool(variant, &w, x.as_ptr(), scale, a, &workers);
-                max_pool_gradient(variant, &w, x.as_ptr(), scale, dy.as_ptr(), b, &workers);
+                max_pool_gradient(variant, &w, x.as_ptr(), scale, dy.as_ptr(), b, Finish::none(), &workers);
                 sum_pool(variant, &w, x.as_ptr(), c, &workers);
                 sum_pool_gradient(variant, &w, dy.as_ptr(), d, &workers);
             }
             for (got, exact) in got.iter().zip([&y, &dx, &sum, &sum_dx]) {
                 assert!(same(got, exact), "{w:?} {variant:?} {threads} threads:\n{got:?}\n{exact:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_the_largest_pass_gates() {
+    for (w, factors) in windows().into_iter().filter(Window::tiles).flat_map(|w| [(w, false), (w, true)]) {
+        let (large, small) =
+            (w.batch * w.height * w.width * w.channels, w.batch * w.out_height * w.out_width * w.channels);
+        let (x, dy) = (numbers(large, 1), numbers(small, 2));
+        let scale: Vec<f32> = [1.0, -2.0, 0.5].into_iter().cycle().take(w.channels).collect();
+        let mut plain = vec![9.5; large];
+        let workers = Workers::new(2);
+        let gradient = |variant, dx: *mut f32, finish| {
+            let (x, dy) = (x.as_ptr(), dy.as_ptr());
+            // SAFETY: the variant is one this processor has; all vectors have the sizes of the window.
+            unsafe { max_pool_gradient(variant, &w, x, std::ptr::null(), dy, dx, finish, &workers) }
+        };
+        gradient(Variant::Portable, plain.as_mut_ptr(), Finish::none());
+        let bias: Vec<f32> = [0.5, 1.0].into_iter().cycle().take(w.channels).collect();
+        if factors {
+            plain.iter_mut().zip(bias.iter().cycle()).for_each(|(dx, bias)| *dx += bias);
+        }
+        let kept: Vec<f32> = plain.iter().zip(&x).map(|(dx, x)| if *x > 0.0 { *dx } else { 0.0 }).collect();
+        let (mut sums, mut weighted) = (vec![0.0; w.batch * w.channels], vec![0.0; w.batch * w.channels]);
+        for at in 0..large {
+            let column = at / (w.height * w.width * w.channels) * w.channels + at % w.channels;
+            sums[column] += kept[at];
+            weighted[column] += plain[at] * x[at];
+        }
+        let factor = |at: usize| if factors { scale[at % w.channels] } else { 1.0 };
+        let wanted: Vec<f32> = kept.iter().enumerate().map(|(at, kept)| kept * factor(at)).collect();
+        for variant in Variant::all() {
+            let mut got = [vec![9.5; large], vec![9.5; sums.len()], vec![9.5; sums.len()]];
+            let [dx, own, other] = got.each_mut().map(|list| list.as_mut_ptr());
+            let scale = if factors { scale.as_ptr() } else { std::ptr::null() };
+            let gate = Gate { rectified: x.as_ptr(), scale, weighted: other };
+            let bias = if factors { bias.as_ptr() } else { std::ptr::null() };
+            gradient(variant, dx, Finish { bias, gate, sums: own, ..Finish::none() });
+            for (got, exact) in got.iter().zip([&wanted, &sums, &weighted]) {
+                assert!(same(got, exact), "{w:?} {variant:?}:\n{got:?}\n{exact:?}");
             }
         }
     }

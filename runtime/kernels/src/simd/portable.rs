@@ -58,6 +58,14 @@ macro_rules! portable {
                 Self(self.0.map(|x| if x < 0.0 { 0.0 } else { x }))
             }
             #[inline(always)]
+            unsafe fn times(self, other: Self) -> Self {
+                Self(std::array::from_fn(|lane| self.0[lane] * other.0[lane]))
+            }
+            #[inline(always)]
+            unsafe fn where_positive(self, by: Self) -> Self {
+                Self(std::array::from_fn(|lane| if by.0[lane] > 0.0 { self.0[lane] } else { 0.0 }))
+            }
+            #[inline(always)]
             unsafe fn add_product(self, a: Self, b: Self) -> Self {
                 // Not fused: without the instruction, fused multiplication is a slow library call.
                 Self(std::array::from_fn(|lane| self.0[lane] + a.0[lane] * b.0[lane]))

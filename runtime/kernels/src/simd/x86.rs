@@ -5,8 +5,8 @@ use std::arch::x86_64 as arch;
 
 macro_rules! avx512 {
     ($name:ident, $vector:ident, $element:ty, $lanes:expr, $mask:ty, $zero:ident, $load:ident, $load_first:ident,
-     $store:ident, $store_first:ident, $splat:ident, $add:ident, $fma:ident,
-     $max:ident) => {
+     $store:ident, $store_first:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident,
+     $max:ident, $compare:ident, $keep:ident) => {
         /// 512 bits.
         #[derive(Clone, Copy)]
         pub struct $name(pub(super) arch::$vector);
@@ -55,6 +55,16 @@ macro_rules! avx512 {
                 Self(unsafe { arch::$add(self.0, other.0) })
             }
             #[inline(always)]
+            unsafe fn times(self, other: Self) -> Self {
+                // SAFETY: the caller has AVX-512F.
+                Self(unsafe { arch::$mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn where_positive(self, by: Self) -> Self {
+                // SAFETY: the caller has AVX-512F.
+                Self(unsafe { arch::$keep(arch::$compare::<{ arch::_CMP_LT_OQ }>(arch::$zero(), by.0), self.0) })
+            }
+            #[inline(always)]
             unsafe fn relu(self) -> Self {
                 // SAFETY: the caller has the instructions. The second operand is what NaN gives.
                 Self(unsafe { arch::$max(arch::$zero(), self.0) })
@@ -86,8 +96,11 @@ avx512!(
     _mm512_mask_storeu_ps,
     _mm512_set1_ps,
     _mm512_add_ps,
+    _mm512_mul_ps,
     _mm512_fmadd_ps,
-    _mm512_max_ps
+    _mm512_max_ps,
+    _mm512_cmp_ps_mask,
+    _mm512_maskz_mov_ps
 );
 avx512!(
     F64x8,
@@ -102,14 +115,17 @@ avx512!(
     _mm512_mask_storeu_pd,
     _mm512_set1_pd,
     _mm512_add_pd,
+    _mm512_mul_pd,
     _mm512_fmadd_pd,
-    _mm512_max_pd
+    _mm512_max_pd,
+    _mm512_cmp_pd_mask,
+    _mm512_maskz_mov_pd
 );
 
 macro_rules! avx2 {
     ($name:ident, $vector:ident, $element:ty, $lanes:expr, $mask:ty, $zero:ident, $load:ident,
-     $load_first:ident, $store:ident, $store_first:ident, $splat:ident, $add:ident, $fma:ident,
-     $max:ident) => {
+     $load_first:ident, $store:ident, $store_first:ident, $splat:ident, $add:ident, $mul:ident, $fma:ident,
+     $max:ident, $compare:ident, $keep:ident) => {
         /// 256 bits.
         #[derive(Clone, Copy)]
         pub struct $name(pub(super) arch::$vector);
@@ -174,6 +190,16 @@ macro_rules! avx2 {
                 Self(unsafe { arch::$add(self.0, other.0) })
             }
             #[inline(always)]
+            unsafe fn times(self, other: Self) -> Self {
+                // SAFETY: the caller has AVX2.
+                Self(unsafe { arch::$mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            unsafe fn where_positive(self, by: Self) -> Self {
+                // SAFETY: the caller has AVX2.
+                Self(unsafe { arch::$keep(arch::$compare::<{ arch::_CMP_LT_OQ }>(arch::$zero(), by.0), self.0) })
+            }
+            #[inline(always)]
             unsafe fn relu(self) -> Self {
                 // SAFETY: the caller has the instructions. The second operand is what NaN gives.
                 Self(unsafe { arch::$max(arch::$zero(), self.0) })
@@ -205,8 +231,11 @@ avx2!(
     _mm256_maskstore_ps,
     _mm256_set1_ps,
     _mm256_add_ps,
+    _mm256_mul_ps,
     _mm256_fmadd_ps,
-    _mm256_max_ps
+    _mm256_max_ps,
+    _mm256_cmp_ps,
+    _mm256_and_ps
 );
 avx2!(
     F64x4,
@@ -221,6 +250,9 @@ avx2!(
     _mm256_maskstore_pd,
     _mm256_set1_pd,
     _mm256_add_pd,
+    _mm256_mul_pd,
     _mm256_fmadd_pd,
-    _mm256_max_pd
+    _mm256_max_pd,
+    _mm256_cmp_pd,
+    _mm256_and_pd
 );

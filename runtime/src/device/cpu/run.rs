@@ -1,12 +1,13 @@
 //! One run of a program: its steps in turn, the work of each shared by threads.
 
 use super::{Cpu, Entry};
-use gmpc_compiler::backend::cpu::{Address, Step};
+use gmpc_compiler::backend::cpu::{Address, GateAt, Step};
 use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
 use gmpc_compiler::program::Program;
 use gmpc_kernels::convolution::{
     Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
+use gmpc_kernels::gate::Gate;
 use gmpc_kernels::pooling::{Window, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
 use gmpc_kernels::simd::Number;
 
@@ -55,6 +56,31 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// What happens to results: of a gate, its summand is the bias.
+    ///
+    /// # Safety
+    /// As [`Self::at`].
+    unsafe fn finish<T>(
+        self,
+        bias: Option<Address>,
+        relu: bool,
+        gate: Option<GateAt>,
+        sums: Option<Address>,
+    ) -> Finish<T> {
+        // SAFETY: the caller vouches for the offsets.
+        unsafe {
+            let bias = self.find::<T>(bias.or(gate.and_then(|gate| gate.shift))).cast_const();
+            let gate = gate.map_or(Gate::open(), |gate| Gate {
+                rectified: self.at::<T>(gate.rectified).cast_const(),
+                scale: self.find::<T>(gate.scale).cast_const(),
+                weighted: self.find(gate.weighted),
+            });
+            Finish { bias, relu, gate, sums: self.find(sums) }
+        }
+    }
+}
+
 /// Numbers of working memory that the program's convolutions need.
 pub(super) fn working_numbers<T: Number>(cpu: &Cpu, program: &Program) -> usize {
     let of = |step: &Step| match step {
@@ -79,11 +105,13 @@ pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Ent
         unsafe {
             match step {
                 Step::Run { function, extent } => share(cpu, entries[*function], *extent, memory),
-                Step::Convolve { product, operands, prepare, bias, sums } => {
-                    convolve::<T>(cpu, product, *operands, *prepare, [*bias, *sums], memory);
+                Step::Convolve { product, operands, prepare, bias, gate, sums } => {
+                    let finish = memory.finish(*bias, product.relu, *gate, *sums);
+                    convolve::<T>(cpu, product, *operands, *prepare, finish, memory);
                 }
-                Step::Pool { pool, x, scale, dy, target } => {
-                    pooling::<T>(cpu, pool, [*x, *scale, *dy], *target, memory);
+                Step::Pool { pool, x, scale, dy, gate, sums, target } => {
+                    let finish = memory.finish::<T>(None, false, *gate, *sums);
+                    pooling(cpu, pool, [*x, *scale, *dy], *target, finish, memory);
                 }
             }
         }
@@ -134,7 +162,7 @@ unsafe fn convolve<T: Number>(
     product: &Convolve,
     operands: [Address; 3],
     prepare: Option<[Address; 2]>,
-    [bias, sums]: [Option<Address>; 2],
+    finish: Finish<T>,
     memory: Memory,
 ) {
     let (geometry, workers) = (geometry(product), &*cpu.workers);
@@ -145,13 +173,9 @@ unsafe fn convolve<T: Number>(
         let [a, b, c]: [*mut T; 3] = operands.map(|address| memory.at(address));
         let [scale, shift]: [*const T; 2] = [0, 1].map(|i| memory.find::<T>(prepare.map(|both| both[i])).cast_const());
         let (prepare, space): (_, *mut T) = (Prepare { scale, shift }, memory.workspace.cast());
-        let sums = memory.find::<T>(sums);
         match product.pass {
-            Pass::Forward => {
-                let finish = Finish { bias: memory.find::<T>(bias).cast_const(), relu: product.relu, sums };
-                forward(cpu.variant, algorithm, &geometry, a, b, c, finish, prepare, space, workers);
-            }
-            Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, sums, space, workers),
+            Pass::Forward => forward(cpu.variant, algorithm, &geometry, a, b, c, finish, prepare, space, workers),
+            Pass::Input => input_gradient(cpu.variant, algorithm, &geometry, a, b, c, finish, space, workers),
             Pass::Weight => weight_gradient(cpu.variant, algorithm, &geometry, a, b, c, prepare, space, workers),
         }
     }
@@ -159,7 +183,14 @@ unsafe fn convolve<T: Number>(
 
 /// # Safety
 /// As [`run`].
-unsafe fn pooling<T: Number>(cpu: &Cpu, pool: &Pool, operands: [Option<Address>; 3], target: Address, memory: Memory) {
+unsafe fn pooling<T: Number>(
+    cpu: &Cpu,
+    pool: &Pool,
+    operands: [Option<Address>; 3],
+    target: Address,
+    finish: Finish<T>,
+    memory: Memory,
+) {
     let ([batch, height, width, channels], [out_height, out_width]) = (pool.images, pool.result);
     let (kernel, stride, pad) = (pool.window.kernel, pool.window.stride, pool.window.before);
     let shape = Window { batch, height, width, channels, out_height, out_width, kernel, stride, pad };
@@ -169,7 +200,7 @@ unsafe fn pooling<T: Number>(cpu: &Cpu, pool: &Pool, operands: [Option<Address>;
         let (to, variant, workers) = (memory.at::<T>(target), cpu.variant, &*cpu.workers);
         match pool.pooling {
             Pooling::Max => max_pool(variant, &shape, x, scale, to, workers),
-            Pooling::MaxGradient => max_pool_gradient(variant, &shape, x, scale, dy, to, workers),
+            Pooling::MaxGradient => max_pool_gradient(variant, &shape, x, scale, dy, to, finish, workers),
             Pooling::Sum => sum_pool(variant, &shape, x, to, workers),
             Pooling::SumGradient => sum_pool_gradient(variant, &shape, dy, to, workers),
         }

@@ -6,6 +6,7 @@ use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Graph, Op, Output, Random, Role, State, Tensor, evaluate, verify};
 use gmpc_compiler::lower;
 use gmpc_compiler::program::{Goal, StateLayout};
+use gmpc_compiler::window::Window;
 use gmpc_kernels::Variant;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -259,6 +260,41 @@ fn states_are_read_before_they_are_written() {
     let after = g.sum(old_c, &[0]);
     g.output("columns of c", after);
     passes(&g);
+}
+
+#[test]
+fn gradients_through_rectifiers_agree_with_the_oracle() {
+    let half = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+    let windows = [([3, 3], [1, 1], [1, 1]), ([2, 2], [2, 2], [0, 0]), ([1, 1], [1, 1], [0, 0])];
+    for ((kernel, stride, before), scaled) in windows.into_iter().flat_map(|window| [(window, false), (window, true)]) {
+        let window = Window { kernel, stride, before };
+        let result = [6 / stride[0], 8 / stride[1]];
+        let mut g = Graph::default();
+        let (x, dp) = (g.input("x", vec![3, 6, 8, 20]), g.input("dp", vec![3, 3, 4, 20]));
+        let dz = g.input("dz", vec![3, result[0], result[1], 7]);
+        let (_, w) = g.state(state("w", &[20 * kernel[0] * kernel[1], 7]));
+        let (_, r) = g.state(state("r", &[1, 20]));
+        let zero = g.constant(0.0);
+        let h = g.binary(Op::Max, x, zero);
+        g.output("h", h);
+        let pooled = g.push(Op::MaxPoolGrad(half), vec![h, dp], vec![3, 6, 8, 20]);
+        let before = g.push(Op::ConvolveInput(window), vec![dz, w], vec![3, 6, 8, 20]);
+        let total = g.sum(dp, &[0, 1, 2]);
+        let mean = g.scale(total, -0.25);
+        let centred = g.add(pooled, mean);
+        for (name, dh) in [("pool", if scaled { centred } else { pooled }), ("convolution", before)] {
+            let product = g.mul(dh, h);
+            let weighted = g.sum(product, &[0, 1, 2]);
+            let mask = g.binary(Op::Less, zero, h);
+            let kept = g.select(mask, dh, zero);
+            let sum = g.sum(kept, &[0, 1, 2]);
+            let last = if scaled { g.mul(kept, r) } else { kept };
+            for (what, id) in [("weighted", weighted), ("sum", sum), ("last", last)] {
+                g.output(&format!("{what} {name}"), id);
+            }
+        }
+        passes(&g);
+    }
 }
 
 #[test]

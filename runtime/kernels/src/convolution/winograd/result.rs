@@ -10,6 +10,7 @@ use super::kernel::Kernels;
 use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::convolution::correlate::Side;
+use crate::convolution::finisher::Finisher;
 use crate::convolution::slab::Images;
 use crate::convolution::sums::{Room, Sums};
 use crate::convolution::tile::{Ahead, Product, Run, part, split};
@@ -42,7 +43,7 @@ pub(in crate::convolution) struct Plan<S, P> {
     image: usize,
     products: usize,
     product: usize,
-    sums: Room,
+    sums: [Room; 2],
     parts: Parts,
     types: PhantomData<(S, P)>,
 }
@@ -70,7 +71,7 @@ impl<S: Simd, P: Points> Plan<S, P> {
         let far = P::FREQUENCIES * from[2] * to[2] >= MEMORY;
         let product = P::FREQUENCIES * apart::<S>(tiles * unit_panel.width);
         let products = parts.take(workers * product);
-        let sums = Room::take::<S>(grid.tiles().div_ceil(tiles.max(1)), to[2], &mut parts);
+        let sums = [(); 2].map(|()| Room::take::<S>(grid.tiles().div_ceil(tiles.max(1)), to[2], &mut parts));
         Self {
             side,
             grid,
@@ -167,14 +168,15 @@ unsafe fn run<S: Simd, P: Points>(
     let transform =
         Kernels::<_, P> { side: plan.side, units, panels, w: At::read(w), to: kernels, points: PhantomData };
     let x = Images::new(x, plan.from, prepare);
-    let (y, bias, relu) = (At::write(y), At::read(finish.bias), finish.relu);
+    let y = At::write(y);
     // SAFETY: the caller vouches for the operands and the features.
     unsafe {
         all::<S, _>(&transform, workers);
-        let sums = Sums::new(plan.sums, memory, finish.sums);
-        let tiles = Tiles { plan, kernels: panels, x, weights: kernels, images, products, y, bias, relu, sums };
+        let sums = Sums::both(plan.sums, memory, &finish);
+        let tiles = Tiles { plan, kernels: panels, x, weights: kernels, images, products, y, finish, sums };
         all::<S, _>(&tiles, workers);
-        sums.finish(workers);
+        sums[0].finish(workers);
+        sums[1].finish(workers);
     }
 }
 
@@ -187,12 +189,12 @@ struct Tiles<'a, S: Simd, P> {
     images: At<S::Element>,
     products: At<S::Element>,
     y: At<S::Element>,
-    bias: At<S::Element>,
-    relu: bool,
-    sums: Sums<S>,
+    finish: Finish<S::Element>,
+    sums: [Sums<S>; 2],
 }
 
-// SAFETY: the plan is plain numbers, `S` appears in it as a type only.
+// SAFETY: the plan is plain numbers, `S` appears in it as a type only; what the finish points to is read only, but for its
+// sums, of which every job has a part of its own.
 unsafe impl<S: Simd, P: Points> Sync for Tiles<'_, S, P> {}
 
 impl<S: Simd, P: Points> Phase<S> for Tiles<'_, S, P> {
@@ -214,8 +216,13 @@ impl<S: Simd, P: Points> Phase<S> for Tiles<'_, S, P> {
             for index in first_panel..first_panel + group {
                 self.multiply(&panels, index, image, product);
                 let unit = index * self.kernels.width;
-                let sums = self.sums.begin(job / plan.groups, unit, self.kernels.used(index));
-                self.store(first, count, index, product, sums);
+                let [sums, weighted] =
+                    self.sums.map(|all| all.begin(job / plan.groups, unit, self.kernels.used(index)));
+                let gate = self.finish.gate.at(0, unit, weighted);
+                let bias = self.finish.bias;
+                let bias = if bias.is_null() { bias } else { bias.add(unit) };
+                let finish = Finish { bias, gate, sums, ..self.finish };
+                self.store(first, count, index, product, finish);
             }
         }
     }
@@ -274,7 +281,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
     /// Transforms a panel of units back, and stores what lies inside the image.
     ///
     /// # Safety
-    /// As [`Self::multiply`], which came before; `sums` is from [`Sums::begin`].
+    /// As [`Self::multiply`], which came before; the finish is that of the panel's units, sums from [`Sums::begin`].
     #[inline(always)]
     unsafe fn store(
         &self,
@@ -282,7 +289,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
         count: usize,
         index: usize,
         product: *const S::Element,
-        sums: *mut S::Element,
+        finish: Finish<S::Element>,
     ) {
         let (plan, width) = (self.plan, self.kernels.width);
         for tile in 0..count {
@@ -290,7 +297,7 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
             for column in (0..self.kernels.used(index)).step_by(S::LANES) {
                 let lanes = S::LANES.min(self.kernels.used(index) - column);
                 let unit = index * width + column;
-                // SAFETY: `lanes` units from `unit` on exist in the bias and in every pixel of the image.
+                // SAFETY: `lanes` units from `unit` on exist in every pixel of the image, and from `column` on in the finish.
                 unsafe {
                     let mut block: Square<S> = [[S::zero(); MOST]; MOST];
                     for i in 0..P::SIZE {
@@ -300,28 +307,15 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
                         }
                     }
                     let block = square::<S, P::Result>(&block);
-                    let bias = self.bias.at(0);
-                    let bias = if bias.is_null() { S::zero() } else { S::load_first(bias.add(unit), lanes) };
-                    let mut total = S::zero();
+                    let mut finisher = Finisher::<S>::new(&finish, column, lanes);
                     for i in 0..P::OUT {
                         for j in 0..P::OUT {
                             if pixels[i][j] != OUTSIDE {
-                                let value = block[i][j].add(bias);
-                                let value = if self.relu { value.relu() } else { value };
-                                let to = self.y.at(pixels[i][j] + unit);
-                                if lanes == S::LANES {
-                                    value.store(to)
-                                } else {
-                                    value.store_first(to, lanes)
-                                }
-                                total = total.add(value);
+                                finisher.store(block[i][j], pixels[i][j] + unit, self.y);
                             }
                         }
                     }
-                    if !sums.is_null() {
-                        let own = sums.add(column);
-                        S::load(own).add(total).store(own);
-                    }
+                    finisher.end();
                 }
             }
         }

@@ -153,6 +153,8 @@ pub trait Number: Compiled + Copy + Default + PartialOrd + Send + Sync + 'static
     fn from_f64(value: f64) -> Self;
     /// self + other
     fn plus(self, other: Self) -> Self;
+    /// self - other
+    fn minus(self, other: Self) -> Self;
     /// self other
     fn times(self, other: Self) -> Self;
 }
@@ -173,6 +175,10 @@ macro_rules! number {
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 self + other
+            }
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
             }
             #[inline(always)]
             fn times(self, other: Self) -> Self {

@@ -56,19 +56,14 @@ impl<S: Simd> Phase<S> for Pool<'_, S::Element> {
                 unsafe { *self.to.at(index) = S::Element::default() }
             }
         }
-        // SAFETY: the sums of this image, which are this job's alone.
-        unsafe { self.no_sums_yet(job) };
+        if let Some(Through(finish)) = &self.finish {
+            // SAFETY: the image is this job's alone, and so are its sums.
+            return unsafe { self.finished(finish, job) };
+        }
         for row in 0..w.out_height {
             for column in 0..w.out_width {
                 for first in (0..w.channels).step_by(BLOCK) {
-                    let place = Place {
-                        rows: w.covered(0, row),
-                        columns: w.covered(1, column),
-                        image: job,
-                        small: ((job * w.out_height + row) * w.out_width + column) * w.channels + first,
-                        first,
-                        count: BLOCK.min(w.channels - first),
-                    };
+                    let place = Place::new(w, job, [row, column], first);
                     // SAFETY: the window, the image and the channels exist.
                     unsafe {
                         match self.kind {
@@ -96,6 +91,18 @@ struct Place {
 }
 
 impl Place {
+    #[inline(always)]
+    fn new(w: &Window, image: usize, [row, column]: [usize; 2], first: usize) -> Self {
+        Place {
+            rows: w.covered(0, row),
+            columns: w.covered(1, column),
+            image,
+            small: ((image * w.out_height + row) * w.out_width + column) * w.channels + first,
+            first,
+            count: BLOCK.min(w.channels - first),
+        }
+    }
+
     /// Where the pixels of the window lie in the larger image.
     #[inline(always)]
     fn pixels(&self, w: &Window) -> impl Iterator<Item = usize> {
@@ -158,9 +165,6 @@ impl<T: Number> Pool<'_, T> {
         unsafe {
             self.find(place, &mut best, &mut which);
             let dy = std::slice::from_raw_parts(self.small.at(place.small), place.count);
-            if let Some(Through(finish)) = &self.finish {
-                return self.through(finish, place, dy, &which);
-            }
             let alone = self.window.tiles();
             for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
                 let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
@@ -172,36 +176,54 @@ impl<T: Number> Pool<'_, T> {
         }
     }
 
-    /// Zeros where an image's sums are added up.
+    /// The gradient of an image's largest numbers, finished, and the sums of that.
     ///
     /// # Safety
-    /// The image exists, and nobody else works on its sums.
+    /// The image exists, nobody else works on it; windows do not overlap; what the finish points to is there.
     #[inline(always)]
-    unsafe fn no_sums_yet(&self, image: usize) {
-        let Some(Through(finish)) = &self.finish else { return };
-        let channels = self.window.channels;
-        for sums in [finish.sums, finish.gate.weighted].into_iter().filter(|sums| !sums.is_null()) {
-            // SAFETY: there is a number for each channel of each image.
-            unsafe { std::slice::from_raw_parts_mut(sums.add(image * channels), channels).fill(T::default()) }
+    unsafe fn finished(&self, finish: &Finish<T>, image: usize) {
+        let w = self.window;
+        for first in (0..w.channels).step_by(BLOCK) {
+            let (mut sums, mut weighted) = (Total::new(), Total::new());
+            for row in 0..w.out_height {
+                for column in 0..w.out_width {
+                    let place = Place::new(w, image, [row, column], first);
+                    // SAFETY: the window and the channels exist.
+                    let [own, other] = unsafe { self.through(finish, &place) };
+                    sums.add(&own);
+                    weighted.add(&other);
+                }
+            }
+            for (to, total) in [(finish.sums, sums), (finish.gate.weighted, weighted)] {
+                if !to.is_null() {
+                    let count = BLOCK.min(w.channels - first);
+                    // SAFETY: there is a number for each channel of each image.
+                    let to = unsafe { std::slice::from_raw_parts_mut(to.add(image * w.channels + first), count) };
+                    to.iter_mut().zip(total.sum.iter().zip(&total.lost)).for_each(|(to, (a, b))| *to = a.plus(*b));
+                }
+            }
         }
     }
 
-    /// The gradient of a window's largest numbers, finished, and what is counted of it.
+    /// The gradient of a window's largest numbers, finished; its sums, those before the gate times what the rectifier gave.
     ///
     /// # Safety
     /// The window and the channels exist; windows do not overlap.
     #[inline(always)]
-    unsafe fn through(&self, finish: &Finish<T>, place: &Place, dy: &[T], which: &[u32; BLOCK]) {
+    unsafe fn through(&self, finish: &Finish<T>, place: &Place) -> [[T; BLOCK]; 2] {
+        let (mut best, mut which) = ([T::default(); BLOCK], [0; BLOCK]);
         let (mut sums, mut weighted) = ([T::default(); BLOCK], [T::default(); BLOCK]);
         let gate = &finish.gate;
         // SAFETY: `count` channels of a pixel of each image, that of the larger one is this job's alone, and of the factors.
         unsafe {
+            self.find(place, &mut best, &mut which);
             let some = |from: *const T| std::slice::from_raw_parts(from, place.count);
+            let dy = some(self.small.at(place.small));
             let scale = (!gate.scale.is_null()).then(|| some(gate.scale.add(place.first)));
             let bias = (!finish.bias.is_null()).then(|| some(finish.bias.add(place.first)));
             for (pixel, at) in (0_u32..).zip(place.pixels(self.window)) {
                 let dx = std::slice::from_raw_parts_mut(self.to.at(at), place.count);
-                for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(which) {
+                for ((dx, dy), which) in dx.iter_mut().zip(dy).zip(&which) {
                     *dx = if *which == pixel { *dy } else { T::default() };
                 }
                 if let Some(bias) = bias {
@@ -218,14 +240,8 @@ impl<T: Number> Pool<'_, T> {
                     dx.iter_mut().zip(scale).for_each(|(dx, scale)| *dx = dx.times(*scale));
                 }
             }
-            for (to, sums) in [(finish.sums, &sums), (gate.weighted, &weighted)] {
-                if !to.is_null() {
-                    let to = to.add(place.image * self.window.channels + place.first);
-                    let to = std::slice::from_raw_parts_mut(to, place.count);
-                    to.iter_mut().zip(sums).for_each(|(to, sum)| *to = to.plus(*sum));
-                }
-            }
         }
+        [sums, weighted]
     }
 
     /// # Safety
@@ -255,6 +271,31 @@ impl<T: Number> Pool<'_, T> {
                 let alone = self.window.tiles();
                 dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = if alone { *dy } else { dx.plus(*dy) });
             }
+        }
+    }
+}
+
+/// Sums of many numbers, and what rounding lost of them: gradients of centred values cancel.
+struct Total<T> {
+    sum: [T; BLOCK],
+    lost: [T; BLOCK],
+}
+
+impl<T: Number> Total<T> {
+    #[inline(always)]
+    fn new() -> Self {
+        Total { sum: [T::default(); BLOCK], lost: [T::default(); BLOCK] }
+    }
+
+    /// Exact sums after Knuth; what they lose is added up.
+    #[inline(always)]
+    fn add(&mut self, more: &[T; BLOCK]) {
+        for ((sum, lost), more) in self.sum.iter_mut().zip(&mut self.lost).zip(more) {
+            let whole = sum.plus(*more);
+            let back = whole.minus(*sum);
+            let error = sum.minus(whole.minus(back)).plus(more.minus(back));
+            *lost = lost.plus(error);
+            *sum = whole;
         }
     }
 }

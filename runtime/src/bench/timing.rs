@@ -16,7 +16,7 @@ pub(super) const STEP: [Duration; 2] = [Duration::from_secs(1), Duration::from_s
 /// … and of a kernel, of which large networks have hundreds.
 pub(super) const KERNEL: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
 /// … of steps of several networks.
-pub(super) const STEPS: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(30)];
+pub(super) const STEPS: [Duration; 2] = [Duration::from_secs(20), Duration::from_secs(60)];
 
 /// Microseconds a call of each of `count` things that take turns, block by block; `call` is told which.
 pub(super) fn time(

@@ -19,6 +19,8 @@ pub enum Kind {
 
 /// Channels that are worked on at once: what is remembered of each fits the first-level cache.
 const BLOCK: usize = 128;
+/// Blocks that are summed at once, so that images are read in their order: their sums fit the first-level cache.
+const SUMMED: usize = 4;
 
 /// A pool or its gradient, and what it works on.
 pub struct Pool<'a, T> {
@@ -183,23 +185,27 @@ impl<T: Number> Pool<'_, T> {
     #[inline(always)]
     unsafe fn finished(&self, finish: &Finish<T>, image: usize) {
         let w = self.window;
-        for first in (0..w.channels).step_by(BLOCK) {
-            let (mut sums, mut weighted) = (Total::new(), Total::new());
+        for group in (0..w.channels).step_by(SUMMED * BLOCK) {
+            let mut totals = [[Total::new(); 2]; SUMMED];
+            let blocks = || (group..w.channels).step_by(BLOCK);
             for row in 0..w.out_height {
                 for column in 0..w.out_width {
-                    let place = Place::new(w, image, [row, column], first);
-                    // SAFETY: the window and the channels exist.
-                    let [own, other] = unsafe { self.through(finish, &place) };
-                    sums.add(&own);
-                    weighted.add(&other);
+                    for (first, totals) in blocks().zip(&mut totals) {
+                        let place = Place::new(w, image, [row, column], first);
+                        // SAFETY: the window and the channels exist.
+                        let sums = unsafe { self.through(finish, &place) };
+                        totals.iter_mut().zip(&sums).for_each(|(total, sums)| total.add(sums));
+                    }
                 }
             }
-            for (to, total) in [(finish.sums, sums), (finish.gate.weighted, weighted)] {
-                if !to.is_null() {
-                    let count = BLOCK.min(w.channels - first);
-                    // SAFETY: there is a number for each channel of each image.
-                    let to = unsafe { std::slice::from_raw_parts_mut(to.add(image * w.channels + first), count) };
-                    to.iter_mut().zip(total.sum.iter().zip(&total.lost)).for_each(|(to, (a, b))| *to = a.plus(*b));
+            for (first, totals) in blocks().zip(&totals) {
+                for (to, total) in [finish.sums, finish.gate.weighted].into_iter().zip(totals) {
+                    if !to.is_null() {
+                        let count = BLOCK.min(w.channels - first);
+                        // SAFETY: there is a number for each channel of each image.
+                        let to = unsafe { std::slice::from_raw_parts_mut(to.add(image * w.channels + first), count) };
+                        to.iter_mut().zip(total.sum.iter().zip(&total.lost)).for_each(|(to, (a, b))| *to = a.plus(*b));
+                    }
                 }
             }
         }
@@ -276,6 +282,7 @@ impl<T: Number> Pool<'_, T> {
 }
 
 /// Sums of many numbers, and what rounding lost of them: gradients of centred values cancel.
+#[derive(Clone, Copy)]
 struct Total<T> {
     sum: [T; BLOCK],
     lost: [T; BLOCK],

@@ -26,7 +26,7 @@ mod tests;
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{
     Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Gate, Join, Kernel, Kernels, MatMul, Pass, Place, Pool,
-    Pooling, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
+    Pooling, Prepare, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
 };
 use crate::window::Window;
 use gmpc_math::spherical;
@@ -308,8 +308,11 @@ impl<'g> Builder<'g> {
     fn convolve(&self, id: Id, window: Window, pass: Pass, c: BufferId) -> Option<Convolve> {
         let [first, second, ref affine @ ..] = self.graph[id].inputs[..] else { return None };
         let prepare = match affine {
-            [scale, shift] => Some([self.operand(*scale)?, self.operand(*shift)?]),
-            _ => None,
+            [scale, shift] => Prepare {
+                scale: (!memory::is_number(self.graph, *scale, 1.0)).then(|| self.operand(*scale)).flatten(),
+                shift: (!memory::is_number(self.graph, *shift, 0.0)).then(|| self.operand(*shift)).flatten(),
+            },
+            _ => Prepare::default(),
         };
         let (x, y) = match pass {
             Pass::Forward => (first, id),

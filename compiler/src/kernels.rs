@@ -334,7 +334,7 @@ pub struct Convolve {
     /// What is written.
     pub c: BufferId,
     /// A factor and a summand for each channel of the images (not of their padding); not for [`Pass::Input`].
-    pub prepare: Option<[BufferId; 2]>,
+    pub prepare: Prepare,
     /// One number a unit to be added; forward only.
     pub bias: Option<BufferId>,
     /// Negative results become 0; NaN stays; forward only.
@@ -344,6 +344,22 @@ pub struct Convolve {
     /// Where the sums over all pixels of what is written go, before the gate's factor, one a channel of it; not for
     /// [`Pass::Weight`].
     pub sums: Option<BufferId>,
+}
+
+/// A factor and a summand for each channel of images; none for 1 and 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Prepare {
+    /// The factor.
+    pub scale: Option<BufferId>,
+    /// The summand, after it.
+    pub shift: Option<BufferId>,
+}
+
+impl Prepare {
+    /// Those there are.
+    pub fn buffers(self) -> impl Iterator<Item = BufferId> {
+        self.scale.into_iter().chain(self.shift)
+    }
 }
 
 impl Convolve {
@@ -518,7 +534,7 @@ impl Work {
             Work::Convolve(product) => {
                 let own = [product.a, product.b].into_iter().chain(product.bias);
                 let gate = product.gate.iter().flat_map(Gate::reads);
-                own.chain(product.prepare.into_iter().flatten()).chain(gate).collect()
+                own.chain(product.prepare.buffers()).chain(gate).collect()
             }
             Work::Pool(pool) => {
                 let gate = pool.gate.iter().flat_map(Gate::reads);

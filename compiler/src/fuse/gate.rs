@@ -10,7 +10,7 @@
 //! %14 = mul %12 %r                 what is written, if nothing but sums reads %12; otherwise that is %12
 //! ```
 
-use super::memory::{base, is_zero, repeated_row};
+use super::memory::{base, is_number, repeated_row};
 use crate::graph::{Graph, Id, Op};
 use crate::window::Window;
 
@@ -75,10 +75,11 @@ fn shifted(graph: &Graph, users: &[Vec<Id>], gradient: Id) -> Option<(Id, Id)> {
 /// What the rectifier gave, if `user` keeps the gradient where that is above 0.
 fn kept_by(graph: &Graph, user: Id, gradient: Id) -> Option<Id> {
     let [mask, value, zero] = graph[user].inputs[..] else { return None };
-    let less = (graph[user].op == Op::Select && value == gradient && is_zero(graph, zero)).then(|| &graph[mask])?;
+    let less =
+        (graph[user].op == Op::Select && value == gradient && is_number(graph, zero, 0.0)).then(|| &graph[mask])?;
     let [low, high] = less.inputs[..] else { return None };
     let same = graph.shape(high) == graph.shape(gradient);
-    (less.op == Op::Less && is_zero(graph, low) && same).then_some(high)
+    (less.op == Op::Less && is_number(graph, low, 0.0) && same).then_some(high)
 }
 
 /// What is kept times a factor for each channel, if only sums read it otherwise: the product and the factor.

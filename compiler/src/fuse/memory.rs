@@ -30,10 +30,13 @@ pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> (Vec<bool>, HashMap<Id,
                 let (last, tail) = tail(graph, &users, id);
                 stored[last.index()] = true;
                 tails.insert(last, tail);
-                node.inputs.iter().for_each(|&o| mark(graph, &mut stored, o));
+                mark_convolution(graph, &mut stored, &node.inputs);
+            }
+            Op::ConvolveWeight(_) => {
+                stored[id.index()] = true;
+                mark_convolution(graph, &mut stored, &node.inputs);
             }
             Op::ConvolveInput(_)
-            | Op::ConvolveWeight(_)
             | Op::MaxPool(_)
             | Op::MaxPoolGrad(_)
             | Op::SumPool(_)
@@ -111,7 +114,7 @@ fn tail(graph: &Graph, users: &[Vec<Id>], product: Id) -> (Id, Tail) {
         last = sum;
     }
     if let Some(largest) = only_user(last, &Op::Max)
-        && other(largest, last).is_some_and(|zero| is_zero(graph, zero))
+        && other(largest, last).is_some_and(|zero| is_number(graph, zero, 0.0))
     {
         tail.relu = true;
         last = largest;
@@ -130,11 +133,12 @@ pub(super) fn repeated_row(graph: &Graph, id: Id) -> Option<Id> {
     (fits && matches!(graph[base].op, Op::Input(_) | Op::State(_))).then_some(base)
 }
 
-pub(super) fn is_zero(graph: &Graph, mut id: Id) -> bool {
+/// Is it this number everywhere?
+pub(super) fn is_number(graph: &Graph, mut id: Id, number: f64) -> bool {
     while matches!(graph[id].op, Op::Broadcast | Op::Reshape) {
         id = graph[id].inputs[0];
     }
-    graph[id].op == Op::Const(0.0)
+    graph[id].op == Op::Const(number)
 }
 
 /// Which nodes an output depends on.
@@ -162,6 +166,14 @@ fn mark(graph: &Graph, stored: &mut [bool], id: Id) {
     if !matches!(graph[id].op, Op::Input(_) | Op::State(_)) {
         stored[id.index()] = true;
     }
+}
+
+/// Marks the operands of a convolution; a factor of 1 and a summand of 0 are none.
+fn mark_convolution(graph: &Graph, stored: &mut [bool], operands: &[Id]) {
+    let idle = [None, None, Some(1.0), Some(0.0)];
+    let needed =
+        operands.iter().zip(idle).filter(|(o, idle)| !idle.is_some_and(|number| is_number(graph, **o, number)));
+    needed.for_each(|(&o, _)| mark(graph, stored, o));
 }
 
 /// Marks what a transposed or sliced operand looks at.

@@ -85,7 +85,12 @@ impl Kernels {
         };
         let bias = product.bias.map(|id| format!(" + {}", name(id))).unwrap_or_default();
         let relu = if product.relu { "max 0, " } else { "" };
-        let affine = product.prepare.map(|[scale, shift]| format!(" (images {} + {})", name(scale), name(shift)));
+        let affine = match (product.prepare.scale.map(name), product.prepare.shift.map(name)) {
+            (None, None) => String::new(),
+            (Some(scale), None) => format!(" (images {scale})"),
+            (None, Some(shift)) => format!(" (images + {shift})"),
+            (Some(scale), Some(shift)) => format!(" (images {scale} + {shift})"),
+        };
         let [n, h, w, c] = product.images;
         let [oh, ow, units] = product.result;
         let sums = self.describe_sums(product.sums, product.gate.as_ref());
@@ -95,7 +100,7 @@ impl Kernels {
             name(product.c),
             name(product.a),
             name(product.b),
-            affine.unwrap_or_default(),
+            affine,
             product.window
         )
     }

@@ -72,10 +72,7 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
     require(product.gate.is_none() || product.pass == Pass::Input, "a gate before another product")?;
     check_gate(kernels, product.gate.as_ref(), x, [columns, columns])?;
     let channels = |id: BufferId| size(id) >= c && product.pass != Pass::Input;
-    require(
-        product.prepare.is_none_or(|[scale, shift]| channels(scale) && channels(shift)),
-        "a factor that does not fit",
-    )?;
+    require(product.prepare.buffers().all(channels), "a factor that does not fit")?;
     let plain = product.pass == Pass::Forward || (product.bias.is_none() && !product.relu);
     require(plain && product.bias.is_none_or(|bias| size(bias) >= units), "a bias that does not fit")
 }

@@ -20,7 +20,7 @@ pub enum Step {
         /// Operands and result.
         operands: [Address; 3],
         /// A factor and a summand for each channel of the images.
-        prepare: Option<[Address; 2]>,
+        prepare: [Option<Address>; 2],
         /// One number a unit.
         bias: Option<Address>,
         /// What is kept.
@@ -77,7 +77,7 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
     match work {
         Work::Convolve(product) => Some(Step::Convolve {
             operands: [product.a, product.b, product.c].map(address),
-            prepare: product.prepare.map(|both| both.map(address)),
+            prepare: [product.prepare.scale, product.prepare.shift].map(|id| id.map(address)),
             bias: product.bias.map(address),
             gate: product.gate.as_ref().map(gate_at),
             sums: product.sums.map(address),

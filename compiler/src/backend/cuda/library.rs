@@ -16,7 +16,7 @@ use super::pad;
 use crate::graph::Op;
 use crate::kernels::{
     self, Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Kernel, Kernels, MatMul, Matrix, Nest, Pass, Place,
-    Store,
+    Prepare, Store,
 };
 use gmpc_grammar::source::Span;
 use std::collections::HashMap;
@@ -26,7 +26,6 @@ pub(super) fn prepare(kernels: &Kernels) -> Kernels {
     let mut packing = Packing {
         out: Kernels { buffers: kernels.buffers.clone(), kernels: Vec::new(), outputs: kernels.outputs.clone() },
         known: HashMap::new(),
-        constants: constants(kernels),
         span: None,
     };
     for kernel in &kernels.kernels {
@@ -38,22 +37,6 @@ pub(super) fn prepare(kernels: &Kernels) -> Kernels {
     }
     packing.out.drop_unread();
     packing.out
-}
-
-/// Scratch buffers that hold one number everywhere.
-fn constants(kernels: &Kernels) -> HashMap<BufferId, f64> {
-    let mut found = HashMap::new();
-    for kernel in &kernels.kernels {
-        let kernels::Work::Nest(nest) = &kernel.work else { continue };
-        for store in &nest.stores {
-            let points: usize = nest.space.iter().product();
-            let whole = kernels.buffers[store.access.buffer.index()].elements == points && !store.late;
-            if let (true, Expr::Const(value)) = (whole, &nest.exprs[store.value.index()]) {
-                found.insert(store.access.buffer, *value);
-            }
-        }
-    }
-    found
 }
 
 /// What a buffer was made of.
@@ -71,7 +54,6 @@ struct Packing {
     out: Kernels,
     /// What is there already, as long as nothing that it was made of is written.
     known: HashMap<Made, BufferId>,
-    constants: HashMap<BufferId, f64>,
     /// The line of the convolution.
     span: Option<Span>,
 }
@@ -102,12 +84,8 @@ impl Packing {
     }
 
     fn convolve(&mut self, product: &Convolve) {
-        let is = |id: BufferId, number: f64| self.constants.get(&id) == Some(&number);
-        let (scale, shift) = match product.prepare {
-            Some([scale, shift]) => (Some(scale).filter(|id| !is(*id, 1.0)), Some(shift).filter(|id| !is(*id, 0.0))),
-            None => (None, None),
-        };
-        let mut product = Convolve { prepare: None, ..product.clone() };
+        let Prepare { scale, shift } = product.prepare;
+        let mut product = Convolve { prepare: Prepare::default(), ..product.clone() };
         let scale = match shift {
             Some(shift) if product.pass != Pass::Input => {
                 product.a = self.images(&product, scale, shift);

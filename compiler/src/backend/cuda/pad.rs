@@ -88,7 +88,7 @@ mod tests {
             a,
             b,
             c,
-            prepare: None,
+            prepare: crate::kernels::Prepare::default(),
             bias: None,
             relu: false,
             gate: None,

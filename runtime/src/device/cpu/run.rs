@@ -161,7 +161,7 @@ unsafe fn convolve<T: Number>(
     cpu: &Cpu,
     product: &Convolve,
     operands: [Address; 3],
-    prepare: Option<[Address; 2]>,
+    prepare: [Option<Address>; 2],
     finish: Finish<T>,
     memory: Memory,
 ) {
@@ -171,7 +171,7 @@ unsafe fn convolve<T: Number>(
     // working memory is large enough for every step.
     unsafe {
         let [a, b, c]: [*mut T; 3] = operands.map(|address| memory.at(address));
-        let [scale, shift]: [*const T; 2] = [0, 1].map(|i| memory.find::<T>(prepare.map(|both| both[i])).cast_const());
+        let [scale, shift]: [*const T; 2] = prepare.map(|part| memory.find::<T>(part).cast_const());
         let (prepare, space): (_, *mut T) = (Prepare { scale, shift }, memory.workspace.cast());
         match product.pass {
             Pass::Forward => forward(cpu.variant, algorithm, &geometry, a, b, c, finish, prepare, space, workers),

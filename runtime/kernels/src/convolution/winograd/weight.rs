@@ -94,14 +94,18 @@ pub(in crate::convolution) unsafe fn gradient<S: Simd, P: Points>(
     let (g, memory) = (geometry, aligned(workspace));
     // SAFETY: the parts lie inside the working memory.
     let [to_x, to_dy, sums] = [plan.x, plan.dy, plan.sums].map(|part| At::write(unsafe { memory.at(part) }));
-    let x = Images::new(x, [g.height, g.width, g.channels], prepare);
+    // Without a summand, the factors of channels wait for the result, which is smaller than the images.
+    let late = prepare.shift.is_null();
+    let scale = At::read(if late { prepare.scale } else { std::ptr::null() });
+    let x = Images::new(x, [g.height, g.width, g.channels], if late { Prepare::none() } else { prepare });
     let dy = Images::new(dy, [g.out_height, g.out_width, g.units], Prepare::none());
     for batch in 0..plan.batches {
         let (first, count) = if plan.tiles == 0 { (0, 0) } else { part(plan.grid.tiles(), plan.tiles, batch) };
         let (x_panels, dy_panels) = (Panels::new::<S>(count, g.channels), Panels::new::<S>(count, g.units));
         let images = Transforms { plan: &plan, first, count, x, dy, x_panels, dy_panels, to_x, to_dy };
         let (begin, end) = (batch == 0, batch + 1 == plan.batches);
-        let pairs = Pairs { plan: &plan, begin, end, x_panels, dy_panels, x: to_x, dy: to_dy, sums, dw: At::write(dw) };
+        let pairs =
+            Pairs { plan: &plan, begin, end, x_panels, dy_panels, x: to_x, dy: to_dy, sums, dw: At::write(dw), scale };
         // SAFETY: the caller vouches for the operands and the features.
         unsafe {
             all::<S, _>(&images, workers);
@@ -110,7 +114,7 @@ pub(in crate::convolution) unsafe fn gradient<S: Simd, P: Points>(
     }
     if !plan.whole {
         // SAFETY: as above; all sums are complete.
-        unsafe { all::<S, _>(&Back { plan: &plan, sums, dw: At::write(dw) }, workers) };
+        unsafe { all::<S, _>(&Back { plan: &plan, sums, dw: At::write(dw), scale }, workers) };
     }
 }
 
@@ -164,6 +168,7 @@ struct Pairs<'a, S: Simd, P> {
     dy: At<S::Element>,
     sums: At<S::Element>,
     dw: At<S::Element>,
+    scale: At<S::Element>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
@@ -190,7 +195,7 @@ impl<S: Simd, P: Points> Phase<S> for Pairs<'_, S, P> {
                 self.multiply(pair, frequency, sums);
             }
             if plan.whole && self.end {
-                back(plan, pair, 0..self.x_panels.used(pair / self.dy_panels.panels()), sums, self.dw);
+                back(plan, pair, 0..self.x_panels.used(pair / self.dy_panels.panels()), sums, [self.dw, self.scale]);
             }
         }
     }
@@ -244,6 +249,7 @@ struct Back<'a, S: Simd, P> {
     plan: &'a Plan<S, P>,
     sums: At<S::Element>,
     dw: At<S::Element>,
+    scale: At<S::Element>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
@@ -265,12 +271,13 @@ impl<S: Simd, P: Points> Phase<S> for Back<'_, S, P> {
         // SAFETY: the pair exists, and the channels below `used` in it.
         unsafe {
             let sums = self.sums.at(pair * Plan::<S, P>::sum(g));
-            back(self.plan, pair, first.min(used)..(first + CHANNELS).min(used), sums, self.dw);
+            back(self.plan, pair, first.min(used)..(first + CHANNELS).min(used), sums, [self.dw, self.scale]);
         }
     }
 }
 
-/// Transforms the sums of some channels of a pair of panels back, and stores them.
+/// Transforms the sums of some channels of a pair of panels back, and stores them, times the factors of their channels unless
+/// these are null.
 ///
 /// # Safety
 /// The pair and the channels exist; `sums` are the pair's; these weights are this thread's alone; the processor has the
@@ -281,7 +288,7 @@ unsafe fn back<S: Simd, P: Points>(
     pair: usize,
     channels: std::ops::Range<usize>,
     sums: *const S::Element,
-    dw: At<S::Element>,
+    [dw, scale]: [At<S::Element>; 2],
 ) {
     let g = &plan.g;
     let dy = Panels::new::<S>(1, g.units);
@@ -301,9 +308,11 @@ unsafe fn back<S: Simd, P: Points>(
                     }
                 }
                 let block = square::<S, P::KernelGradient>(&block);
+                let factor = (!scale.at(0).is_null()).then(|| S::splat(scale.at(c)));
                 for i in 0..3 {
                     for j in 0..3 {
-                        block[i][j].store_first(dw.at((c * 9 + i * 3 + j) * g.units + unit), lanes);
+                        let value = factor.map_or(block[i][j], |factor| block[i][j].times(factor));
+                        value.store_first(dw.at((c * 9 + i * 3 + j) * g.units + unit), lanes);
                     }
                 }
             }

@@ -9,6 +9,7 @@
 //!
 //! The form, and with it the order of every sum, follows from the nest's shape alone.
 
+use super::context::Context;
 use super::draft::{Draft, parameters};
 use super::reduce;
 use super::text::Text;
@@ -18,10 +19,9 @@ use super::values::{Stage, Values};
 use crate::experiment::Precision;
 use crate::kernels::{Affine, BufferId, Nest};
 
-pub(super) use super::context::Context;
-
 /// Points from which 16-byte accesses are worth fewer threads (chosen by hand: below, a kernel is all latency).
 const WIDE: usize = 1 << 14;
+
 /// The kernel of a nest with at least one point.
 pub(super) fn draft(nest: &Nest, context: Context) -> Draft {
     let (along, lanes) = form(nest, context.precision);

@@ -14,8 +14,8 @@
 //! gradients, nothing else.
 //! Source: paper, Eq. 6; the recurrences of [`crate::graph::Op::SphericalGrad`].
 
+use super::context::Context;
 use super::draft::{Draft, parameters};
-use super::nest::Context;
 use super::source::{Feature, Features};
 use super::text::{Text, float, function};
 use crate::kernels::{Spherical, SphericalGrad, Work};

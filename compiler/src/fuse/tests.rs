@@ -272,7 +272,7 @@ fn gated_step(g: &mut Graph) {
         let sum = g.sum(kept, &[0, 1, 2]);
         let scaled = g.mul(kept, r);
         for (what, id) in [("weighted", weighted), ("sum", sum), ("scaled", scaled)] {
-            g.output(&format!("{what} {name}"), id);
+            g.output(format!("{what} {name}"), id);
         }
     }
 }
@@ -299,7 +299,7 @@ fn a_gradient_that_something_else_reads_passes_no_gate() {
             g.ids().filter(|id| matches!(g[*id].op, Op::MaxPoolGrad(_) | Op::ConvolveInput(_))).collect();
         for (index, id) in gradients.into_iter().enumerate() {
             let doubled = g.scale(id, 2.0);
-            g.output(&format!("doubled {index}"), doubled);
+            g.output(format!("doubled {index}"), doubled);
         }
     });
     assert!(!kernels::print(&kernels, None).contains("where 0 <"), "{}", kernels::print(&kernels, None));

@@ -74,6 +74,7 @@ pub unsafe fn max_pool<T: Number>(
 /// # Safety
 /// As [`max_pool`]; `dy` and `dx` are as large as `y` and `x`; what `finish` points to has the sizes given there. Where it says
 /// anything, every pixel lies in exactly one window ([`Window::tiles`]).
+#[allow(clippy::too_many_arguments)] // a kernel's operands
 pub unsafe fn max_pool_gradient<T: Number>(
     variant: Variant,
     window: &Window,

@@ -290,7 +290,7 @@ fn gradients_through_rectifiers_agree_with_the_oracle() {
             let sum = g.sum(kept, &[0, 1, 2]);
             let last = if scaled { g.mul(kept, r) } else { kept };
             for (what, id) in [("weighted", weighted), ("sum", sum), ("last", last)] {
-                g.output(&format!("{what} {name}"), id);
+                g.output(format!("{what} {name}"), id);
             }
         }
         passes(&g);

@@ -19,6 +19,7 @@ mod gate;
 mod lower;
 mod memory;
 mod merge;
+mod operand;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -309,8 +310,8 @@ impl<'g> Builder<'g> {
         let [first, second, ref affine @ ..] = self.graph[id].inputs[..] else { return None };
         let prepare = match affine {
             [scale, shift] => Prepare {
-                scale: (!memory::is_number(self.graph, *scale, 1.0)).then(|| self.operand(*scale)).flatten(),
-                shift: (!memory::is_number(self.graph, *shift, 0.0)).then(|| self.operand(*shift)).flatten(),
+                scale: (!operand::is_number(self.graph, *scale, 1.0)).then(|| self.operand(*scale)).flatten(),
+                shift: (!operand::is_number(self.graph, *shift, 0.0)).then(|| self.operand(*shift)).flatten(),
             },
             _ => Prepare::default(),
         };
@@ -355,7 +356,7 @@ impl<'g> Builder<'g> {
 
     /// Where an operand that must lie in memory as it is does lie.
     fn operand(&self, id: Id) -> Option<BufferId> {
-        let buffer = self.storage[memory::base(self.graph, id).index()];
+        let buffer = self.storage[operand::base(self.graph, id).index()];
         debug_assert!(buffer.is_some(), "operand {id} has no memory");
         buffer
     }
@@ -427,7 +428,7 @@ impl<'g> Builder<'g> {
         for output in &self.graph.outputs {
             match output {
                 Output::Value { id, .. } => {
-                    let buffer = self.storage[memory::base(self.graph, *id).index()];
+                    let buffer = self.storage[operand::base(self.graph, *id).index()];
                     self.kernels.outputs.extend(buffer);
                 }
                 Output::Write { state, id } => self.write(*state, *id),
@@ -445,7 +446,7 @@ impl<'g> Builder<'g> {
 
     fn write(&mut self, state: usize, id: Id) {
         let target = buffer_id(self.graph.inputs.len() + state);
-        if self.storage[memory::base(self.graph, id).index()] == Some(target) {
+        if self.storage[operand::base(self.graph, id).index()] == Some(target) {
             return; // unchanged
         }
         let shape = self.graph.shape(id).to_vec();

@@ -10,7 +10,7 @@
 //! %14 = mul %12 %r                 what is written, if nothing but sums reads %12; otherwise that is %12
 //! ```
 
-use super::memory::{base, is_number, repeated_row};
+use super::operand::{base, is_number, repeated_row};
 use crate::graph::{Graph, Id, Op};
 use crate::window::Window;
 

@@ -100,7 +100,7 @@ impl<'a> Lowering<'a> {
 
     fn reshape(&mut self, id: Id, map: &[Affine]) -> ExprId {
         let operand = self.graph[id].inputs[0];
-        let base = super::memory::base(self.graph, id);
+        let base = super::operand::base(self.graph, id);
         if let Some(buffer) = self.storage[base.index()] {
             return self.load(buffer, self.graph.shape(id), map);
         }

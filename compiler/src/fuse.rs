@@ -67,7 +67,7 @@ struct Builder<'g> {
     gates: HashMap<Id, gate::Gated>,
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,
-    /// Cosines, one-minus-sines and prefix products of angles that a gradient is taken of.
+    /// What the scans over angles that a gradient is taken of keep for it.
     kept: HashMap<Id, BufferId>,
     sums: Sums,
     kernels: Kernels,

@@ -61,7 +61,8 @@ pub fn kernel_flops(kernel: &Kernel) -> u64 {
         Work::Uniform(_) | Work::Round(_) => 0,
         Work::Convolve(product) => {
             let results = elements(&[product.images[0], product.result[0], product.result[1], product.result[2]]);
-            convolution(results, &product.window, product.images[3] as u64)
+            let pooled = if product.pooled.is_some() { results } else { 0 };
+            convolution(results, &product.window, product.images[3] as u64).saturating_add(pooled)
         }
         Work::Pool(pool) => {
             let results = elements(&[pool.images[0], pool.result[0], pool.result[1], pool.images[3]]);

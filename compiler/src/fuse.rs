@@ -20,6 +20,7 @@ mod lower;
 mod memory;
 mod merge;
 mod operand;
+mod pooled;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ mod tests;
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{
     Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Gate, Join, Kernel, Kernels, MatMul, Pass, Place, Pool,
-    Pooling, Prepare, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
+    Pooled, Pooling, Prepare, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
 };
 use crate::window::Window;
 use gmpc_math::spherical;
@@ -37,7 +38,8 @@ use std::collections::HashMap;
 /// Who sums the results of convolutions over all pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sums {
-    /// The convolution itself, while it has them in registers; it also takes its gradient through a rectifier's, as pools do.
+    /// The convolution itself, while it has them in registers; it also takes its gradient through a rectifier's, as pools do, and
+    /// the largest of its results.
     Inside,
     /// A kernel of its own: convolutions of a library cannot.
     Apart,
@@ -48,8 +50,10 @@ pub enum Sums {
 pub fn fuse(graph: &Graph, sums: Sums) -> Kernels {
     let mut builder = Builder::new(graph, sums);
     for id in graph.ids() {
-        let written_already = builder.gates.values().any(|gated| gated.last == id);
-        if builder.stored[id.index()] && !written_already {
+        let memory = &builder.memory;
+        let written_already = memory.gates.values().any(|gated| gated.last == id)
+            || memory.pooled.values().any(|pooled| pooled.pool == id);
+        if memory.stored[id.index()] && !written_already {
             builder.kernel(id);
         }
     }
@@ -59,12 +63,10 @@ pub fn fuse(graph: &Graph, sums: Sums) -> Kernels {
 /// Kernels under construction, one for each stored value.
 struct Builder<'g> {
     graph: &'g Graph,
-    /// Which nodes get memory of their own.
-    stored: Vec<bool>,
-    /// Which products the values that products write come from, and what happens on the way.
-    tails: HashMap<Id, memory::Tail>,
-    /// Which gradients pass a rectifier's, by the node from which on everything about that is known.
-    gates: HashMap<Id, gate::Gated>,
+    /// Which nodes get memory of their own, and what happens on the way there.
+    memory: memory::Memory,
+    /// What convolutions that pool their results keep for the gradient, by the results.
+    marked: HashMap<Id, Marked>,
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,
     /// What the scans over angles that a gradient is taken of keep for it.
@@ -73,14 +75,23 @@ struct Builder<'g> {
     kernels: Kernels,
 }
 
+/// What is known of a pool whose results were never written.
+#[derive(Clone, Copy)]
+struct Marked {
+    /// The convolution's results.
+    results: Id,
+    /// Where each of the largest was.
+    marks: BufferId,
+    /// The largest without their factor.
+    largest: BufferId,
+}
+
 impl<'g> Builder<'g> {
     fn new(graph: &'g Graph, sums: Sums) -> Self {
-        let (stored, tails, gates) = memory::needs_memory(graph, sums);
         let mut builder = Builder {
             graph,
-            stored,
-            tails,
-            gates,
+            memory: memory::needs_memory(graph, sums),
+            marked: HashMap::new(),
             storage: vec![None; graph.nodes.len()],
             kept: HashMap::new(),
             sums,
@@ -118,11 +129,12 @@ impl<'g> Builder<'g> {
 
     /// The kernel that fills a node's memory.
     fn kernel(&mut self, id: Id) {
-        let (id, written) = self.gates.get(&id).map_or((id, id), |gated| (gated.gradient, gated.last));
+        let (id, written) = self.memory.gates.get(&id).map_or((id, id), |gated| (gated.gradient, gated.last));
+        let written = self.memory.pooled.get(&id).map_or(written, |pooled| pooled.pool);
         let target = self.scratch(written);
         self.storage[written.index()] = Some(target);
-        if let Some(&tail) = self.tails.get(&id) {
-            return self.product(tail, target);
+        if let Some(&tail) = self.memory.tails.get(&id) {
+            return self.product(id, tail, target);
         }
         match &self.graph[id].op {
             Op::Sum(axes) => self.reduce(id, target, axes, Join::Sum),
@@ -190,9 +202,13 @@ impl<'g> Builder<'g> {
 
     /// Lets the convolution that computes `operand` sum it over all pixels, if it is one.
     fn sum_inside(&mut self, operand: Id, target: BufferId) -> bool {
-        let (Sums::Inside, Some(buffer)) = (self.sums, self.storage[operand.index()]) else { return false };
+        let pooled = self.memory.pooled.get(&operand).map(|pooled| pooled.pool);
+        let written = pooled.unwrap_or(operand);
+        let (Sums::Inside, Some(buffer)) = (self.sums, self.storage[written.index()]) else { return false };
         let convolution = self.kernels.kernels.iter_mut().rev().find_map(|kernel| match &mut kernel.work {
-            Work::Convolve(product) if product.c == buffer => Some(product),
+            Work::Convolve(product) if product.c == buffer && product.pooled.is_some() == pooled.is_some() => {
+                Some(product)
+            }
             _ => None,
         });
         match convolution {
@@ -208,7 +224,7 @@ impl<'g> Builder<'g> {
     /// if that is what `operand` is.
     fn sum_at_gate(&mut self, id: Id, operand: Id, target: BufferId) -> bool {
         let passes = |gated: &&gate::Gated| gated.kept == operand || gated.weighted == Some(operand);
-        let Some(&gated) = self.gates.values().find(passes) else { return false };
+        let Some(&gated) = self.memory.gates.values().find(passes) else { return false };
         let Some(buffer) = self.storage[gated.last.index()] else { return false };
         let shape = self.graph.shape(operand).to_vec();
         let pooled =
@@ -228,17 +244,42 @@ impl<'g> Builder<'g> {
         let Some((Some(gate), kept)) = found else { return false };
         *(if gated.weighted == Some(operand) { &mut gate.weighted } else { kept }) = Some(sums);
         if pooled {
-            self.reduction(id, target, &partial, &[0], Join::Sum, |l, at| l.load(sums, &partial, at));
+            let added = if gated.weighted == Some(operand) { self.added(&gated) } else { None };
+            let whole = if added.is_some() {
+                self.buffer(&format!("largest{}", id.0), shape[3], Place::Scratch)
+            } else {
+                target
+            };
+            self.reduction(id, whole, &partial, &[0], Join::Sum, |l, at| l.load(sums, &partial, at));
+            if let Some([shift, total]) = added {
+                let one = [1, 1, 1, shape[3]];
+                self.map(id, &one, target, 0, &row_major(&one), |l, at| {
+                    let (sum, shift, total) = (l.load(whole, &one, at), l.value(shift, at), l.value(total, at));
+                    let product = l.nest.push(Expr::Apply(Op::Mul, vec![shift, total]));
+                    l.nest.push(Expr::Apply(Op::Add, vec![sum, product]))
+                });
+            }
         }
         true
     }
 
+    /// What is added to every pixel of a gradient from marks, and the sum of all results, which it is to be multiplied with: the
+    /// largest of windows say nothing of the other pixels.
+    fn added(&self, gated: &gate::Gated) -> Option<[Id; 2]> {
+        let marked = self.marked.get(&gated.gradient)?;
+        gated.shift.zip(self.memory.pooled.get(&marked.results)?.total).map(<[Id; 2]>::from)
+    }
+
     /// What a gate does, where its gradient passes one.
     fn gate(&self, gradient: Id) -> Option<Gate> {
-        let gated = self.gates.values().find(|gated| gated.gradient == gradient)?;
+        let gated = self.memory.gates.values().find(|gated| gated.gradient == gradient)?;
         let scale = gated.scale.and_then(|scale| self.storage[scale.index()]);
         let shift = gated.shift.and_then(|shift| self.operand(shift));
-        Some(Gate { rectified: self.operand(gated.rectified)?, shift, scale, weighted: None })
+        let rectified = match self.marked.get(&gradient) {
+            Some(marked) => marked.largest,
+            None => self.operand(gated.rectified)?,
+        };
+        Some(Gate { rectified, shift, scale, weighted: None })
     }
 
     /// A nest over `space` that joins a value over some axes.
@@ -266,10 +307,10 @@ impl<'g> Builder<'g> {
         self.emit(id, Work::Nest(nest));
     }
 
-    fn product(&mut self, tail: memory::Tail, target: BufferId) {
+    fn product(&mut self, results: Id, tail: memory::Tail, target: BufferId) {
         let id = tail.product;
         if let Op::Convolve(window) = self.graph[id].op {
-            return self.forward(tail, window, target);
+            return self.forward(results, tail, window, target);
         }
         let Op::MatMul { transpose_a, transpose_b } = self.graph[id].op else { return };
         let operand = |i: usize, transposed: bool| {
@@ -292,11 +333,27 @@ impl<'g> Builder<'g> {
         self.emit(id, Work::MatMul(product));
     }
 
-    fn forward(&mut self, tail: memory::Tail, window: Window, target: BufferId) {
+    fn forward(&mut self, results: Id, tail: memory::Tail, window: Window, target: BufferId) {
         let bias = tail.bias.and_then(|bias| self.storage[bias.index()]);
+        let pooled = self.memory.pooled.get(&results).copied().map(|pooled| self.inside(results, pooled, target));
         if let Some(product) = self.convolve(tail.product, window, Pass::Forward, target) {
-            self.emit(tail.product, Work::Convolve(Convolve { bias, relu: tail.relu, ..product }));
+            self.emit(tail.product, Work::Convolve(Convolve { bias, relu: tail.relu, pooled, ..product }));
         }
+    }
+
+    /// What a convolution stores of windows of its results.
+    fn inside(&mut self, results: Id, pooled: pooled::Pooled, target: BufferId) -> Pooled {
+        let count: usize = self.graph.shape(pooled.pool).iter().product();
+        let scale = pooled.scale.and_then(|scale| self.operand(scale));
+        let number = pooled.pool.0;
+        let largest = pooled.largest.then(|| self.buffer(&format!("largest{number}"), count, Place::Scratch));
+        let marks = pooled.gradient.map(|gradient| {
+            // Four bytes are a number, whatever the precision.
+            let marks = self.buffer(&format!("marks{number}"), count.div_ceil(4), Place::Scratch);
+            self.marked.insert(gradient, Marked { marks, largest: largest.unwrap_or(target), results });
+            marks
+        });
+        Pooled { scale, largest, marks }
     }
 
     fn convolution(&mut self, id: Id, window: Window, pass: Pass, target: BufferId) {
@@ -334,6 +391,7 @@ impl<'g> Builder<'g> {
             prepare,
             bias: None,
             relu: false,
+            pooled: None,
             gate: None,
             sums: None,
         })
@@ -349,9 +407,10 @@ impl<'g> Builder<'g> {
         let images = image_shape(self.graph.shape(x.unwrap_or(id)));
         let [_, height, width, _] = image_shape(self.graph.shape(dy.unwrap_or(id)));
         let operand = |id: Option<Id>| id.and_then(|id| self.operand(id));
-        let (x, dy, scale) = (operand(x), operand(dy), operand(scale.copied()));
-        let (result, gate, sums) = ([height, width], self.gate(id), None);
-        self.emit(id, Work::Pool(Pool { pooling, window, images, result, x, scale, dy, gate, sums, target }));
+        let marks = self.marked.get(&id).map(|marked| marked.marks);
+        let (x, scale) = if marks.is_some() { (None, None) } else { (operand(x), operand(scale.copied())) };
+        let (dy, result, gate, sums) = (operand(dy), [height, width], self.gate(id), None);
+        self.emit(id, Work::Pool(Pool { pooling, window, images, result, x, scale, marks, dy, gate, sums, target }));
     }
 
     /// Where an operand that must lie in memory as it is does lie.

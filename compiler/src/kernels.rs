@@ -17,7 +17,7 @@ mod print;
 mod unread;
 mod verify;
 
-pub use images::{Convolve, Gate, Pass, Pool, Pooling, Prepare};
+pub use images::{Convolve, Gate, Pass, Pool, Pooled, Pooling, Prepare};
 pub use nest::{Access, Affine, Expr, ExprId, Join, Nest, Reduction, Store};
 pub use print::print;
 pub use verify::verify;
@@ -228,11 +228,12 @@ impl Work {
             Work::Convolve(product) => {
                 let own = [product.a, product.b].into_iter().chain(product.bias);
                 let gate = product.gate.iter().flat_map(Gate::reads);
-                own.chain(product.prepare.buffers()).chain(gate).collect()
+                let scale = product.pooled.iter().filter_map(|pooled| pooled.scale);
+                own.chain(product.prepare.buffers()).chain(gate).chain(scale).collect()
             }
             Work::Pool(pool) => {
                 let gate = pool.gate.iter().flat_map(Gate::reads);
-                pool.x.into_iter().chain(pool.scale).chain(pool.dy).chain(gate).collect()
+                pool.x.into_iter().chain(pool.scale).chain(pool.marks).chain(pool.dy).chain(gate).collect()
             }
             Work::Round(Round { source, rounding: Rounding::Widen { bias, .. }, .. }) => {
                 [*source].into_iter().chain(*bias).collect()
@@ -252,7 +253,8 @@ impl Work {
             Work::Uniform(draw) => vec![draw.target],
             Work::Convolve(product) => {
                 let weighted = product.gate.as_ref().and_then(|gate| gate.weighted);
-                [product.c].into_iter().chain(product.sums).chain(weighted).collect()
+                let pooled = product.pooled.iter().flat_map(|pooled| pooled.largest.into_iter().chain(pooled.marks));
+                [product.c].into_iter().chain(product.sums).chain(weighted).chain(pooled).collect()
             }
             Work::Pool(pool) => {
                 let weighted = pool.gate.as_ref().and_then(|gate| gate.weighted);

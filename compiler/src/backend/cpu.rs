@@ -24,7 +24,7 @@ use cranelift_codegen::ir::Function;
 use emitter::Emitter;
 
 pub use crate::plan::Address;
-pub use call::{GateAt, Step};
+pub use call::{GateAt, PooledAt, Step};
 
 /// Code of one program and where its buffers lie.
 ///

@@ -91,7 +91,7 @@ fn scaled(graph: &Graph, users: &[Vec<Id>], kept: Id) -> Option<(Id, Id)> {
 }
 
 /// Does the node sum another over all pixels of all images?
-fn sums_pixels(graph: &Graph, id: Id, of: Id) -> bool {
+pub(super) fn sums_pixels(graph: &Graph, id: Id, of: Id) -> bool {
     id != of && matches!(&graph[id].op, Op::Sum(axes) if *axes == [0, 1, 2]) && graph[id].inputs == [of]
 }
 

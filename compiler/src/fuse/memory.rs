@@ -3,17 +3,27 @@
 use super::Sums;
 use super::gate::{Gated, gate};
 use super::operand::{base, is_number, repeated_row};
+use super::pooled::{Pooled, pooled};
 use crate::graph::{Graph, Id, Op, Output};
 use std::collections::HashMap;
 
-/// For each node: does its value lie in memory? Inputs and states do already and say no here.
+/// What lies in memory, and what is done on the way there.
+pub(super) struct Memory {
+    /// For each node: does its value lie in memory? Inputs and states do already and say no here.
+    pub(super) stored: Vec<bool>,
+    /// What products do to their results before they write them, by what they write.
+    pub(super) tails: HashMap<Id, Tail>,
+    /// Which gradients pass a gate, by the node from which on everything about that is known.
+    pub(super) gates: HashMap<Id, Gated>,
+    /// The pools that convolutions take, by the results that are not written then.
+    pub(super) pooled: HashMap<Id, Pooled>,
+}
+
+/// What gets memory, and what convolutions and pools do on the way if they can.
 ///
 /// Products, convolutions, pooling, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
 /// under a view; so do outputs, and elementwise values that are used more than once unless repeating them is cheap.
-///
-/// Also: what products do to their results before they write them, by what they write; which gradients pass a gate, if
-/// convolutions and pools can do such things.
-pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> (Vec<bool>, HashMap<Id, Tail>, HashMap<Id, Gated>) {
+pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> Memory {
     let mut stored = vec![false; graph.nodes.len()];
     let live = live(graph);
     let (mut tails, mut gates) = (HashMap::new(), HashMap::new());
@@ -75,7 +85,8 @@ pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> (Vec<bool>, HashMap<Id,
         passing.into_iter().flatten().for_each(|id| stored[id.index()] = false);
         stored[gated.at.index()] = true;
     }
-    (stored, tails, gates)
+    let pooled = if sums == Sums::Inside { pooled(graph, &users, &tails, &gates) } else { HashMap::new() };
+    Memory { stored, tails, gates, pooled }
 }
 
 /// What a product does to its result before it writes it.

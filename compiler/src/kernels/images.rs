@@ -37,6 +37,8 @@ pub struct Convolve {
     pub bias: Option<BufferId>,
     /// Negative results become 0; NaN stays; forward only.
     pub relu: bool,
+    /// What is written of windows of the results in their place, if they are pooled; forward only.
+    pub pooled: Option<Pooled>,
     /// What is kept of the gradient at a rectifier's result; only for [`Pass::Input`].
     pub gate: Option<Gate>,
     /// Where the sums over all pixels of what is written go, before the gate's factor, one a channel of it; not for
@@ -60,6 +62,17 @@ impl Prepare {
     }
 }
 
+/// The largest of windows of 2 x 2 that tile a convolution's results; the convolution writes these, times their factor.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Pooled {
+    /// A factor for each unit, before the largest is looked for.
+    pub scale: Option<BufferId>,
+    /// Where the largest without the factor go.
+    pub largest: Option<BufferId>,
+    /// Where a byte for each of them goes, four in the place of a number: which pixel it was, and which are above 0.
+    pub marks: Option<BufferId>,
+}
+
 impl Convolve {
     /// Is what is written not what is summed?
     #[must_use]
@@ -71,14 +84,14 @@ impl Convolve {
 /// What a rectifier's gradient makes of the gradient at its result, while that is at hand: kept where the result is above 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gate {
-    /// What the rectifier gave, as large as the gradient.
+    /// What the rectifier gave, as large as the gradient; of a pool with marks the largest of that, as large as `dy`.
     pub rectified: BufferId,
     /// A number for each channel that is added to the gradient before.
     pub shift: Option<BufferId>,
     /// A factor for each channel of what is kept.
     pub scale: Option<BufferId>,
     /// Where the sums of the gradient with that, all of it, times what the rectifier gave go, one a channel; for pools, one an image
-    /// and channel.
+    /// and channel. Of a pool with marks without the products of the shift.
     pub weighted: Option<BufferId>,
 }
 
@@ -112,10 +125,12 @@ pub struct Pool {
     pub images: [usize; 4],
     /// Height and width of the result.
     pub result: [usize; 2],
-    /// The images; none for the gradient of a sum.
+    /// The images; none for the gradient of a sum, and with marks.
     pub x: Option<BufferId>,
     /// A factor for each channel of the images, before the largest is looked for.
     pub scale: Option<BufferId>,
+    /// What [`Pooled::marks`] says of windows of 2 x 2, in place of the images; only for the gradient of the largest.
+    pub marks: Option<BufferId>,
     /// The gradient at the result; only for gradients.
     pub dy: Option<BufferId>,
     /// What is kept of the gradient at a rectifier's result; only for the gradient of the largest, where every pixel lies in

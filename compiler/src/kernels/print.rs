@@ -95,14 +95,24 @@ impl Kernels {
         let [oh, ow, units] = product.result;
         let sums = self.describe_sums(product.sums, product.gate.as_ref());
         let gate = self.describe_gate(product.sums, product.gate.as_ref());
+        let (more, pool) = self.describe_pooled(product);
         format!(
-            "{}{sums} = {relu}{word} {} {}{}{bias}{gate}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
+            "{}{more}{sums} = {pool}{relu}{word} {} {}{}{bias}{gate}  {}  ({n} x {h}x{w}x{c} to {oh}x{ow}x{units})",
             name(product.c),
             name(product.a),
             name(product.b),
             affine,
             product.window
         )
+    }
+
+    /// What a convolution that pools writes beside the largest of its results, and how it finds them.
+    fn describe_pooled(&self, product: &Convolve) -> (String, String) {
+        let Some(pooled) = product.pooled else { return <(String, String)>::default() };
+        let name = |id: BufferId| self.buffers[id.index()].name.as_str();
+        let more = pooled.largest.into_iter().chain(pooled.marks).map(|id| format!(", {}", name(id))).collect();
+        let scale = pooled.scale.map(|id| format!(" (results {})", name(id))).unwrap_or_default();
+        (more, format!("max_pool 2x2{scale} of "))
     }
 
     /// What a kernel writes beside its result.
@@ -136,7 +146,8 @@ impl Kernels {
             Pooling::SumGradient => "sum_pool_grad",
         };
         let scale = pool.scale.map(|id| format!(" (images {})", self.buffers[id.index()].name)).unwrap_or_default();
-        let operands = pool.x.iter().chain(&pool.dy).map(|id| format!(" {}", self.buffers[id.index()].name));
+        let operands =
+            pool.x.iter().chain(&pool.marks).chain(&pool.dy).map(|id| format!(" {}", self.buffers[id.index()].name));
         let ([n, h, w, c], [oh, ow]) = (pool.images, pool.result);
         let sums = self.describe_sums(pool.sums, pool.gate.as_ref());
         let gate = self.describe_gate(pool.sums, pool.gate.as_ref());

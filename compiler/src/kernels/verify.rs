@@ -61,7 +61,10 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
         Pass::Input => [y, filters, x],
         Pass::Weight => [x, y, filters],
     };
-    require([product.a, product.b, product.c].map(size) == wanted, "an operand of another size")?;
+    let divisor = if product.pooled.is_some() { 4 } else { 1 };
+    let sizes = [product.a, product.b].map(size);
+    require(sizes == wanted[..2] && divisor * size(product.c) == wanted[2], "an operand of another size")?;
+    check_pooled(kernels, product)?;
     require(product.c != product.a && product.c != product.b, "a convolution into its operand")?;
     let columns = match product.pass {
         Pass::Forward => units,
@@ -75,6 +78,17 @@ fn check_convolution(kernels: &Kernels, product: &Convolve) -> Result<(), &'stat
     require(product.prepare.buffers().all(channels), "a factor that does not fit")?;
     let plain = product.pass == Pass::Forward || (product.bias.is_none() && !product.relu);
     require(plain && product.bias.is_none_or(|bias| size(bias) >= units), "a bias that does not fit")
+}
+
+fn check_pooled(kernels: &Kernels, product: &Convolve) -> Result<(), &'static str> {
+    let Some(pooled) = product.pooled else { return Ok(()) };
+    let size = |id: BufferId| kernels.buffers[id.index()].elements;
+    let [oh, ow, units] = product.result;
+    let halves = oh % 2 == 0 && ow % 2 == 0;
+    require(product.pass == Pass::Forward && halves, "a pool of what windows do not tile")?;
+    require(pooled.scale.is_none_or(|id| size(id) >= units), "a pool's factor that does not fit")?;
+    require(pooled.largest.is_none_or(|id| size(id) == size(product.c)), "largest numbers that do not fit")?;
+    require(pooled.marks.is_none_or(|id| 4 * size(id) >= size(product.c)), "marks that do not fit")
 }
 
 fn check_gate(
@@ -105,8 +119,12 @@ fn check_pool(kernels: &Kernels, pool: &Pool) -> Result<(), &'static str> {
         pool.window.kernel == pool.window.stride && [oh * pool.window.stride[0], ow * pool.window.stride[1]] == [h, w];
     require(pool.gate.is_none() || (pool.pooling == Pooling::MaxGradient && tiles), "a gate where windows overlap")?;
     require(pool.sums.is_none_or(|_| pool.gate.is_some()) && fits(pool.sums, n * c), "sums that do not fit")?;
-    check_gate(kernels, pool.gate.as_ref(), whole, [c, n * c])?;
-    require(pool.x.is_some() == x && pool.dy.is_some() == dy, "other operands than it needs")?;
+    let marked = pool.marks.is_some();
+    let fits_marks = |id: BufferId| 4 * kernels.buffers[id.index()].elements >= pooled;
+    let two = pool.pooling == Pooling::MaxGradient && tiles && pool.window.kernel == [2, 2];
+    require(pool.marks.is_none_or(|id| fits_marks(id) && two), "marks that do not fit")?;
+    check_gate(kernels, pool.gate.as_ref(), if marked { pooled } else { whole }, [c, n * c])?;
+    require(pool.x.is_some() == (x && !marked) && pool.dy.is_some() == dy, "other operands than it needs")?;
     require(
         fits(pool.x, whole) && fits(pool.dy, pooled) && fits(Some(pool.target), target),
         "an operand of another size",

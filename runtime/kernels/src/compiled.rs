@@ -6,6 +6,7 @@
 use crate::Variant;
 use crate::convolution::dispatch::{self, Operands};
 use crate::convolution::{Algorithm, Direction, Geometry};
+use crate::pooling::marked::{self, Marked};
 use crate::pooling::phase::{self, Pool};
 use crate::workers::Workers;
 
@@ -38,6 +39,12 @@ pub trait Compiled: Sized {
     /// # Safety
     /// As [`crate::pooling::max_pool`] and the others say.
     unsafe fn pool(variant: Variant, pool: &Pool<'_, Self>, workers: &Workers);
+
+    /// The gradient of a marked pool.
+    ///
+    /// # Safety
+    /// As [`crate::pooling::marked_pool_gradient`] says.
+    unsafe fn marked_pool(variant: Variant, pool: &Marked<'_, Self>, workers: &Workers);
 }
 
 macro_rules! compiled {
@@ -71,6 +78,12 @@ macro_rules! compiled {
             unsafe fn pool(variant: Variant, pool: &Pool<'_, Self>, workers: &Workers) {
                 // SAFETY: passed on from the caller.
                 unsafe { phase::run(variant, pool, workers) }
+            }
+
+            #[inline(never)]
+            unsafe fn marked_pool(variant: Variant, pool: &Marked<'_, Self>, workers: &Workers) {
+                // SAFETY: passed on from the caller.
+                unsafe { marked::run(variant, pool, workers) }
             }
         }
     )*};

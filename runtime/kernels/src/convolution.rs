@@ -9,10 +9,12 @@
 //! of the additions depends on the shape and the algorithm alone, never on the number of workers.
 
 mod choose;
+mod class;
 mod correlate;
 pub(crate) mod dispatch;
 mod finisher;
 mod pack;
+pub(crate) mod pooled;
 mod slab;
 mod sums;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use super::gate::Gate;
 use super::simd::Number;
 use super::workers::Workers;
 use dispatch::Operands;
+pub use pooled::Pooled;
 
 /// The sizes of a convolution. All but the batch and the padding are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +50,12 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// Do windows of 2 x 2 tile the results?
+    #[must_use]
+    pub fn halves(&self) -> bool {
+        self.out_height.is_multiple_of(2) && self.out_width.is_multiple_of(2)
+    }
+
     /// Elements of x.
     #[must_use]
     pub fn inputs(&self) -> usize {
@@ -99,6 +108,8 @@ pub struct Finish<T> {
     pub gate: Gate<T>,
     /// Where the sums of the results over all pixels go, one a unit, or null: after bias, rectifier and gate, before its factor.
     pub sums: *mut T,
+    /// What is stored in place of the results, after bias and rectifier; only where they tile ([`Geometry::halves`]), and only forwards.
+    pub pooled: Option<Pooled<T>>,
 }
 
 /// What happens to x before it is used: `x scale + shift` inside the image, while the zeros around it stay zero.
@@ -114,7 +125,7 @@ impl<T> Finish<T> {
     /// Results as they are.
     #[must_use]
     pub fn none() -> Self {
-        Self { bias: std::ptr::null(), relu: false, gate: Gate::open(), sums: std::ptr::null_mut() }
+        Self { bias: std::ptr::null(), relu: false, gate: Gate::open(), sums: std::ptr::null_mut(), pooled: None }
     }
 }
 
@@ -145,11 +156,11 @@ pub fn workspace<T: Number>(
     T::workspace(variant, geometry, direction, algorithm, workers)
 }
 
-/// Computes y, and writes all of it.
+/// Computes y, and writes all of it: a quarter of [`Geometry::outputs`] where it is pooled.
 ///
 /// # Safety
 /// The processor has the variant's instructions. `x`, `w` and `y` hold [`Geometry::inputs`], [`Geometry::weights`] and
-/// [`Geometry::outputs`] numbers, the vectors in `finish` and `prepare` one a unit and one a channel, `workspace` as many as
+/// [`Geometry::outputs`] numbers, or what pooling leaves of them, the vectors in `finish` and `prepare` one a unit and one a channel, `workspace` as many as
 /// [`workspace`] says for these workers; the algorithm fits the geometry. `y` and `workspace` overlap nothing else.
 #[allow(clippy::too_many_arguments)] // a kernel's operands
 pub unsafe fn forward<T: Number>(

@@ -2,6 +2,7 @@
 //!
 //! Images lie as `[batch, height, width, channels]`.
 
+pub(crate) mod marked;
 pub(crate) mod phase;
 
 use super::Variant;
@@ -9,6 +10,7 @@ use super::convolution::Finish;
 use super::memory::At;
 use super::simd::Number;
 use super::workers::Workers;
+use marked::Marked;
 use phase::{Kind, Pool, Through};
 
 /// Sizes of windows over images.
@@ -91,6 +93,27 @@ pub unsafe fn max_pool_gradient<T: Number>(
     let pool = Pool { kind: Kind::LargestGradient, window, scale, x: At::read(x), small: At::read(dy), to, finish };
     // SAFETY: passed on from the caller.
     unsafe { T::pool(variant, &pool, workers) }
+}
+
+/// As [`max_pool_gradient`] of windows of 2 x 2 that tile the images, from the marks of a convolution that found the largest
+/// ([`crate::convolution::Pooled::marks`]). The gate is that of the image which the marks are of; its `rectified` are the largest
+/// without their factor, as many as `dy`, and its weighted sums those of `dy` times them, what `bias` adds to the gradient not
+/// among them.
+///
+/// # Safety
+/// As [`max_pool_gradient`]; there is a byte of marks for each number of `dy`.
+pub unsafe fn marked_pool_gradient<T: Number>(
+    variant: Variant,
+    window: &Window,
+    marks: *const u8,
+    dy: *const T,
+    dx: *mut T,
+    finish: Finish<T>,
+    workers: &Workers,
+) {
+    let pool = Marked { window, marks: At::read(marks), dy: At::read(dy), dx: At::write(dx), finish };
+    // SAFETY: passed on from the caller.
+    unsafe { T::marked_pool(variant, &pool, workers) }
 }
 
 /// y = the sum of each window; what lies outside the image counts as 0.

@@ -1,12 +1,14 @@
 //! Vectors of numbers behind one small trait: AVX-512, AVX2 with FMA, and plain arrays.
 
 mod arithmetic;
+mod bytes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use super::compiled::Compiled;
 pub use arithmetic::{Arithmetic, Vectors};
+pub use bytes::Bytes;
 pub use portable::{PlainF32, PlainF64};
 #[cfg(target_arch = "x86_64")]
 pub use x86::{F32x8, F32x16, F64x4, F64x8};
@@ -143,12 +145,12 @@ pub trait Work<S: Simd> {
 pub trait Number: Compiled + Copy + Default + PartialOrd + Send + Sync + 'static {
     /// 512 bits of them.
     #[cfg(target_arch = "x86_64")]
-    type Avx512: Simd<Element = Self>;
+    type Avx512: Bytes + Simd<Element = Self>;
     /// 256 bits of them.
     #[cfg(target_arch = "x86_64")]
-    type Avx2: Simd<Element = Self>;
+    type Avx2: Bytes + Simd<Element = Self>;
     /// A plain array of them.
-    type Portable: Simd<Element = Self>;
+    type Portable: Bytes + Simd<Element = Self>;
     /// The nearest one.
     fn from_f64(value: f64) -> Self;
     /// self + other

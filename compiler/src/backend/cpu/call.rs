@@ -1,6 +1,6 @@
 //! What a program does in turn: generated functions, and work that the runtime has kernels for.
 
-use crate::kernels::{BufferId, Convolve, Gate, Kernels, Pool, Work};
+use crate::kernels::{BufferId, Convolve, Gate, Kernels, Pool, Pooled, Work};
 use crate::plan::{Address, Plan};
 
 /// One step of a program.
@@ -23,6 +23,8 @@ pub enum Step {
         prepare: [Option<Address>; 2],
         /// One number a unit.
         bias: Option<Address>,
+        /// What is stored of windows.
+        pooled: Option<PooledAt>,
         /// What is kept.
         gate: Option<GateAt>,
         /// Where sums go.
@@ -36,6 +38,8 @@ pub enum Step {
         x: Option<Address>,
         /// A factor for each of their channels.
         scale: Option<Address>,
+        /// In place of the images.
+        marks: Option<Address>,
         /// The gradient at the result.
         dy: Option<Address>,
         /// What is kept.
@@ -60,6 +64,17 @@ pub struct GateAt {
     pub weighted: Option<Address>,
 }
 
+/// Where the parts of a [`Pooled`] lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PooledAt {
+    /// A factor for each unit.
+    pub scale: Option<Address>,
+    /// Where the largest go without it.
+    pub largest: Option<Address>,
+    /// Where the bytes go.
+    pub marks: Option<Address>,
+}
+
 /// Is this work for a kernel of the runtime?
 pub(super) fn is_call(work: &Work) -> bool {
     matches!(work, Work::Convolve(_) | Work::Pool(_))
@@ -74,11 +89,17 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
         scale: gate.scale.map(address),
         weighted: gate.weighted.map(address),
     };
+    let pooled_at = |pooled: &Pooled| PooledAt {
+        scale: pooled.scale.map(address),
+        largest: pooled.largest.map(address),
+        marks: pooled.marks.map(address),
+    };
     match work {
         Work::Convolve(product) => Some(Step::Convolve {
             operands: [product.a, product.b, product.c].map(address),
             prepare: [product.prepare.scale, product.prepare.shift].map(|id| id.map(address)),
             bias: product.bias.map(address),
+            pooled: product.pooled.as_ref().map(pooled_at),
             gate: product.gate.as_ref().map(gate_at),
             sums: product.sums.map(address),
             product: product.clone(),
@@ -86,6 +107,7 @@ pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> 
         Work::Pool(pool) => Some(Step::Pool {
             x: pool.x.map(address),
             scale: pool.scale.map(address),
+            marks: pool.marks.map(address),
             dy: pool.dy.map(address),
             gate: pool.gate.as_ref().map(gate_at),
             sums: pool.sums.map(address),

@@ -91,6 +91,7 @@ mod tests {
             prepare: crate::kernels::Prepare::default(),
             bias: None,
             relu: false,
+            pooled: None,
             gate: None,
             sums: None,
         }

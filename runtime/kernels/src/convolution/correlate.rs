@@ -4,85 +4,23 @@
 //! s. One class's gradient is a correlation of dy, stride 1, with every s-th tap in reverse; together the classes have as
 //! many taps as the kernel. Forwards there is one class.
 
+use super::class::{Class, bands, forward_class, input_class};
 use super::pack::{Pack, packed, padded};
+use super::pooled::{self, Pooled};
 use super::slab::{Images, fill};
 use super::sums::{Room, Sums};
-use super::tile::{Ahead, Product, Run, panel, part};
+use super::tile::{Ahead, Product, Run, panel};
 use super::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
-use crate::simd::Simd;
+use crate::simd::{Bytes, Simd};
 use crate::workers::Workers;
 use std::marker::PhantomData;
-
-/// Most numbers of a slab, chosen so that it stays in the second-level cache beside a panel of weights.
-const SLAB: usize = 1 << 16;
-/// Jobs that there should be at least, if there are as many rows.
-const JOBS: usize = 16;
 
 /// Which way weights are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Forward,
     Input,
-}
-
-/// One correlation: output (r, s) of it is the sum over its taps (i, j) of input `origin + (r, s) stride + (i, j)`.
-#[derive(Clone, Copy)]
-pub(super) struct Class {
-    origin: [isize; 2],
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    outputs: [usize; 2],
-    /// Output (r, s) is stored at pixel `first + (r, s) step`.
-    first: [usize; 2],
-    step: [usize; 2],
-    /// Tap (i, j) is the kernel's `tap_first - (i, j) tap_step`, or plus.
-    tap_first: [usize; 2],
-    tap_step: [usize; 2],
-    reversed: bool,
-    /// Where its packed weights begin.
-    pub(super) packed: usize,
-    /// Rows of output in a slab.
-    band: usize,
-}
-
-impl Class {
-    pub(super) fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    /// Which of the kernel's taps the `index`-th one is.
-    #[inline(always)]
-    pub(super) fn tap(&self, index: usize) -> [usize; 2] {
-        let at = [index / self.kernel[1], index % self.kernel[1]];
-        std::array::from_fn(|axis| {
-            let distance = at[axis] * self.tap_step[axis];
-            if self.reversed { self.tap_first[axis] - distance } else { self.tap_first[axis] + distance }
-        })
-    }
-
-    fn bands(&self) -> usize {
-        self.outputs[0].div_ceil(self.band)
-    }
-
-    /// Rows and columns of the slab for so many rows of output.
-    #[inline(always)]
-    fn slab(&self, rows: usize) -> [usize; 2] {
-        let [height, width] = [rows, self.outputs[1]];
-        [(height - 1) * self.stride[0] + self.kernel[0], (width - 1) * self.stride[1] + self.kernel[1]]
-    }
-
-    /// Sets how many rows of output share a slab.
-    fn banded(mut self, batch: usize, channels: usize) -> Self {
-        let rows = (batch * self.outputs[0]).div_ceil(JOBS).clamp(1, self.outputs[0]);
-        let fits = |rows: &usize| {
-            let [height, width] = self.slab(*rows);
-            height * width * channels <= SLAB
-        };
-        let most = (1..=rows).rev().find(fits).unwrap_or(1);
-        self.band = self.outputs[0].div_ceil(self.outputs[0].div_ceil(most));
-        self
-    }
 }
 
 /// What is computed, and how working memory is used.
@@ -98,6 +36,9 @@ pub(super) struct Plan<S> {
     packed: usize,
     slabs: usize,
     slab: usize,
+    /// Room for the results of a band, where they may be pooled.
+    results: usize,
+    result: usize,
     sums: [Room; 2],
     parts: Parts,
     vectors: PhantomData<S>,
@@ -106,21 +47,8 @@ pub(super) struct Plan<S> {
 impl<S: Simd> Plan<S> {
     pub(super) fn forward(geometry: &Geometry, workers: usize) -> Self {
         let g = geometry;
-        let class = Class {
-            origin: g.pad.map(|pad| 0_isize.saturating_sub_unsigned(pad)),
-            kernel: g.kernel,
-            stride: g.stride,
-            outputs: [g.out_height, g.out_width],
-            first: [0, 0],
-            step: [1, 1],
-            tap_first: [0, 0],
-            tap_step: [1, 1],
-            reversed: false,
-            packed: 0,
-            band: 1,
-        };
         let (from, to) = ([g.height, g.width, g.channels], [g.out_height, g.out_width, g.units]);
-        Self::new(g, Side::Forward, vec![class], [from, to], workers)
+        Self::new(g, Side::Forward, vec![forward_class(g)], [from, to], workers)
     }
 
     pub(super) fn input(geometry: &Geometry, workers: usize) -> Self {
@@ -139,12 +67,30 @@ impl<S: Simd> Plan<S> {
             rows += class.taps() * from[2];
         }
         let packed = parts.take(packed::<S>(rows, to[2]));
-        let slab_of = |class: &Class| class.slab(class.band).iter().product::<usize>() * from[2];
+        let slab_of = |class: &Class| class.largest_slab() * from[2];
         let slab = classes.iter().map(slab_of).max().unwrap_or(0).next_multiple_of(16);
         let slabs = parts.take(slab * workers);
+        let result = classes.iter().map(|class| class.pooled(to[2])).max().unwrap_or(0).next_multiple_of(16);
+        let results = parts.take(result * workers);
         let (batch, kernel, units) = (g.batch, g.kernel, g.units);
         let sums = [(); 2].map(|()| Room::take::<S>(batch * bands(&classes), to[2], &mut parts));
-        Self { side, classes, batch, kernel, units, from, to, packed, slabs, slab, sums, parts, vectors: PhantomData }
+        Self {
+            side,
+            classes,
+            batch,
+            kernel,
+            units,
+            from,
+            to,
+            packed,
+            slabs,
+            slab,
+            results,
+            result,
+            sums,
+            parts,
+            vectors: PhantomData,
+        }
     }
 
     pub(super) fn elements(&self) -> usize {
@@ -152,46 +98,11 @@ impl<S: Simd> Plan<S> {
     }
 }
 
-/// Bands of one image.
-fn bands(classes: &[Class]) -> usize {
-    classes.iter().map(Class::bands).sum()
-}
-
-/// The pixels of the input whose `position + pad` leaves `rest` after division by the stride; none if there is none.
-fn input_class(g: &Geometry, rest: [usize; 2]) -> Option<Class> {
-    let size = [g.height, g.width];
-    let first: [usize; 2] = std::array::from_fn(|a| (rest[a] + g.stride[a] - g.pad[a] % g.stride[a]) % g.stride[a]);
-    if first[0] >= size[0] || first[1] >= size[1] {
-        return None;
-    }
-    let mut kernel: [usize; 2] = std::array::from_fn(|a| g.kernel[a].saturating_sub(rest[a]).div_ceil(g.stride[a]));
-    if kernel.contains(&0) {
-        kernel = [0, 0]; // pixels that no window reads
-    }
-    let origin = |a: usize| {
-        let reached = (first[a] + g.pad[a] - rest[a]) / g.stride[a];
-        (reached + 1).cast_signed().saturating_sub_unsigned(kernel[a])
-    };
-    Some(Class {
-        origin: [origin(0), origin(1)],
-        kernel,
-        stride: [1, 1],
-        outputs: std::array::from_fn(|a| (size[a] - first[a]).div_ceil(g.stride[a])),
-        first,
-        step: g.stride,
-        tap_first: std::array::from_fn(|a| rest[a] + g.stride[a] * kernel[a].saturating_sub(1)),
-        tap_step: g.stride,
-        reversed: true,
-        packed: 0,
-        band: 1,
-    })
-}
-
 /// Computes y.
 ///
 /// # Safety
 /// As [`super::forward`]; the processor has the features of `S`.
-pub(super) unsafe fn forward<S: Simd>(
+pub(super) unsafe fn forward<S: Bytes>(
     geometry: &Geometry,
     [x, w]: [*const S::Element; 2],
     y: *mut S::Element,
@@ -209,7 +120,7 @@ pub(super) unsafe fn forward<S: Simd>(
 ///
 /// # Safety
 /// As [`super::input_gradient`]; the processor has the features of `S`.
-pub(super) unsafe fn input<S: Simd>(
+pub(super) unsafe fn input<S: Bytes>(
     geometry: &Geometry,
     [dy, w]: [*const S::Element; 2],
     dx: *mut S::Element,
@@ -226,7 +137,7 @@ pub(super) unsafe fn input<S: Simd>(
 ///
 /// # Safety
 /// As [`forward`].
-unsafe fn run<S: Simd>(
+unsafe fn run<S: Bytes>(
     plan: &Plan<S>,
     [x, w]: [*const S::Element; 2],
     y: *mut S::Element,
@@ -237,7 +148,7 @@ unsafe fn run<S: Simd>(
 ) {
     let memory = aligned(workspace);
     // SAFETY: the parts lie inside the working memory.
-    let (packed, slabs) = unsafe { (memory.at(plan.packed), memory.at(plan.slabs)) };
+    let [packed, slabs, results] = [plan.packed, plan.slabs, plan.results].map(|part| unsafe { memory.at(part) });
     let pack = Pack {
         side: plan.side,
         classes: &plan.classes,
@@ -255,6 +166,7 @@ unsafe fn run<S: Simd>(
         images: Images::new(x, plan.from, prepare),
         weights: At::write(packed),
         slabs: At::write(slabs),
+        results: At::write(results),
         y: At::write(y),
         finish,
         sums,
@@ -274,6 +186,7 @@ struct Bands<'a, S: Simd> {
     images: Images<S::Element>,
     weights: At<S::Element>,
     slabs: At<S::Element>,
+    results: At<S::Element>,
     y: At<S::Element>,
     finish: Finish<S::Element>,
     sums: [Sums<S>; 2],
@@ -283,7 +196,7 @@ struct Bands<'a, S: Simd> {
 // sums, of which every job has a part of its own.
 unsafe impl<S: Simd> Sync for Bands<'_, S> {}
 
-impl<S: Simd> Phase<S> for Bands<'_, S> {
+impl<S: Bytes> Phase<S> for Bands<'_, S> {
     fn jobs(&self) -> usize {
         self.plan.batch * bands(&self.plan.classes)
     }
@@ -303,14 +216,14 @@ impl<S: Simd> Phase<S> for Bands<'_, S> {
     }
 }
 
-impl<S: Simd> Bands<'_, S> {
+impl<S: Bytes> Bands<'_, S> {
     /// Some rows of output of one class and image.
     ///
     /// # Safety
     /// They exist; no other thread works on them or as this worker; `sums` is from [`Sums::begin`].
     #[inline(always)]
     unsafe fn band(&self, class: &Class, [image, band]: [usize; 2], worker: usize, sums: [*mut S::Element; 2]) {
-        let (row, rows) = part(class.outputs[0], class.band, band);
+        let (row, rows) = class.rows(band);
         if class.taps() == 0 {
             // SAFETY: passed on from the caller.
             return unsafe { self.zero(class, image, row, rows) };
@@ -321,16 +234,34 @@ impl<S: Simd> Bands<'_, S> {
         let origin = [class.origin[0] + down, class.origin[1]];
         // SAFETY: as above; the image exists.
         unsafe { self.images.cut::<S>(image, origin, class.slab(rows), slab) };
+        // SAFETY: so has its room for results.
+        let own = self.finish.pooled.map(|_| unsafe { self.results.at(worker * self.plan.result) });
         for index in 0..self.plan.to[2].div_ceil(panel::<S>()) {
             // SAFETY: the panel exists; the slab holds what these rows read.
-            unsafe { self.panel(class, [image, row, rows], index, slab, sums) }
+            unsafe { self.panel(class, [image, row, rows], index, slab, own, sums) }
+        }
+        if let (Some(pooled), Some(own)) = (&self.finish.pooled, own) {
+            // SAFETY: the panels are done.
+            unsafe { self.pool(pooled, own, [image, row, rows]) }
         }
     }
 
-    /// The columns of one panel, for some rows of output.
+    /// The largest of windows of 2 x 2 of some rows of output.
     ///
     /// # Safety
-    /// As [`Self::band`]; the slab is filled.
+    /// As [`Self::band`]; the rows lie side by side at `from`.
+    #[inline(always)]
+    unsafe fn pool(&self, pooled: &Pooled<S::Element>, from: *const S::Element, [image, row, rows]: [usize; 3]) {
+        let [height, width, units] = self.plan.to;
+        let first = (image * height / 2 + row / 2) * (width / 2) * units;
+        // SAFETY: bands begin and end between windows.
+        unsafe { pooled::rows::<S>(pooled, from, [rows, width, units], first, self.y) }
+    }
+
+    /// The columns of one panel, for some rows of output; they go to `own`, if there is such a place.
+    ///
+    /// # Safety
+    /// As [`Self::band`]; the slab is filled; `own` has room for the rows.
     #[inline(always)]
     unsafe fn panel(
         &self,
@@ -338,6 +269,7 @@ impl<S: Simd> Bands<'_, S> {
         [image, row, rows]: [usize; 3],
         index: usize,
         slab: *const S::Element,
+        own: Option<*mut S::Element>,
         sums: [*mut S::Element; 2],
     ) {
         let (channels, columns) = (self.plan.from[2], self.plan.to[2]);
@@ -358,6 +290,8 @@ impl<S: Simd> Bands<'_, S> {
                 let finish = if last { self.finish_of(pixel, first, sums) } else { Finish::none() };
                 // SAFETY: the panels before this one are full; rows and columns are inside the image.
                 unsafe {
+                    let target =
+                        own.map_or(self.y.at(pixel + first), |own| own.add(at * class.outputs[1] * columns + first));
                     S::enter(Product::<S, false> {
                         rows: class.outputs[1],
                         columns: (columns - first).min(panel::<S>()),
@@ -366,7 +300,7 @@ impl<S: Simd> Bands<'_, S> {
                         left_stride: class.stride[1] * channels,
                         right: self.weights.at(class.packed + first * class.taps() * channels),
                         right_stride: width,
-                        target: self.y.at(pixel + first),
+                        target,
                         target_stride: class.step[1] * columns,
                         add,
                         finish,

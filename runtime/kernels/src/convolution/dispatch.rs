@@ -3,7 +3,7 @@
 use super::winograd::points::{Four, Points, Two};
 use super::{Algorithm, Direction, Finish, Geometry, Prepare, correlate, weight, winograd};
 use crate::Variant;
-use crate::simd::{Number, Simd};
+use crate::simd::{Bytes, Number};
 use crate::workers::Workers;
 
 /// What a convolution reads and writes; see [`super::forward`] and its gradients.
@@ -38,7 +38,7 @@ pub fn workspace<T: Number>(
     with_vectors!(variant, T, workspace_of, (geometry, direction, algorithm, workers))
 }
 
-fn workspace_of<S: Simd>(geometry: &Geometry, direction: Direction, algorithm: Algorithm, workers: usize) -> usize {
+fn workspace_of<S: Bytes>(geometry: &Geometry, direction: Direction, algorithm: Algorithm, workers: usize) -> usize {
     match algorithm {
         Algorithm::Direct => match direction {
             Direction::Forward => correlate::Plan::<S>::forward(geometry, workers).elements(),
@@ -50,7 +50,7 @@ fn workspace_of<S: Simd>(geometry: &Geometry, direction: Direction, algorithm: A
     }
 }
 
-fn winograd_workspace<S: Simd, P: Points>(geometry: &Geometry, direction: Direction, workers: usize) -> usize {
+fn winograd_workspace<S: Bytes, P: Points>(geometry: &Geometry, direction: Direction, workers: usize) -> usize {
     match direction {
         Direction::Forward => winograd::result::Plan::<S, P>::forward(geometry, workers).elements(),
         Direction::Input => winograd::result::Plan::<S, P>::input(geometry, workers).elements(),
@@ -76,7 +76,7 @@ pub unsafe fn convolve<T: Number>(
 
 /// # Safety
 /// As [`convolve`]; the processor has the features of `S`.
-unsafe fn convolve_with<S: Simd>(
+unsafe fn convolve_with<S: Bytes>(
     algorithm: Algorithm,
     geometry: &Geometry,
     operands: Operands<S::Element>,
@@ -105,7 +105,7 @@ unsafe fn convolve_with<S: Simd>(
 
 /// # Safety
 /// As [`convolve_with`].
-unsafe fn winograd_with<S: Simd, P: Points>(
+unsafe fn winograd_with<S: Bytes, P: Points>(
     geometry: &Geometry,
     operands: Operands<S::Element>,
     workspace: *mut S::Element,

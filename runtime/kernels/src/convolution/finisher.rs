@@ -42,12 +42,12 @@ impl<S: Simd> Finisher<S> {
         }
     }
 
-    /// Finishes a vector, counts it, and stores it at `at` of the image `y`.
+    /// Finishes a vector and counts it; it belongs to `at` of the image.
     ///
     /// # Safety
-    /// The numbers exist there, and in what the rectifier gave; nobody else works on them; the processor has the features.
+    /// The numbers exist there in what the rectifier gave; the processor has the features.
     #[inline(always)]
-    pub(super) unsafe fn store(&mut self, value: S, at: usize, y: At<S::Element>) {
+    pub(super) unsafe fn finish(&mut self, value: S, at: usize) -> S {
         // SAFETY: as the caller says; of the last vector only the lanes that exist are touched.
         unsafe {
             let mut value = value.add(self.bias);
@@ -64,7 +64,19 @@ impl<S: Simd> Finisher<S> {
             if let Some(scale) = self.scale {
                 value = value.times(scale);
             }
-            let to = y.at(at);
+            value
+        }
+    }
+
+    /// Finishes a vector, counts it, and stores it at `at` of the image `y`.
+    ///
+    /// # Safety
+    /// As [`Self::finish`]; the numbers exist in the image, and nobody else works on them.
+    #[inline(always)]
+    pub(super) unsafe fn store(&mut self, value: S, at: usize, y: At<S::Element>) {
+        // SAFETY: as the caller says.
+        unsafe {
+            let (value, to) = (self.finish(value, at), y.at(at));
             if self.lanes == S::LANES { value.store(to) } else { value.store_first(to, self.lanes) }
         }
     }

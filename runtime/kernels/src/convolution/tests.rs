@@ -3,6 +3,8 @@
 use super::*;
 use crate::Variant;
 
+mod pooled;
+
 /// Numbers without a pattern, in [-1, 1).
 struct Numbers(u64);
 

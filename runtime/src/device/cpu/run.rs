@@ -1,14 +1,14 @@
 //! One run of a program: its steps in turn, the work of each shared by threads.
 
 use super::{Cpu, Entry};
-use gmpc_compiler::backend::cpu::{Address, GateAt, Step};
+use gmpc_compiler::backend::cpu::{Address, GateAt, PooledAt, Step};
 use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
 use gmpc_compiler::program::Program;
 use gmpc_kernels::convolution::{
-    Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
+    Algorithm, Direction, Finish, Geometry, Pooled, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
 use gmpc_kernels::gate::Gate;
-use gmpc_kernels::pooling::{Window, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
+use gmpc_kernels::pooling::{Window, marked_pool_gradient, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
 use gmpc_kernels::simd::Number;
 
 /// Shares of a loop for each thread: enough to even out unequal ones, few enough to cost nothing.
@@ -76,7 +76,19 @@ impl Memory {
                 scale: self.find::<T>(gate.scale).cast_const(),
                 weighted: self.find(gate.weighted),
             });
-            Finish { bias, relu, gate, sums: self.find(sums) }
+            Finish { bias, relu, gate, sums: self.find(sums), pooled: None }
+        }
+    }
+
+    /// What is stored of windows of results.
+    ///
+    /// # Safety
+    /// As [`Self::at`].
+    unsafe fn pooled<T>(self, pooled: PooledAt) -> Pooled<T> {
+        // SAFETY: the caller vouches for the offsets.
+        unsafe {
+            let scale = self.find::<T>(pooled.scale).cast_const();
+            Pooled { scale, largest: self.find(pooled.largest), marks: self.find(pooled.marks) }
         }
     }
 }
@@ -105,13 +117,14 @@ pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Ent
         unsafe {
             match step {
                 Step::Run { function, extent } => share(cpu, entries[*function], *extent, memory),
-                Step::Convolve { product, operands, prepare, bias, gate, sums } => {
-                    let finish = memory.finish(*bias, product.relu, *gate, *sums);
+                Step::Convolve { product, operands, prepare, bias, pooled, gate, sums } => {
+                    let pooled = pooled.map(|pooled| memory.pooled(pooled));
+                    let finish = Finish { pooled, ..memory.finish(*bias, product.relu, *gate, *sums) };
                     convolve::<T>(cpu, product, *operands, *prepare, finish, memory);
                 }
-                Step::Pool { pool, x, scale, dy, gate, sums, target } => {
+                Step::Pool { pool, x, scale, marks, dy, gate, sums, target } => {
                     let finish = memory.finish::<T>(None, false, *gate, *sums);
-                    pooling(cpu, pool, [*x, *scale, *dy], *target, finish, memory);
+                    pooling(cpu, pool, [*x, *scale, *dy], *marks, *target, finish, memory);
                 }
             }
         }
@@ -187,6 +200,7 @@ unsafe fn pooling<T: Number>(
     cpu: &Cpu,
     pool: &Pool,
     operands: [Option<Address>; 3],
+    marks: Option<Address>,
     target: Address,
     finish: Finish<T>,
     memory: Memory,
@@ -200,6 +214,9 @@ unsafe fn pooling<T: Number>(
         let (to, variant, workers) = (memory.at::<T>(target), cpu.variant, &*cpu.workers);
         match pool.pooling {
             Pooling::Max => max_pool(variant, &shape, x, scale, to, workers),
+            Pooling::MaxGradient if marks.is_some() => {
+                marked_pool_gradient(variant, &shape, memory.find::<u8>(marks), dy, to, finish, workers);
+            }
             Pooling::MaxGradient => max_pool_gradient(variant, &shape, x, scale, dy, to, finish, workers),
             Pooling::Sum => sum_pool(variant, &shape, x, to, workers),
             Pooling::SumGradient => sum_pool_gradient(variant, &shape, dy, to, workers),

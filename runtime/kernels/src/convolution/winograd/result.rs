@@ -11,12 +11,13 @@ use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::convolution::correlate::Side;
 use crate::convolution::finisher::Finisher;
+use crate::convolution::pooled::{PIXELS, Pooler};
 use crate::convolution::slab::Images;
 use crate::convolution::sums::{Room, Sums};
 use crate::convolution::tile::{Ahead, Product, Run, part, split};
 use crate::convolution::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
-use crate::simd::Simd;
+use crate::simd::{Bytes, Simd};
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
@@ -95,6 +96,16 @@ impl<S: Simd, P: Points> Plan<S, P> {
     pub(in crate::convolution) fn elements(&self) -> usize {
         self.parts.elements()
     }
+
+    /// The tiles once more, of windows of 2 x 2 results: no tile cuts one.
+    fn halves(&self) -> Grid {
+        Grid::new(self.grid.batch, [self.to[0] / 2, self.to[1] / 2], P::OUT / 2)
+    }
+
+    /// The size of the image of windows.
+    fn half(&self) -> [usize; 3] {
+        [self.to[0] / 2, self.to[1] / 2, self.to[2]]
+    }
 }
 
 /// Numbers of the transformed image of a job that stay in the second-level cache.
@@ -117,7 +128,7 @@ fn tiles_of_a_job<P: Points>(tiles: usize, channels: usize, units: usize) -> usi
 ///
 /// # Safety
 /// As [`super::super::forward`]; the processor has the features of `S`; kernels are 3 x 3, the stride is 1.
-pub(in crate::convolution) unsafe fn forward<S: Simd, P: Points>(
+pub(in crate::convolution) unsafe fn forward<S: Bytes, P: Points>(
     geometry: &Geometry,
     [x, w]: [*const S::Element; 2],
     y: *mut S::Element,
@@ -135,7 +146,7 @@ pub(in crate::convolution) unsafe fn forward<S: Simd, P: Points>(
 ///
 /// # Safety
 /// As [`super::super::input_gradient`]; the processor has the features of `S`; kernels are 3 x 3, the stride is 1.
-pub(in crate::convolution) unsafe fn input<S: Simd, P: Points>(
+pub(in crate::convolution) unsafe fn input<S: Bytes, P: Points>(
     geometry: &Geometry,
     [dy, w]: [*const S::Element; 2],
     dx: *mut S::Element,
@@ -150,7 +161,7 @@ pub(in crate::convolution) unsafe fn input<S: Simd, P: Points>(
 
 /// # Safety
 /// As [`forward`].
-unsafe fn run<S: Simd, P: Points>(
+unsafe fn run<S: Bytes, P: Points>(
     plan: &Plan<S, P>,
     [x, w]: [*const S::Element; 2],
     y: *mut S::Element,
@@ -197,7 +208,7 @@ struct Tiles<'a, S: Simd, P> {
 // sums, of which every job has a part of its own.
 unsafe impl<S: Simd, P: Points> Sync for Tiles<'_, S, P> {}
 
-impl<S: Simd, P: Points> Phase<S> for Tiles<'_, S, P> {
+impl<S: Bytes, P: Points> Phase<S> for Tiles<'_, S, P> {
     fn jobs(&self) -> usize {
         self.plan.grid.tiles().div_ceil(self.plan.tiles.max(1)) * self.plan.groups
     }
@@ -228,7 +239,7 @@ impl<S: Simd, P: Points> Phase<S> for Tiles<'_, S, P> {
     }
 }
 
-impl<S: Simd, P: Points> Tiles<'_, S, P> {
+impl<S: Bytes, P: Points> Tiles<'_, S, P> {
     /// All frequencies of a panel of units, as `[frequency][tile][width]`.
     ///
     /// # Safety
@@ -293,7 +304,10 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
     ) {
         let (plan, width) = (self.plan, self.kernels.width);
         for tile in 0..count {
-            let pixels = plan.grid.pixels(first + tile, [0, 0], P::OUT, plan.to);
+            let places = match finish.pooled {
+                None => plan.grid.pixels(first + tile, [0, 0], P::OUT, plan.to),
+                Some(_) => plan.halves().pixels(first + tile, [0, 0], P::OUT / 2, plan.half()),
+            };
             for column in (0..self.kernels.used(index)).step_by(S::LANES) {
                 let lanes = S::LANES.min(self.kernels.used(index) - column);
                 let unit = index * width + column;
@@ -308,14 +322,65 @@ impl<S: Simd, P: Points> Tiles<'_, S, P> {
                     }
                     let block = square::<S, P::Result>(&block);
                     let mut finisher = Finisher::<S>::new(&finish, column, lanes);
-                    for i in 0..P::OUT {
-                        for j in 0..P::OUT {
-                            if pixels[i][j] != OUTSIDE {
-                                finisher.store(block[i][j], pixels[i][j] + unit, self.y);
-                            }
+                    match &finish.pooled {
+                        None => self.store_pixels(&block, &mut finisher, &places, unit),
+                        Some(pooled) => {
+                            self.store_windows(&block, &mut finisher, &places, unit, &Pooler::new(pooled, unit, lanes))
                         }
                     }
                     finisher.end();
+                }
+            }
+        }
+    }
+
+    /// Stores the pixels of a tile that lie inside the image.
+    ///
+    /// # Safety
+    /// The pixels exist from `unit` on; as [`Finisher::store`].
+    #[inline(always)]
+    unsafe fn store_pixels(
+        &self,
+        block: &Square<S>,
+        finisher: &mut Finisher<S>,
+        pixels: &[[usize; MOST]; MOST],
+        unit: usize,
+    ) {
+        for i in 0..P::OUT {
+            for j in 0..P::OUT {
+                if pixels[i][j] != OUTSIDE {
+                    // SAFETY: passed on from the caller.
+                    unsafe { finisher.store(block[i][j], pixels[i][j] + unit, self.y) }
+                }
+            }
+        }
+    }
+
+    /// Stores the largest of each window of a tile that lies inside the image.
+    ///
+    /// # Safety
+    /// The windows exist from `unit` on; as [`Pooler::store`].
+    #[inline(always)]
+    unsafe fn store_windows(
+        &self,
+        block: &Square<S>,
+        finisher: &mut Finisher<S>,
+        windows: &[[usize; MOST]; MOST],
+        unit: usize,
+        pooler: &Pooler<S>,
+    ) {
+        for i in 0..P::OUT / 2 {
+            for j in 0..P::OUT / 2 {
+                if windows[i][j] != OUTSIDE {
+                    let at = windows[i][j] + unit;
+                    // SAFETY: passed on from the caller; without a gate no place matters to the finisher.
+                    unsafe {
+                        let mut window = [S::zero(); PIXELS];
+                        for p in 0..PIXELS {
+                            window[p] = finisher.finish(block[2 * i + p / 2][2 * j + p % 2], at);
+                        }
+                        pooler.store(window, at, self.y);
+                    }
                 }
             }
         }

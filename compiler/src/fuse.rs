@@ -15,7 +15,9 @@
 //! Source: Ragan-Kelley et al., Halide, PLDI 2013, for the separation of the two questions.
 
 mod collapse;
+mod early;
 mod gate;
+mod images;
 mod lower;
 mod memory;
 mod merge;
@@ -27,10 +29,9 @@ mod tests;
 
 use crate::graph::{Graph, Id, Op, Output};
 use crate::kernels::{
-    Access, Affine, Buffer, BufferId, Convolve, Expr, ExprId, Gate, Join, Kernel, Kernels, MatMul, Pass, Place, Pool,
-    Pooled, Pooling, Prepare, Reduction, Spherical, SphericalGrad, Store, Uniform, Work,
+    Access, Affine, Buffer, BufferId, Expr, ExprId, Join, Kernel, Kernels, MatMul, Pass, Place, Pooling, Reduction,
+    Spherical, SphericalGrad, Store, Uniform, Work,
 };
-use crate::window::Window;
 use gmpc_math::spherical;
 use lower::{Lowering, identity, row_major};
 use std::collections::HashMap;
@@ -66,24 +67,13 @@ struct Builder<'g> {
     /// Which nodes get memory of their own, and what happens on the way there.
     memory: memory::Memory,
     /// What convolutions that pool their results keep for the gradient, by the results.
-    marked: HashMap<Id, Marked>,
+    marked: HashMap<Id, images::Marked>,
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,
     /// What the scans over angles that a gradient is taken of keep for it.
     kept: HashMap<Id, BufferId>,
     sums: Sums,
     kernels: Kernels,
-}
-
-/// What is known of a pool whose results were never written.
-#[derive(Clone, Copy)]
-struct Marked {
-    /// The convolution's results.
-    results: Id,
-    /// Where each of the largest was.
-    marks: BufferId,
-    /// The largest without their factor.
-    largest: BufferId,
 }
 
 impl<'g> Builder<'g> {
@@ -200,88 +190,6 @@ impl<'g> Builder<'g> {
         self.reduction(id, target, &shape, &[0], join, |lowering, at| lowering.load(partial, &partial_shape, at));
     }
 
-    /// Lets the convolution that computes `operand` sum it over all pixels, if it is one.
-    fn sum_inside(&mut self, operand: Id, target: BufferId) -> bool {
-        let pooled = self.memory.pooled.get(&operand).map(|pooled| pooled.pool);
-        let written = pooled.unwrap_or(operand);
-        let (Sums::Inside, Some(buffer)) = (self.sums, self.storage[written.index()]) else { return false };
-        let convolution = self.kernels.kernels.iter_mut().rev().find_map(|kernel| match &mut kernel.work {
-            Work::Convolve(product) if product.c == buffer && product.pooled.is_some() == pooled.is_some() => {
-                Some(product)
-            }
-            _ => None,
-        });
-        match convolution {
-            Some(product) if product.pass != Pass::Weight && product.sums.is_none() && !product.scales() => {
-                product.sums = Some(target);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Lets whatever takes a gradient through a rectifier's sum what is kept of it, or all of it times what the rectifier gave,
-    /// if that is what `operand` is.
-    fn sum_at_gate(&mut self, id: Id, operand: Id, target: BufferId) -> bool {
-        let passes = |gated: &&gate::Gated| gated.kept == operand || gated.weighted == Some(operand);
-        let Some(&gated) = self.memory.gates.values().find(passes) else { return false };
-        let Some(buffer) = self.storage[gated.last.index()] else { return false };
-        let shape = self.graph.shape(operand).to_vec();
-        let pooled =
-            self.kernels.kernels.iter().any(|kernel| matches!(&kernel.work, Work::Pool(p) if p.target == buffer));
-        // A pool takes them for each image.
-        let partial = [if pooled { shape[0] } else { 1 }, 1, 1, shape[3]];
-        let sums = if pooled {
-            self.buffer(&format!("images{}", id.0), partial.iter().product(), Place::Scratch)
-        } else {
-            target
-        };
-        let found = self.kernels.kernels.iter_mut().find_map(|kernel| match &mut kernel.work {
-            Work::Convolve(product) if product.c == buffer => Some((&mut product.gate, &mut product.sums)),
-            Work::Pool(pool) if pool.target == buffer => Some((&mut pool.gate, &mut pool.sums)),
-            _ => None,
-        });
-        let Some((Some(gate), kept)) = found else { return false };
-        *(if gated.weighted == Some(operand) { &mut gate.weighted } else { kept }) = Some(sums);
-        if pooled {
-            let added = if gated.weighted == Some(operand) { self.added(&gated) } else { None };
-            let whole = if added.is_some() {
-                self.buffer(&format!("largest{}", id.0), shape[3], Place::Scratch)
-            } else {
-                target
-            };
-            self.reduction(id, whole, &partial, &[0], Join::Sum, |l, at| l.load(sums, &partial, at));
-            if let Some([shift, total]) = added {
-                let one = [1, 1, 1, shape[3]];
-                self.map(id, &one, target, 0, &row_major(&one), |l, at| {
-                    let (sum, shift, total) = (l.load(whole, &one, at), l.value(shift, at), l.value(total, at));
-                    let product = l.nest.push(Expr::Apply(Op::Mul, vec![shift, total]));
-                    l.nest.push(Expr::Apply(Op::Add, vec![sum, product]))
-                });
-            }
-        }
-        true
-    }
-
-    /// What is added to every pixel of a gradient from marks, and the sum of all results, which it is to be multiplied with: the
-    /// largest of windows say nothing of the other pixels.
-    fn added(&self, gated: &gate::Gated) -> Option<[Id; 2]> {
-        let marked = self.marked.get(&gated.gradient)?;
-        gated.shift.zip(self.memory.pooled.get(&marked.results)?.total).map(<[Id; 2]>::from)
-    }
-
-    /// What a gate does, where its gradient passes one.
-    fn gate(&self, gradient: Id) -> Option<Gate> {
-        let gated = self.memory.gates.values().find(|gated| gated.gradient == gradient)?;
-        let scale = gated.scale.and_then(|scale| self.storage[scale.index()]);
-        let shift = gated.shift.and_then(|shift| self.operand(shift));
-        let rectified = match self.marked.get(&gradient) {
-            Some(marked) => marked.largest,
-            None => self.operand(gated.rectified)?,
-        };
-        Some(Gate { rectified, shift, scale, weighted: None })
-    }
-
     /// A nest over `space` that joins a value over some axes.
     fn reduction(
         &mut self,
@@ -331,86 +239,6 @@ impl<'g> Builder<'g> {
         let bias = tail.bias.and_then(|bias| Some((self.storage[bias.index()]?, 0)));
         let product = MatMul { m: shape[0], n: shape[1], k, a, b, c, bias, relu: tail.relu };
         self.emit(id, Work::MatMul(product));
-    }
-
-    fn forward(&mut self, results: Id, tail: memory::Tail, window: Window, target: BufferId) {
-        let bias = tail.bias.and_then(|bias| self.storage[bias.index()]);
-        let pooled = self.memory.pooled.get(&results).copied().map(|pooled| self.inside(results, pooled, target));
-        if let Some(product) = self.convolve(tail.product, window, Pass::Forward, target) {
-            self.emit(tail.product, Work::Convolve(Convolve { bias, relu: tail.relu, pooled, ..product }));
-        }
-    }
-
-    /// What a convolution stores of windows of its results.
-    fn inside(&mut self, results: Id, pooled: pooled::Pooled, target: BufferId) -> Pooled {
-        let count: usize = self.graph.shape(pooled.pool).iter().product();
-        let scale = pooled.scale.and_then(|scale| self.operand(scale));
-        let number = pooled.pool.0;
-        let largest = pooled.largest.then(|| self.buffer(&format!("largest{number}"), count, Place::Scratch));
-        let marks = pooled.gradient.map(|gradient| {
-            // Four bytes are a number, whatever the precision.
-            let marks = self.buffer(&format!("marks{number}"), count.div_ceil(4), Place::Scratch);
-            self.marked.insert(gradient, Marked { marks, largest: largest.unwrap_or(target), results });
-            marks
-        });
-        Pooled { scale, largest, marks }
-    }
-
-    fn convolution(&mut self, id: Id, window: Window, pass: Pass, target: BufferId) {
-        if let Some(product) = self.convolve(id, window, pass, target) {
-            let gate = self.gate(id);
-            self.emit(id, Work::Convolve(Convolve { gate, ..product }));
-        }
-    }
-
-    fn convolve(&self, id: Id, window: Window, pass: Pass, c: BufferId) -> Option<Convolve> {
-        let [first, second, ref affine @ ..] = self.graph[id].inputs[..] else { return None };
-        let prepare = match affine {
-            [scale, shift] => Prepare {
-                scale: (!operand::is_number(self.graph, *scale, 1.0)).then(|| self.operand(*scale)).flatten(),
-                shift: (!operand::is_number(self.graph, *shift, 0.0)).then(|| self.operand(*shift)).flatten(),
-            },
-            _ => Prepare::default(),
-        };
-        let (x, y) = match pass {
-            Pass::Forward => (first, id),
-            Pass::Input => (id, first),
-            Pass::Weight => (first, second),
-        };
-        let (images, result) = (image_shape(self.graph.shape(x)), image_shape(self.graph.shape(y)));
-        let (a, b) = (self.operand(first)?, self.operand(second)?);
-        let result = [result[1], result[2], result[3]];
-        Some(Convolve {
-            pass,
-            window,
-            images,
-            result,
-            a,
-            b,
-            c,
-            prepare,
-            bias: None,
-            relu: false,
-            pooled: None,
-            gate: None,
-            sums: None,
-        })
-    }
-
-    fn pool(&mut self, id: Id, window: Window, pooling: Pooling, target: BufferId) {
-        let inputs = self.graph[id].inputs.clone();
-        let (x, dy, scale) = match pooling {
-            Pooling::Max | Pooling::Sum => (Some(inputs[0]), None, inputs.get(1)),
-            Pooling::MaxGradient => (Some(inputs[0]), Some(inputs[1]), inputs.get(2)),
-            Pooling::SumGradient => (None, Some(inputs[0]), None),
-        };
-        let images = image_shape(self.graph.shape(x.unwrap_or(id)));
-        let [_, height, width, _] = image_shape(self.graph.shape(dy.unwrap_or(id)));
-        let operand = |id: Option<Id>| id.and_then(|id| self.operand(id));
-        let marks = self.marked.get(&id).map(|marked| marked.marks);
-        let (x, scale) = if marks.is_some() { (None, None) } else { (operand(x), operand(scale.copied())) };
-        let (dy, result, gate, sums) = (operand(dy), [height, width], self.gate(id), None);
-        self.emit(id, Work::Pool(Pool { pooling, window, images, result, x, scale, marks, dy, gate, sums, target }));
     }
 
     /// Where an operand that must lie in memory as it is does lie.
@@ -500,6 +328,9 @@ impl<'g> Builder<'g> {
                 spread::spread(nest);
             }
         }
+        if self.sums == Sums::Inside {
+            early::early(&mut self.kernels);
+        }
         self.kernels
     }
 
@@ -511,11 +342,6 @@ impl<'g> Builder<'g> {
         let shape = self.graph.shape(id).to_vec();
         self.map(id, &shape, target, 0, &row_major(&shape), |l, m| l.value(id, m));
     }
-}
-
-/// Sizes of a batch of images.
-fn image_shape(shape: &[usize]) -> [usize; 4] {
-    std::array::from_fn(|axis| shape.get(axis).copied().unwrap_or(1))
 }
 
 /// Sizes of a rank-2 shape.

@@ -6,7 +6,7 @@ use crate::graph::{Graph, Id, Op, Role, State};
 use crate::kernels::{self, Kernels};
 use crate::plan::{overlap, plan};
 use crate::program::StateLayout;
-use crate::simplify::simplify;
+use crate::simplify::{prepare, simplify};
 use crate::window::Window;
 use insta::assert_snapshot;
 
@@ -208,6 +208,95 @@ fn image_step(g: &mut Graph) {
 #[test]
 fn a_convolution_takes_its_bias_and_rectifier_along_and_sums_go_image_by_image() {
     assert_snapshot!(text(image_step));
+}
+
+#[test]
+fn a_pool_is_its_own_kernel_where_the_results_are_needed() {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let pools_with = |size: usize, pool: Window, read: bool| {
+        let kernels = fused(|g| {
+            let (x, w) = (g.input("x", vec![2, size, size, 3]), g.input("w", vec![27, 5]));
+            let y = g.convolve(x, w, window, [size, size]);
+            let small = (size - pool.kernel[0]) / pool.stride[0] + 1;
+            let largest = g.pool(Op::MaxPool(pool), y, &[5, small, small]);
+            g.output("largest", largest);
+            if read {
+                let doubled = g.scale(y, 2.0);
+                g.output("doubled", doubled);
+            }
+        });
+        let inside =
+            |kernel: &kernels::Kernel| matches!(&kernel.work, kernels::Work::Convolve(c) if c.pooled.is_some());
+        kernels.kernels.iter().any(inside)
+    };
+    let two = |stride| Window { kernel: [2, 2], stride: [stride; 2], before: [0, 0] };
+    assert!(pools_with(4, two(2), false));
+    assert!(!pools_with(4, two(2), true), "the results are read");
+    assert!(!pools_with(5, two(2), false), "a row is left over");
+    assert!(!pools_with(4, two(1), false), "windows overlap");
+    assert!(
+        !pools_with(6, Window { kernel: [3, 3], stride: [3, 3], before: [0, 0] }, false),
+        "windows of another size"
+    );
+}
+
+/// A rectified convolution, scaled as GmP does, centred, and pooled: its gradients need no result that was not the largest.
+fn centred_pool_step(g: &mut Graph) {
+    let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let half = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+    let (x, dy) = (g.input("x", vec![2, 4, 4, 3]), g.input("dy", vec![2, 2, 2, 5]));
+    let ((_, w), (_, r)) = (state(g, "w", &[27, 5]), state(g, "r", &[1, 1, 1, 5]));
+    let zero = g.constant(0.0);
+    let pre = g.convolve(x, w, window, [4, 4]);
+    let hidden = g.binary(Op::Max, pre, zero);
+    let scaled = g.mul(hidden, r);
+    let mean = g.mean(scaled, &[0, 1, 2]);
+    let centred = g.sub(scaled, mean);
+    let largest = g.pool(Op::MaxPool(half), centred, &[5, 2, 2]);
+    let gradient = g.push(Op::MaxPoolGrad(half), vec![centred, dy], vec![2, 4, 4, 5]);
+    let total = g.sum(gradient, &[0, 1, 2]);
+    let shift = g.scale(total, -1.0 / 32.0);
+    let dh = g.add(gradient, shift);
+    let product = g.mul(dh, hidden);
+    let dr = g.sum(product, &[0, 1, 2]);
+    let mask = g.binary(Op::Less, zero, hidden);
+    let kept = g.select(mask, dh, zero);
+    let dpre = g.mul(kept, r);
+    let dx = g.push(Op::ConvolveInput(window), vec![dpre, w], vec![2, 4, 4, 3]);
+    for (name, id) in [("largest", largest), ("dr", dr), ("dx", dx)] {
+        g.output(name, id);
+    }
+}
+
+#[test]
+fn a_convolution_hands_its_pool_on_and_what_the_gradient_needs() {
+    let mut graph = Graph::default();
+    centred_pool_step(&mut graph);
+    let kernels = fuse(&simplify(&prepare(&simplify(&graph))), Sums::Inside);
+    assert_eq!(kernels::verify(&kernels), Ok(()));
+    assert_snapshot!(kernels::print(&kernels, None));
+}
+
+#[test]
+fn an_update_follows_what_it_waits_for() {
+    let kernels = fused(|g| {
+        let (x, dy) = (g.input("x", vec![8, 4]), g.input("dy", vec![8, 6]));
+        let ((a_state, a), (b_state, b)) = (state(g, "a", &[4, 6]), state(g, "b", &[6, 4]));
+        let da = g.matmul(x, dy, true, false);
+        let before = g.matmul(dy, b, false, false); // still reads b
+        let db = g.matmul(dy, x, true, false);
+        for (index, old, gradient) in [(b_state, b, db), (a_state, a, da)] {
+            let new = g.sub(old, gradient);
+            g.write(index, new);
+        }
+        g.output("before", before);
+    });
+    let touched = |kernel: &kernels::Kernel| {
+        let name = |id: &kernels::BufferId| kernels.buffers[id.index()].name.clone();
+        kernel.work.writes().iter().map(name).collect::<Vec<_>>().join(" ")
+    };
+    let order: Vec<String> = kernels.kernels.iter().map(touched).collect();
+    assert_eq!(order, ["t4", "a", "t5", "t6", "b"], "{}", kernels::print(&kernels, None));
 }
 
 #[test]

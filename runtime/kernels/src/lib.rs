@@ -21,6 +21,7 @@ mod scan;
 pub mod simd;
 #[cfg(test)]
 mod tests;
+mod total;
 pub mod workers;
 
 pub use peak::peak_gflops;

@@ -12,7 +12,7 @@ use super::sums::{Room, Sums};
 use super::tile::{Ahead, Product, Run, panel};
 use super::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
-use crate::simd::{Bytes, Simd};
+use crate::simd::{Arithmetic, Bytes};
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
@@ -44,7 +44,7 @@ pub(super) struct Plan<S> {
     vectors: PhantomData<S>,
 }
 
-impl<S: Simd> Plan<S> {
+impl<S: Arithmetic> Plan<S> {
     pub(super) fn forward(geometry: &Geometry, workers: usize) -> Self {
         let g = geometry;
         let (from, to) = ([g.height, g.width, g.channels], [g.out_height, g.out_width, g.units]);
@@ -181,7 +181,7 @@ unsafe fn run<S: Bytes>(
 }
 
 /// All bands of all images; a job is one band of one class.
-struct Bands<'a, S: Simd> {
+struct Bands<'a, S: Arithmetic> {
     plan: &'a Plan<S>,
     images: Images<S::Element>,
     weights: At<S::Element>,
@@ -194,7 +194,7 @@ struct Bands<'a, S: Simd> {
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only; what the finish points to is read only, but for its
 // sums, of which every job has a part of its own.
-unsafe impl<S: Simd> Sync for Bands<'_, S> {}
+unsafe impl<S: Arithmetic> Sync for Bands<'_, S> {}
 
 impl<S: Bytes> Phase<S> for Bands<'_, S> {
     fn jobs(&self) -> usize {
@@ -316,8 +316,9 @@ impl<S: Bytes> Bands<'_, S> {
     #[inline(always)]
     fn finish_of(&self, pixel: usize, first: usize, [sums, weighted]: [*mut S::Element; 2]) -> Finish<S::Element> {
         let units = |of: *mut S::Element| if of.is_null() { of } else { of.wrapping_add(first) };
-        let gate = self.finish.gate.at(pixel + first, first, units(weighted));
-        Finish { bias: units(self.finish.bias.cast_mut()), gate, sums: units(sums), ..self.finish }
+        let total = |of: *mut S::Element| if of.is_null() { of } else { of.wrapping_add(2 * first) };
+        let gate = self.finish.gate.at(pixel + first, first, total(weighted));
+        Finish { bias: units(self.finish.bias.cast_mut()), gate, sums: total(sums), ..self.finish }
     }
 
     /// Where the first pixel of a row of output is stored.

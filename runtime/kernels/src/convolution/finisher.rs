@@ -2,10 +2,11 @@
 
 use super::Finish;
 use crate::memory::At;
-use crate::simd::Simd;
+use crate::simd::Arithmetic;
+use crate::total::Total;
 
 /// A vector of units, whose pixels come one after the other.
-pub(super) struct Finisher<S: Simd> {
+pub(super) struct Finisher<S: Arithmetic> {
     lanes: usize,
     bias: S,
     relu: bool,
@@ -18,17 +19,17 @@ pub(super) struct Finisher<S: Simd> {
     to: [*mut S::Element; 2],
 }
 
-impl<S: Simd> Finisher<S> {
+impl<S: Arithmetic> Finisher<S> {
     /// For `lanes` units from `column` of the finish on; its rectified numbers are those of the whole image.
     ///
     /// # Safety
-    /// The units exist in what the finish points to, whole vectors in the sums; the processor has the features.
+    /// The units exist in what the finish points to, totals of whole vectors in the sums; the processor has the features.
     #[inline(always)]
     pub(super) unsafe fn new(finish: &Finish<S::Element>, column: usize, lanes: usize) -> Self {
         // SAFETY: as the caller says.
         unsafe {
             let some = |from: *const S::Element| (!from.is_null()).then(|| S::load_first(from.add(column), lanes));
-            let own = |to: *mut S::Element| if to.is_null() { to } else { to.add(column) };
+            let own = |to: *mut S::Element| if to.is_null() { to } else { to.add(2 * column) };
             Finisher {
                 lanes,
                 bias: some(finish.bias).unwrap_or(S::zero()),
@@ -89,8 +90,8 @@ impl<S: Simd> Finisher<S> {
     pub(super) unsafe fn end(self) {
         for (to, sum) in self.to.into_iter().zip([self.total, self.weighted]) {
             if !to.is_null() {
-                // SAFETY: there is room for a whole vector.
-                unsafe { S::load(to).add(sum).store(to) }
+                // SAFETY: there is a total of a whole vector.
+                unsafe { Total::add_at(to, sum) }
             }
         }
     }

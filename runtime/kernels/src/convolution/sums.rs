@@ -1,11 +1,12 @@
 //! Sums of the results over all pixels, one a column, taken while the results are still in registers.
 //!
-//! Every part of the work adds up its own; then the parts are added in their order, so that the bits depend on the shape and
+//! Every part of the work adds up its own, vector after vector a [`Total`]; then the parts are added in their order, so that the bits depend on the shape and
 //! the algorithm alone.
 
 use super::Finish;
 use crate::memory::{At, Parts, Phase, all};
-use crate::simd::Simd;
+use crate::simd::{Arithmetic, Simd};
+use crate::total::Total;
 use crate::workers::Workers;
 
 /// Where the parts of the work put their sums.
@@ -19,26 +20,34 @@ pub(super) struct Room {
 impl Room {
     /// Room for so many parts, in the working memory.
     pub(super) fn take<S: Simd>(parts: usize, columns: usize, memory: &mut Parts) -> Self {
-        Self { parts, columns, at: memory.take(parts * columns.next_multiple_of(S::LANES)) }
+        Self { parts, columns, at: memory.take(parts * 2 * columns.next_multiple_of(S::LANES)) }
+    }
+}
+
+impl Room {
+    /// Where a part's total of the columns from `first` on lies.
+    #[inline(always)]
+    fn total<S: Simd>(&self, part: usize, first: usize) -> usize {
+        2 * (part * self.columns.next_multiple_of(S::LANES) + first)
     }
 }
 
 /// The sums of all parts, if anybody wants them.
-pub(super) struct Sums<S: Simd> {
+pub(super) struct Sums<S: Arithmetic> {
     room: Room,
     partial: At<S::Element>,
     to: At<S::Element>,
 }
 
-impl<S: Simd> Clone for Sums<S> {
+impl<S: Arithmetic> Clone for Sums<S> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S: Simd> Copy for Sums<S> {}
+impl<S: Arithmetic> Copy for Sums<S> {}
 
-impl<S: Simd> Sums<S> {
+impl<S: Arithmetic> Sums<S> {
     /// Sums at `to`, which may be null.
     ///
     /// # Safety
@@ -58,7 +67,7 @@ impl<S: Simd> Sums<S> {
     }
 
     /// Where a part adds up its columns from `first` on, of which it has `count`, now 0; null if nobody wants the sums.
-    /// Whole vectors fit there.
+    /// Totals of whole vectors fit there: that of column `c` begins `2 c` numbers behind.
     ///
     /// # Safety
     /// The part and its columns exist; no other thread works on them; the processor has the features of `S`.
@@ -69,9 +78,9 @@ impl<S: Simd> Sums<S> {
             if self.to.at(0).is_null() {
                 return std::ptr::null_mut();
             }
-            let own = self.partial.at(part * self.room.columns.next_multiple_of(S::LANES) + first);
+            let own = self.partial.at(self.room.total::<S>(part, first));
             for at in (0..count).step_by(S::LANES) {
-                S::zero().store(own.add(at));
+                Total::<S>::new().store(own.add(2 * at));
             }
             own
         }
@@ -92,9 +101,9 @@ impl<S: Simd> Sums<S> {
 }
 
 // SAFETY: addresses, which jobs use apart from each other, and plain numbers.
-unsafe impl<S: Simd> Sync for Sums<S> {}
+unsafe impl<S: Arithmetic> Sync for Sums<S> {}
 
-impl<S: Simd> Phase<S> for Sums<S> {
+impl<S: Arithmetic> Phase<S> for Sums<S> {
     fn jobs(&self) -> usize {
         self.room.columns.div_ceil(S::LANES)
     }
@@ -104,11 +113,11 @@ impl<S: Simd> Phase<S> for Sums<S> {
         let first = job * S::LANES;
         // SAFETY: the vector lies inside every part; of the result only what exists is written.
         unsafe {
-            let mut sum = S::zero();
+            let mut sum = Total::<S>::new();
             for part in 0..self.room.parts {
-                sum = sum.add(S::load(self.partial.at(part * self.room.columns.next_multiple_of(S::LANES) + first)));
+                sum.join(Total::load(self.partial.at(self.room.total::<S>(part, first))));
             }
-            sum.store_first(self.to.at(first), S::LANES.min(self.room.columns - first));
+            sum.value().store_first(self.to.at(first), S::LANES.min(self.room.columns - first));
         }
     }
 }

@@ -3,7 +3,8 @@
 #![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
 
 use super::Finish;
-use crate::simd::{Simd, Work, prefetch_far};
+use crate::simd::{Arithmetic, Simd, Work, prefetch_far};
+use crate::total::Total;
 
 /// Columns of a full panel: as many vectors as a register tile has.
 pub(super) const fn panel<S: Simd>() -> usize {
@@ -61,8 +62,9 @@ impl<T> Ahead<T> {
 ///
 /// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
 /// `run.right + p right_stride + j`; that of C at `i target_stride + j`. A, and B in whole vectors, must be readable there,
-/// C writable in `columns`, and C overlaps neither. What the rectifier of the gate gave lies as C does. To the sums, which hold whole vectors, those of the finished rows are added.
-pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
+/// C writable in `columns`, and C overlaps neither. What the rectifier of the gate gave lies as C does. To the sums, totals of
+/// whole vectors, those of the finished rows are added.
+pub(super) struct Product<'a, S: Arithmetic, const ACROSS: bool> {
     pub(super) rows: usize,
     /// At most a [`panel`].
     pub(super) columns: usize,
@@ -79,7 +81,7 @@ pub(super) struct Product<'a, S: Simd, const ACROSS: bool> {
     pub(super) ahead: [Ahead<S::Element>; 2],
 }
 
-impl<S: Simd, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
+impl<S: Arithmetic, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
     #[inline(always)]
     unsafe fn run(self) {
         let width = self.columns.div_ceil(S::LANES);
@@ -100,7 +102,7 @@ impl<S: Simd, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
     }
 }
 
-impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
+impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
     /// Picks the tile of the right size, whose loops the compiler unrolls into registers.
     ///
     /// # Safety
@@ -219,19 +221,17 @@ impl<S: Simd, const ACROSS: bool> Product<'_, S, ACROSS> {
                         sums[i][v] = sums[i][v].where_positive(by);
                     }
                     if !gate.weighted.is_null() {
-                        let own = gate.weighted.add(v * S::LANES);
-                        S::load(own).add(weighted).store(own);
+                        Total::add_at(gate.weighted.add(2 * v * S::LANES), weighted);
                     }
                 }
             }
             if !self.finish.sums.is_null() {
                 for v in 0..V {
-                    let own = self.finish.sums.add(v * S::LANES);
                     let mut total = sums[0][v];
                     for i in 1..M {
                         total = total.add(sums[i][v]);
                     }
-                    S::load(own).add(total).store(own);
+                    Total::add_at(self.finish.sums.add(2 * v * S::LANES), total);
                 }
             }
             if !gate.scale.is_null() {

@@ -7,7 +7,7 @@ use super::slab::{Images, fill};
 use super::tile::{Ahead, Product, Run, panel, part, split};
 use super::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
-use crate::simd::{Number, Simd};
+use crate::simd::{Arithmetic, Number};
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
@@ -37,7 +37,7 @@ pub(super) struct Plan<S> {
     vectors: PhantomData<S>,
 }
 
-impl<S: Simd> Plan<S> {
+impl<S: Arithmetic> Plan<S> {
     pub(super) fn new(geometry: &Geometry, workers: usize) -> Self {
         let g = *geometry;
         let line = ((g.out_width - 1) * g.stride[1] + g.kernel[1]) * g.channels;
@@ -72,7 +72,7 @@ impl<S: Simd> Plan<S> {
 ///
 /// # Safety
 /// As [`super::weight_gradient`]; the processor has the features of `S`.
-pub(super) unsafe fn gradient<S: Simd>(
+pub(super) unsafe fn gradient<S: Arithmetic>(
     geometry: &Geometry,
     [x, dy]: [*const S::Element; 2],
     dw: *mut S::Element,
@@ -100,7 +100,7 @@ pub(super) unsafe fn gradient<S: Simd>(
 }
 
 /// The sums of all shares, each as `[kernel height, kernel width, channels, units]`; a job is a share.
-struct Shares<'a, S: Simd> {
+struct Shares<'a, S: Arithmetic> {
     plan: &'a Plan<S>,
     x: Images<S::Element>,
     dy: At<S::Element>,
@@ -110,9 +110,9 @@ struct Shares<'a, S: Simd> {
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
-unsafe impl<S: Simd> Sync for Shares<'_, S> {}
+unsafe impl<S: Arithmetic> Sync for Shares<'_, S> {}
 
-impl<S: Simd> Phase<S> for Shares<'_, S> {
+impl<S: Arithmetic> Phase<S> for Shares<'_, S> {
     fn jobs(&self) -> usize {
         self.plan.shares
     }
@@ -136,7 +136,7 @@ impl<S: Simd> Phase<S> for Shares<'_, S> {
     }
 }
 
-impl<S: Simd> Shares<'_, S> {
+impl<S: Arithmetic> Shares<'_, S> {
     /// Adds some rows of some images.
     ///
     /// # Safety
@@ -240,7 +240,7 @@ struct Total<'a, T> {
     dw: At<T>,
 }
 
-impl<S: Simd> Phase<S> for Total<'_, S::Element> {
+impl<S: Arithmetic> Phase<S> for Total<'_, S::Element> {
     fn jobs(&self) -> usize {
         self.g.channels
     }

@@ -7,6 +7,7 @@ use crate::convolution::Finish;
 use crate::convolution::pooled::{PIXELS, POSITIVE};
 use crate::memory::{At, Phase, all};
 use crate::simd::{Bytes, Number};
+use crate::total::Total;
 use crate::workers::Workers;
 
 /// Vectors of channels whose sums stay in registers while an image is gone through.
@@ -81,7 +82,7 @@ impl<T: Number> Marked<'_, T> {
                 let column = image * w.channels + first + v * S::LANES;
                 for (to, total) in [(self.finish.sums, sums[v]), (self.finish.gate.weighted, weighted[v])] {
                     if !to.is_null() {
-                        total.sum.add(total.lost).store_first(to.add(column), lanes(v));
+                        total.value().store_first(to.add(column), lanes(v));
                     }
                 }
             }
@@ -149,39 +150,6 @@ impl<S: Bytes> Factors<S> {
 unsafe fn where_marked<S: Bytes>(marks: S::Bits, bit: i64, value: S) -> S {
     // SAFETY: as the caller says.
     unsafe { S::select(S::is_zero(S::and(marks, S::whole(bit))), S::zero(), value) }
-}
-
-/// Sums of many numbers, and what rounding lost of them: gradients of centred values cancel.
-#[derive(Clone, Copy)]
-struct Total<S> {
-    sum: S,
-    lost: S,
-}
-
-impl<S: Bytes> Total<S> {
-    /// # Safety
-    /// The processor has the features.
-    #[inline(always)]
-    unsafe fn new() -> Self {
-        // SAFETY: as the caller says.
-        unsafe { Total { sum: S::zero(), lost: S::zero() } }
-    }
-
-    /// Exact sums after Knuth; what they lose is added up.
-    ///
-    /// # Safety
-    /// The processor has the features.
-    #[inline(always)]
-    unsafe fn add(&mut self, more: S) {
-        // SAFETY: as the caller says.
-        unsafe {
-            let whole = self.sum.add(more);
-            let back = S::sub(whole, self.sum);
-            let error = S::sub(self.sum, S::sub(whole, back)).add(S::sub(more, back));
-            self.lost = self.lost.add(error);
-            self.sum = whole;
-        }
-    }
 }
 
 /// Runs it with the vectors of a variant.

@@ -17,7 +17,7 @@ use crate::convolution::sums::{Room, Sums};
 use crate::convolution::tile::{Ahead, Product, Run, part, split};
 use crate::convolution::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
-use crate::simd::{Bytes, Simd};
+use crate::simd::{Arithmetic, Bytes};
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
@@ -49,7 +49,7 @@ pub(in crate::convolution) struct Plan<S, P> {
     types: PhantomData<(S, P)>,
 }
 
-impl<S: Simd, P: Points> Plan<S, P> {
+impl<S: Arithmetic, P: Points> Plan<S, P> {
     pub(in crate::convolution) fn forward(g: &Geometry, workers: usize) -> Self {
         let (from, to) = ([g.height, g.width, g.channels], [g.out_height, g.out_width, g.units]);
         Self::new(Side::Forward, g.batch, [from, to], g.pad.map(usize::cast_signed), workers)
@@ -192,7 +192,7 @@ unsafe fn run<S: Bytes, P: Points>(
 }
 
 /// All tiles of all images; a job is some of them and a group of panels.
-struct Tiles<'a, S: Simd, P> {
+struct Tiles<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
     kernels: Panels,
     x: Images<S::Element>,
@@ -206,7 +206,7 @@ struct Tiles<'a, S: Simd, P> {
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only; what the finish points to is read only, but for its
 // sums, of which every job has a part of its own.
-unsafe impl<S: Simd, P: Points> Sync for Tiles<'_, S, P> {}
+unsafe impl<S: Arithmetic, P: Points> Sync for Tiles<'_, S, P> {}
 
 impl<S: Bytes, P: Points> Phase<S> for Tiles<'_, S, P> {
     fn jobs(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::convolution::slab::Images;
 use crate::convolution::tile::{Ahead, Product, Run, panel, part, split};
 use crate::convolution::{Finish, Geometry, Prepare};
 use crate::memory::{At, Parts, Phase, aligned, all};
-use crate::simd::Simd;
+use crate::simd::Arithmetic;
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
@@ -43,7 +43,7 @@ pub(in crate::convolution) struct Plan<S, P> {
     types: PhantomData<(S, P)>,
 }
 
-impl<S: Simd, P: Points> Plan<S, P> {
+impl<S: Arithmetic, P: Points> Plan<S, P> {
     pub(in crate::convolution) fn new(g: &Geometry, workers: usize) -> Self {
         let grid = Grid::new(g.batch, [g.out_height, g.out_width], P::OUT);
         let numbers = (P::FREQUENCIES * g.channels * g.units * 3 / 2).clamp(NUMBERS.0, NUMBERS.1);
@@ -82,7 +82,7 @@ impl<S: Simd, P: Points> Plan<S, P> {
 ///
 /// # Safety
 /// As [`super::super::weight_gradient`]; the processor has the features of `S`; kernels are 3 x 3, the stride is 1.
-pub(in crate::convolution) unsafe fn gradient<S: Simd, P: Points>(
+pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
     geometry: &Geometry,
     [x, dy]: [*const S::Element; 2],
     dw: *mut S::Element,
@@ -119,7 +119,7 @@ pub(in crate::convolution) unsafe fn gradient<S: Simd, P: Points>(
 }
 
 /// Transforms some tiles of x and dy; a job is a few of them.
-struct Transforms<'a, S: Simd, P> {
+struct Transforms<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
     first: usize,
     count: usize,
@@ -132,9 +132,9 @@ struct Transforms<'a, S: Simd, P> {
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
-unsafe impl<S: Simd, P: Points> Sync for Transforms<'_, S, P> {}
+unsafe impl<S: Arithmetic, P: Points> Sync for Transforms<'_, S, P> {}
 
-impl<S: Simd, P: Points> Phase<S> for Transforms<'_, S, P> {
+impl<S: Arithmetic, P: Points> Phase<S> for Transforms<'_, S, P> {
     fn jobs(&self) -> usize {
         2 * self.count.div_ceil(TILES)
     }
@@ -157,7 +157,7 @@ impl<S: Simd, P: Points> Phase<S> for Transforms<'_, S, P> {
 }
 
 /// Adds a batch of tiles to the sums; a job is a pair of panels, or one row of its frequencies.
-struct Pairs<'a, S: Simd, P> {
+struct Pairs<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
     /// Whether this is the first batch, and the last.
     begin: bool,
@@ -172,9 +172,9 @@ struct Pairs<'a, S: Simd, P> {
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
-unsafe impl<S: Simd, P: Points> Sync for Pairs<'_, S, P> {}
+unsafe impl<S: Arithmetic, P: Points> Sync for Pairs<'_, S, P> {}
 
-impl<S: Simd, P: Points> Phase<S> for Pairs<'_, S, P> {
+impl<S: Arithmetic, P: Points> Phase<S> for Pairs<'_, S, P> {
     fn jobs(&self) -> usize {
         self.x_panels.panels() * self.dy_panels.panels() * if self.plan.whole { 1 } else { P::SIZE }
     }
@@ -201,7 +201,7 @@ impl<S: Simd, P: Points> Phase<S> for Pairs<'_, S, P> {
     }
 }
 
-impl<S: Simd, P: Points> Pairs<'_, S, P> {
+impl<S: Arithmetic, P: Points> Pairs<'_, S, P> {
     /// One frequency of a pair of panels.
     ///
     /// # Safety
@@ -245,7 +245,7 @@ impl<S: Simd, P: Points> Pairs<'_, S, P> {
 }
 
 /// Transforms sums back; a job is some channels of a pair of panels.
-struct Back<'a, S: Simd, P> {
+struct Back<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
     sums: At<S::Element>,
     dw: At<S::Element>,
@@ -253,12 +253,12 @@ struct Back<'a, S: Simd, P> {
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
-unsafe impl<S: Simd, P: Points> Sync for Back<'_, S, P> {}
+unsafe impl<S: Arithmetic, P: Points> Sync for Back<'_, S, P> {}
 
 /// Channels of a job.
 const CHANNELS: usize = 8;
 
-impl<S: Simd, P: Points> Phase<S> for Back<'_, S, P> {
+impl<S: Arithmetic, P: Points> Phase<S> for Back<'_, S, P> {
     fn jobs(&self) -> usize {
         Plan::<S, P>::pairs(&self.plan.g) * panel::<S>().div_ceil(CHANNELS)
     }
@@ -283,7 +283,7 @@ impl<S: Simd, P: Points> Phase<S> for Back<'_, S, P> {
 /// The pair and the channels exist; `sums` are the pair's; these weights are this thread's alone; the processor has the
 /// features of `S`.
 #[inline(always)]
-unsafe fn back<S: Simd, P: Points>(
+unsafe fn back<S: Arithmetic, P: Points>(
     plan: &Plan<S, P>,
     pair: usize,
     channels: std::ops::Range<usize>,

@@ -87,6 +87,11 @@ pub fn request_for(
     Ok(Request { file: source, overrides, directories, device })
 }
 
+/// Tells what there is to know about how programs ran on a device.
+pub fn remark(device: &dyn Device, output: &Output) {
+    device.remarks().iter().for_each(|remark| output.warn(remark));
+}
+
 /// The device that was asked for, with all of its threads.
 ///
 /// # Errors

@@ -97,6 +97,13 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
+/// How far numbers are from others, relative to those.
+fn apart(here: &Numbers, there: &Numbers) -> f64 {
+    let norm = |terms: &mut dyn Iterator<Item = f64>| terms.map(|x| x * x).sum::<f64>().sqrt();
+    let difference = norm(&mut (0..here.len()).map(|i| here.get(i) - there.get(i)));
+    difference / norm(&mut (0..here.len()).map(|i| here.get(i)))
+}
+
 fn bits(numbers: &Numbers) -> Vec<u64> {
     (0..numbers.len()).map(|i| numbers.get(i).to_bits()).collect()
 }
@@ -119,10 +126,21 @@ fn training_on_the_gpu_leads_where_training_on_the_processor_leads() {
     for (text, param) in networks() {
         let (there, here) =
             (trained(text, param, Arc::new(gpu.clone())).0, trained(text, param, Arc::new(Cpu::default())).0);
-        let norm = |terms: &mut dyn Iterator<Item = f64>| terms.map(|x| x * x).sum::<f64>().sqrt();
-        let difference = norm(&mut (0..here.len()).map(|i| here.get(i) - there.get(i)));
-        let relative = difference / norm(&mut (0..here.len()).map(|i| here.get(i)));
+        let relative = apart(&here, &there);
         println!("{param:<10} {relative:.2e} apart after {STEPS} steps");
+        assert!(relative < 1e-3, "{param}: {relative:.2e} apart: {text}");
+    }
+}
+
+/// Where this fails and what comes before does not, a library or what it is told is to blame.
+#[test]
+fn plain_kernels_lead_where_libraries_lead() {
+    let Some(gpu) = gpu() else { return };
+    for (text, param) in networks() {
+        let by_libraries = trained(text, param, Arc::new(gpu.clone())).0;
+        let by_kernels = trained(text, param, Arc::new(gpu.with_libraries(false))).0;
+        let relative = apart(&by_kernels, &by_libraries);
+        println!("{param:<10} {relative:.2e} between libraries and plain kernels after {STEPS} steps");
         assert!(relative < 1e-3, "{param}: {relative:.2e} apart: {text}");
     }
 }

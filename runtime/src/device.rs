@@ -163,6 +163,11 @@ pub trait Device: Send + Sync {
         None
     }
 
+    /// What a person should know about how the programs loaded so far run: what is slower than one would expect, and why.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes a program ready to run.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use crate::args::{BenchArgs, FileArgs};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, number, thousands};
-use crate::project::{device, request, tell};
+use crate::project::{device, remark, request, tell};
 use gmpc_runtime::bench::{Bench, Beside, COUNTED, Kernel, bench, beside};
 use gmpc_runtime::compare::split_list;
 use gmpc_runtime::device::Activity;
@@ -19,8 +19,10 @@ pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
     if params.len() > 1 {
         return in_turns(args, &params, output);
     }
-    let (bench, warnings) = bench(&request(&args.file, &args.data, device(args.device)?)?, args.batch)?;
+    let request = request(&args.file, &args.data, device(args.device)?)?;
+    let (bench, warnings) = bench(&request, args.batch)?;
     tell(warnings, output);
+    remark(request.device.as_ref(), output);
     output.line(&bench.to_json());
     output.say(text(&bench));
     Ok(())
@@ -35,6 +37,7 @@ fn in_turns(args: &BenchArgs, params: &[String], output: &Output) -> Result<(), 
     });
     let (all, warnings) = beside(&requests.collect::<Result<Vec<_>, _>>()?, args.batch)?;
     tell(warnings, output);
+    remark(device.as_ref(), output);
     all.iter().for_each(|one| output.line(&one.to_json()));
     output.say(table(&all));
     Ok(())

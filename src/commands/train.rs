@@ -6,7 +6,7 @@ use crate::interrupt::{self, Interrupt};
 use crate::output::table::{bytes, thousands};
 use crate::output::watch::Watch;
 use crate::output::{Output, figures, stdout_is_colourful};
-use crate::project::{device, overrides, request_for, tell};
+use crate::project::{device, overrides, remark, request_for, tell};
 use gmpc_runtime::data::Directories;
 use gmpc_runtime::event::{Done, Event, Start, StoppedBy};
 use gmpc_runtime::launch::{self, Keeping, Out};
@@ -49,7 +49,9 @@ fn start(
     // Read once more than needed, so that warnings come before the training they are about.
     tell(request::read(&request)?.1, output);
     let out = args.out.as_deref().map_or(Out::Runs, Out::Folder);
-    Ok(launch::train(&request, out, keeping(args, output), listener, &interrupt.stop)?.0)
+    let done = launch::train(&request, out, keeping(args, output), listener, &interrupt.stop)?.0;
+    remark(request.device.as_ref(), output);
+    Ok(done)
 }
 
 fn resume(
@@ -60,7 +62,10 @@ fn resume(
     interrupt: &Interrupt,
 ) -> Result<Done, Failure> {
     let directories = data_directories(&args.data);
-    Ok(launch::resume(folder, &directories, &device(args.device)?, keeping(args, output), listener, &interrupt.stop)?.0)
+    let device = device(args.device)?;
+    let done = launch::resume(folder, &directories, &device, keeping(args, output), listener, &interrupt.stop)?.0;
+    remark(device.as_ref(), output);
+    Ok(done)
 }
 
 /// What is kept on the way.

@@ -244,25 +244,34 @@ fn matrix(from: cuda::Operand) -> Matrix {
     Matrix { region: region(from.region), offset: from.offset, rows: from.rows, columns: from.columns }
 }
 
-fn run(process: &mut Process, unit: &str, launch: &cuda::Launch, precision: Precision) {
-    let multiplied = |contractions| match (contractions, precision) {
+/// Runs a launch as the device would, a library's call as plain sums.
+pub fn run(process: &mut Process, unit: &str, launch: &cuda::Launch, precision: Precision) {
+    let multiplied = |contractions, half| match (contractions, precision) {
+        (Contractions::Bf16, _) if half => Multiplied::Halves,
         (Contractions::Bf16, _) => Multiplied::Half,
         (_, Precision::F64) => Multiplied::Double,
         (_, Precision::F32) => Multiplied::Single,
     };
     match &launch.work {
-        cuda::Work::Kernel(kernel) => process.launch(&Launch {
-            kernel: &format!("{unit}.{}", kernel.name),
-            grid: kernel.grid,
-            block: kernel.block,
-            shared: kernel.shared_bytes,
-            arguments: kernel.arguments.iter().map(|argument| Argument::At(region(*argument))).collect(),
-        }),
-        cuda::Work::Product(product) => process.product(&library_product(product), multiplied(product.contractions)),
+        cuda::Work::Kernel(kernel) => launched(process, unit, kernel),
+        cuda::Work::Product(product) => {
+            process.product(&library_product(product), multiplied(product.contractions, product.half));
+        }
         cuda::Work::Convolution(product) => {
-            process.convolve(&library_convolution(product), multiplied(product.contractions))
+            process.convolve(&library_convolution(product), multiplied(product.contractions, true));
         }
     }
+}
+
+/// Runs a kernel of a unit.
+pub fn launched(process: &mut Process, unit: &str, kernel: &cuda::Kernel) {
+    process.launch(&Launch {
+        kernel: &format!("{unit}.{}", kernel.name),
+        grid: kernel.grid,
+        block: kernel.block,
+        shared: kernel.shared_bytes,
+        arguments: kernel.arguments.iter().map(|argument| Argument::At(region(*argument))).collect(),
+    });
 }
 
 fn library_product(product: &cuda::Product) -> Product {

@@ -66,6 +66,7 @@ fn emitted() -> &'static Emitted {
             emitted.add(name.to_string(), &batch.source);
         }
         emitted.add("finish".to_string(), &finish::alone(Precision::F32));
+        super::plain::sources().into_iter().for_each(|(name, source)| emitted.add(name, &source));
         emitted
     })
 }

@@ -3,6 +3,7 @@
 
 use super::device::{Emulated, Gatherer, fill};
 use crate::emulator::build::{Build, compiler};
+use gmpc_compiler::backend::cuda::{Launch, Work};
 use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::{Graph, Input, Op, Output, Random, Tensor, evaluate};
 use gmpc_compiler::program::{Goal, Program, StateLayout};
@@ -167,15 +168,15 @@ fn a_convolution_multiplies_rounded_numbers_and_its_bias_and_rectifier_are_singl
     }
 }
 
-/// Two convolutions with bias and rectifier, a pool, and the way back to all that can be trained: names and sizes of its inputs.
+/// Two convolutions with bias and rectifier, of three channels and of twelve, a pool, and the way back to all that can be trained: names and sizes of its inputs.
 fn deep() -> (Graph, Vec<(&'static str, usize)>) {
     let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
     let halving = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
     let (small, shape) = (vec![2, 9, 8, 12], vec![2, 18, 16, 12]);
     let mut g = Graph::default();
-    let x = g.input("x", vec![2, 18, 16, 4]);
+    let x = g.input("x", vec![2, 18, 16, 3]);
     let arriving = g.input("dp", small.clone());
-    let (w1, w2) = (g.input("w1", vec![36, 12]), g.input("w2", vec![108, 12]));
+    let (w1, w2) = (g.input("w1", vec![27, 12]), g.input("w2", vec![108, 12]));
     let zero = g.constant(0.0);
     let layer = |g: &mut Graph, x, w, bias: &str| {
         let b = g.input(bias, vec![1, 1, 1, 12]);
@@ -194,7 +195,7 @@ fn deep() -> (Graph, Vec<(&'static str, usize)>) {
     g.output("dw2", dw);
     let back = g.push(Op::ConvolveInput(window), vec![dy, w2], shape);
     let back = g.select(of_inner, back, zero);
-    let dw = g.push(Op::ConvolveWeight(window), vec![x, back], vec![36, 12]);
+    let dw = g.push(Op::ConvolveWeight(window), vec![x, back], vec![27, 12]);
     g.output("dw1", dw);
     for (name, value) in [("db2", dy), ("db1", back)] {
         let sum = g.sum(value, &[0, 1, 2]);
@@ -210,16 +211,21 @@ fn what_libraries_read_lies_in_memory_as_bfloat16_and_everything_else_is_compute
         return;
     }
     let (graph, sizes) = deep();
-    // Only what comes from outside, and filters, are narrowed by kernels of their own; nothing is widened by one.
+    // Only what comes from outside, and filters, are narrowed by kernels of their own; nothing is widened by one. Three channels are
+    // rounded where they become eight.
     let source = lower_cuda(&program(&graph), None).source;
     let named =
         |word: &str| source.match_indices(word).map(|(at, _)| source[at..].split('(').next()).collect::<Vec<_>>();
     assert_eq!(named("void widen_"), []);
     let narrowing = named("void narrow_");
     assert!(narrowing.iter().all(|name| name.is_some_and(|name| !name.contains("half_t"))), "{narrowing:?}");
-    assert!(!narrowing.is_empty());
+    assert!(source.contains("map_half_x("), "{source}");
 
-    // Small whole numbers, which bfloat16 has, so that nothing is rounded but the sums of many pixels.
+    agrees(&graph, &sizes);
+}
+
+/// Small whole numbers, which bfloat16 has, so that nothing is rounded but the sums of many terms: what they lead to.
+fn agrees(graph: &Graph, sizes: &[(&str, usize)]) {
     let whole = |(name, size): &(&str, usize), seed| -> Vec<f32> {
         let rare = if name.starts_with('w') { 1.5 } else { 0.5 };
         numbers(*size, seed).into_iter().map(|x| if x.abs() < rare { 0.0 } else { x.signum() }).collect()
@@ -231,14 +237,93 @@ fn what_libraries_read_lies_in_memory_as_bfloat16_and_everything_else_is_compute
         data: data.iter().map(|&x| f64::from(x)).collect(),
     };
     let tensors: Vec<Tensor> = graph.inputs.iter().zip(&data).map(tensor).collect();
-    let wanted = evaluate(&graph, &tensors, &[], Random::default());
-    for ((got, wanted), output) in computed(&graph, &inputs).iter().zip(&wanted).zip(&graph.outputs) {
+    let wanted = evaluate(graph, &tensors, &[], Random::default());
+    for ((got, wanted), output) in computed(graph, &inputs).iter().zip(&wanted).zip(&graph.outputs) {
         assert!(wanted.data.iter().filter(|x| **x != 0.0).count() * 4 > wanted.data.len(), "{output:?} says something");
         for (index, (g, w)) in got.iter().zip(&wanted.data).enumerate() {
             let off = (f64::from(*g) - w).abs();
             assert!(off <= w.abs() / 256.0, "{output:?}[{index}] is {g}, not {w}");
         }
     }
+}
+
+/// Two dense layers, of sizes that 16 bytes do not fit, and the way back to all that can be trained.
+fn dense() -> (Graph, Vec<(&'static str, usize)>) {
+    let mut g = Graph::default();
+    let (x, w1, b1) = (g.input("x", vec![9, 12]), g.input("w1", vec![12, 21]), g.input("b1", vec![1, 21]));
+    let (w2, b2, dy) = (g.input("w2", vec![21, 7]), g.input("b2", vec![1, 7]), g.input("dy", vec![9, 7]));
+    let zero = g.constant(0.0);
+    let inner = g.matmul(x, w1, false, false);
+    let inner = g.add(inner, b1);
+    let inner = g.binary(Op::Max, inner, zero);
+    let y = g.matmul(inner, w2, false, false);
+    let y = g.add(y, b2);
+    g.output("y", y);
+    let back = g.matmul(dy, w2, false, true);
+    let positive = g.binary(Op::Less, zero, inner);
+    let back = g.select(positive, back, zero);
+    for (name, of, value) in [("dw2", inner, dy), ("dw1", x, back)] {
+        let dw = g.matmul(of, value, true, false);
+        g.output(name, dw);
+    }
+    let sum = g.sum(back, &[0]);
+    g.output("db1", sum);
+    let sizes = g.inputs.iter().map(|input| input.shape.iter().product::<usize>());
+    (g.clone(), ["x", "w1", "b1", "w2", "b2", "dy"].into_iter().zip(sizes).collect())
+}
+
+#[test]
+fn results_of_dense_products_are_rounded_where_they_are_read_rounded_and_nowhere_else() {
+    if compiler().is_none() {
+        return;
+    }
+    let (graph, sizes) = dense();
+    let launches = lower_cuda(&program(&graph), None).launches;
+    let products: Vec<([usize; 3], bool)> = launches
+        .iter()
+        .filter_map(|launch| match &launch.work {
+            Work::Product(p) => Some(([p.m, p.k, p.n], p.half)),
+            _ => None,
+        })
+        .collect();
+    let rounded = |sizes: [usize; 3]| products.iter().find(|(own, _)| *own == sizes).map(|(_, half)| *half);
+    assert_eq!(rounded([9, 12, 21]), Some(true), "the second layer reads it: {products:?}");
+    assert_eq!(rounded([9, 7, 21]), Some(true), "rounded again behind the rectifier: {products:?}");
+    for gradient_or_output in [[9, 21, 7], [12, 9, 21], [21, 9, 7]] {
+        assert_eq!(rounded(gradient_or_output), Some(false), "{products:?}");
+    }
+    agrees(&graph, &sizes);
+}
+
+/// A convolution of 1 x 1 pixels between two others: a product of rounded numbers with a rounded result.
+#[test]
+fn a_pointwise_convolution_gives_rounded_numbers_as_any_other() {
+    if compiler().is_none() {
+        return;
+    }
+    let window = Window { kernel: [1, 1], stride: [1, 1], before: [0, 0] };
+    let shape = |channels| vec![2, 5, 3, channels];
+    let mut g = Graph::default();
+    let (x, w, b) = (g.input("x", shape(6)), g.input("filters", vec![6, 10]), g.input("b", vec![1, 1, 1, 10]));
+    let dy = g.input("dy", shape(10));
+    let y = g.convolve(x, w, window, [5, 3]);
+    let y = g.add(y, b);
+    let zero = g.constant(0.0);
+    let y = g.binary(Op::Max, y, zero);
+    let (squares, doubled) = (g.mul(y, y), g.push(Op::ConvolveInput(window), vec![dy, w], shape(6)));
+    g.output("squares", squares);
+    let doubled = g.add(doubled, doubled);
+    g.output("doubled", doubled);
+    let dw = g.push(Op::ConvolveWeight(window), vec![x, dy], vec![6, 10]);
+    g.output("dw", dw);
+    let launches = lower_cuda(&program(&g), None).launches;
+    let half = |launch: &Launch| if let Work::Product(p) = &launch.work { Some(p.half) } else { None };
+    let mut products: Vec<bool> = launches.iter().filter_map(half).collect();
+    products.sort_unstable();
+    assert_eq!(products, [false, true, true], "not the gradient at the filters");
+    let sizes = g.inputs.iter().map(|input| input.shape.iter().product::<usize>());
+    let sizes: Vec<(&str, usize)> = ["x", "filters", "b", "dy"].into_iter().zip(sizes).collect();
+    agrees(&g, &sizes);
 }
 
 /// Two images of 5 x 4 pixels with a window of 3 x 3: rounded operands, a rounded sum, then bias and rectifier.

@@ -66,6 +66,7 @@ template void product(size_t, size_t, size_t, Matrix<const float>, Matrix<const 
 template void product(size_t, size_t, size_t, Matrix<const double>, Matrix<const double>, Matrix<double>, const double*,
                       bool);
 template void product(size_t, size_t, size_t, Matrix<const Half>, Matrix<const Half>, Matrix<float>, const float*, bool);
+template void product(size_t, size_t, size_t, Matrix<const Half>, Matrix<const Half>, Matrix<Half>, const Half*, bool);
 template void convolve(Pass, const Convolution&, const float*, const float*, float*, const float*);
 template void convolve(Pass, const Convolution&, const double*, const double*, double*, const double*);
 template void convolve(Pass, const Convolution&, const Half*, const Half*, Half*, const Half*);

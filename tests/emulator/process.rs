@@ -50,6 +50,8 @@ pub enum Multiplied {
     Double = 1,
     /// bfloat16: products give single precision, convolutions bfloat16.
     Half = 2,
+    /// bfloat16: products and convolutions give bfloat16, and a bias is one, too.
+    Halves = 3,
 }
 
 /// A kernel on a grid of blocks.

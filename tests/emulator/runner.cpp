@@ -199,7 +199,7 @@ void flush_subnormals() {
 }
 
 void take_command(int command) {
-    // What a library multiplies: 0 float, 1 double, 2 bfloat16.
+    // What a library multiplies: 0 float, 1 double, 2 bfloat16; 3 bfloat16, of which a product gives bfloat16, too.
     const int kind = command == 'P' || command == 'C' ? take<uint8_t>() : 0;
     switch (command) {
         case 'S': seed = take<uint64_t>(); break;
@@ -208,10 +208,15 @@ void take_command(int command) {
         case 'R': copy_out(); break;
         case 'L': take_launch(); break;
         case 'P':
-            kind == 2 ? take_product<Half, float>() : kind == 1 ? take_product<double, double>() : take_product<float, float>();
+            switch (kind) {
+                case 1: take_product<double, double>(); break;
+                case 2: take_product<Half, float>(); break;
+                case 3: take_product<Half, Half>(); break;
+                default: take_product<float, float>();
+            }
             break;
         case 'C':
-            kind == 2 ? take_convolution<Half>() : kind == 1 ? take_convolution<double>() : take_convolution<float>();
+            kind >= 2 ? take_convolution<Half>() : kind == 1 ? take_convolution<double>() : take_convolution<float>();
             break;
         default: fail("there is no command %d", command);
     }

@@ -18,11 +18,13 @@ pub mod gather;
 mod half;
 mod inline;
 mod launch;
+mod layout;
 mod library;
 mod machine;
 mod mapped;
 mod nest;
 mod pad;
+pub mod plain;
 mod pool;
 mod print;
 mod reduce;
@@ -51,6 +53,7 @@ use context::{Context, Names};
 use draft::Draft;
 use emitter::Emitter;
 use gmpc_grammar::source::Sources;
+use layout::Layout;
 
 /// Kernels as a device with hundreds of blocks and libraries wants them, and which of them run at once.
 #[derive(Debug, Clone)]
@@ -82,7 +85,8 @@ impl Prepared {
 /// Packs filters for libraries, rounds what they multiply, cuts long reductions in two, and puts small kernels together.
 #[must_use]
 pub fn prepare(kernels: &Kernels, precision: Precision, contractions: Contractions) -> Prepared {
-    let packed = settle::settle(half::halve(library::prepare(kernels), contractions));
+    let packed = library::prepare(kernels);
+    let packed = if contractions == Contractions::Bf16 { settle::settle(half::halve(packed)) } else { packed };
     let (kernels, inlined) = inline::inline(apart::apart(split::split(packed, precision)), precision);
     let drafts: Vec<Option<Draft>> =
         kernels.kernels.iter().map(|kernel| neutral(&kernels, &kernel.work, &[], precision)).collect();
@@ -101,7 +105,7 @@ pub fn emit(prepared: &Prepared, plan: &Plan, sources: Option<&Sources>) -> Prog
     let (precision, contractions) = (*precision, *contractions);
     let input = |i: usize| kernels.buffers.iter().position(|b| b.place == Place::Input(i));
     let count = kernels.buffers.iter().filter(|b| matches!(b.place, Place::Input(_))).count();
-    let mut emitter = Emitter::new(kernels, plan, (precision, contractions), sources);
+    let mut emitter = Emitter::new(Layout { kernels, plan, precision, contractions }, sources);
     let mut launches = Vec::new();
     let mut first = 0;
     for step in prepared.steps.chunk_by(|a, b| a == b) {

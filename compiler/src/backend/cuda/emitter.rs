@@ -3,12 +3,11 @@
 use super::context::Names;
 use super::draft::{self, Draft, Parameter};
 use super::launch::{Kernel, Launch, Region, Work};
-use super::source::Features;
+use super::layout::Layout;
+use super::source::{Feature, Features};
 use super::text::{comment, identifier};
 use super::{library, names, neutral, traffic};
-use crate::experiment::{Contractions, Precision};
-use crate::kernels::{self, BufferId, Kernels};
-use crate::plan::{Address, Plan};
+use crate::kernels::{self, BufferId};
 use gmpc_grammar::source::{Sources, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
@@ -27,10 +26,7 @@ struct Function {
 
 /// A program under construction.
 pub(super) struct Emitter<'a> {
-    kernels: &'a Kernels,
-    plan: &'a Plan,
-    precision: Precision,
-    contractions: Contractions,
+    layout: Layout<'a>,
     sources: Option<&'a Sources>,
     functions: Vec<Function>,
     /// Functions by their text with neutral names.
@@ -40,17 +36,9 @@ pub(super) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(
-        kernels: &'a Kernels,
-        plan: &'a Plan,
-        (precision, contractions): (Precision, Contractions),
-        sources: Option<&'a Sources>,
-    ) -> Self {
+    pub(super) fn new(layout: Layout<'a>, sources: Option<&'a Sources>) -> Self {
         Emitter {
-            kernels,
-            plan,
-            precision,
-            contractions,
+            layout,
             sources,
             functions: Vec::new(),
             known: HashMap::new(),
@@ -72,7 +60,8 @@ impl<'a> Emitter<'a> {
             [kernel] => self.alone(&kernel.work, computed, lines.first())?,
             many => self.together(many)?,
         };
-        let moved = kernels.iter().map(|kernel| traffic::of(self.kernels, &kernel.work, computed, self.precision));
+        let Layout { kernels: all, precision, .. } = self.layout;
+        let moved = kernels.iter().map(|kernel| traffic::of(all, &kernel.work, computed, precision));
         let (read_bytes, written_bytes) = moved.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
         Some(Launch {
             label,
@@ -90,27 +79,6 @@ impl<'a> Emitter<'a> {
         Some(format!("{}:{line}:{column}", comment(&sources.get(span.source)?.name)))
     }
 
-    /// How libraries are to multiply.
-    pub(super) fn contractions(&self) -> Contractions {
-        self.contractions
-    }
-
-    fn name(&self, id: BufferId) -> &str {
-        &self.kernels.buffers[id.index()].name
-    }
-
-    /// The memory of a buffer.
-    pub(super) fn region(&self, id: BufferId, read: bool, written: bool) -> Region {
-        let bytes = self.kernels.buffers[id.index()].bytes(self.precision);
-        Region { address: self.plan.address(self.kernels, id), bytes, read, written }
-    }
-
-    /// Where the key of the random numbers lies.
-    fn random(&self) -> Option<Region> {
-        let address = Address::Scratch(self.plan.random?);
-        Some(Region { address, bytes: 16, read: true, written: false })
-    }
-
     fn alone(
         &mut self,
         work: &kernels::Work,
@@ -119,28 +87,42 @@ impl<'a> Emitter<'a> {
     ) -> Option<(String, Work)> {
         match work {
             kernels::Work::MatMul(product) => {
-                Some((format!("product {}", self.name(product.c.buffer)), library::product(self, product)))
+                let label = format!("product {}", self.layout.name(product.c.buffer));
+                Some((label, self.call(library::product(&self.layout, product))))
             }
             kernels::Work::Convolve(product) => {
-                let label = format!("{} {}", library::word(product.pass), self.name(product.c));
-                Some((label, library::convolution(self, product)))
+                let label = format!("{} {}", library::word(product.pass), self.layout.name(product.c));
+                Some((label, self.call(library::convolution(&self.layout, product))))
             }
             work => {
-                let draft = neutral(self.kernels, work, computed, self.precision)?;
+                let draft = self.neutral(work, computed)?;
                 let name = self.function(work, computed, &draft, line, Form::Kernel);
                 let mut arguments: Vec<Region> =
-                    draft.parameters.iter().map(|p| self.region(p.buffer, p.read, p.written)).collect();
-                arguments.extend(draft.extra.and_then(|_| self.random()));
+                    draft.parameters.iter().map(|p| self.layout.region(p.buffer, p.read, p.written)).collect();
+                arguments.extend(draft.extra.and_then(|_| self.layout.random()));
                 Some((name.clone(), Work::Kernel(launch(name, draft.blocks, draft.threads, arguments))))
             }
         }
+    }
+
+    /// A library's call, with what a pass that follows it would need.
+    fn call(&mut self, work: Work) -> Work {
+        if matches!(&work, Work::Product(product) if product.half) {
+            self.features.add(Feature::Halves);
+        }
+        work
+    }
+
+    /// Work with names that say nothing.
+    fn neutral(&self, work: &kernels::Work, computed: &[&kernels::Work]) -> Option<Draft> {
+        neutral(self.layout.kernels, work, computed, self.layout.precision)
     }
 
     /// One kernel for several pieces of work: the number of a block says which.
     fn together(&mut self, kernels: &[&kernels::Kernel]) -> Option<(String, Work)> {
         let mut pieces = Vec::new();
         for kernel in kernels {
-            let Some(draft) = neutral(self.kernels, &kernel.work, &[], self.precision) else { continue };
+            let Some(draft) = self.neutral(&kernel.work, &[]) else { continue };
             let line = self.line(kernel.span);
             let name = self.function(&kernel.work, &[], &draft, line.as_ref(), Form::Part);
             pieces.push((name, draft));
@@ -148,9 +130,10 @@ impl<'a> Emitter<'a> {
         let all = united(pieces.iter().flat_map(|(_, draft)| &draft.parameters));
         let mut used = BTreeSet::new();
         let names: Names =
-            all.iter().map(|p| (p.buffer, unique(&mut used, &identifier(self.name(p.buffer))))).collect();
+            all.iter().map(|p| (p.buffer, unique(&mut used, &identifier(self.layout.name(p.buffer))))).collect();
         let extra = pieces.iter().find_map(|(_, draft)| draft.extra);
-        let one = |p: &Parameter| draft::declare(p, self.precision, &names[&p.buffer], self.is_shared(&all, p.buffer));
+        let one =
+            |p: &Parameter| draft::declare(p, self.layout.precision, &names[&p.buffer], self.is_shared(&all, p.buffer));
         let list = draft::list(&all.iter().map(one).chain(extra.map(str::to_string)).collect::<Vec<_>>());
         let threads = pieces.first()?.1.threads;
         let name = unique(&mut self.taken, "together");
@@ -165,8 +148,8 @@ impl<'a> Emitter<'a> {
             let _ = writeln!(text, "    if (block < {before}) return {part}({block}, {given});");
         }
         text.push_str("}\n");
-        let mut arguments: Vec<Region> = all.iter().map(|p| self.region(p.buffer, p.read, p.written)).collect();
-        arguments.extend(extra.and_then(|_| self.random()));
+        let mut arguments: Vec<Region> = all.iter().map(|p| self.layout.region(p.buffer, p.read, p.written)).collect();
+        arguments.extend(extra.and_then(|_| self.layout.random()));
         let comment = format!("{} pieces of work that do not need each other", pieces.len());
         self.functions.push(Function { name: name.clone(), comment, lines: BTreeSet::new(), text });
         Some((name.clone(), Work::Kernel(launch(name, before, threads, arguments))))
@@ -201,17 +184,17 @@ impl<'a> Emitter<'a> {
     /// A function with names for people.
     fn readable(&self, work: &kernels::Work, computed: &[&kernels::Work], plain: &Draft, form: Form) -> Function {
         let mut used = BTreeSet::new();
-        let names = names(work, computed, |_, id| unique(&mut used, &identifier(self.name(id))));
-        let target = plain.parameters.iter().find(|p| p.written).map_or("", |p| self.name(p.buffer));
+        let names = names(work, computed, |_, id| unique(&mut used, &identifier(self.layout.name(id))));
+        let target = plain.parameters.iter().find(|p| p.written).map_or("", |p| self.layout.name(p.buffer));
         let name = unique(&mut self.taken.clone(), &format!("{}_{}", plain.kind, identifier(target)));
-        let readable = super::draft(self.kernels, work, computed, self.precision, &names);
+        let readable = super::draft(self.layout.kernels, work, computed, self.layout.precision, &names);
         let text = readable.map(|draft| self.write(&draft, &name, &names, form)).unwrap_or_default();
         Function { name, comment: plain.comment.clone(), lines: BTreeSet::new(), text }
     }
 
     fn write(&self, draft: &Draft, name: &str, names: &Names, form: Form) -> String {
         let shared = |id| form == Form::Kernel && self.is_shared(&draft.parameters, id);
-        let signature = draft.signature(names, self.precision, shared);
+        let signature = draft.signature(names, self.layout.precision, shared);
         match form {
             Form::Kernel => draft.kernel(name, &signature),
             Form::Part => draft.part(name, &signature),
@@ -221,15 +204,14 @@ impl<'a> Emitter<'a> {
     /// Does a buffer's memory lie in another one's, and is one of them written?
     fn is_shared(&self, parameters: &[Parameter], id: BufferId) -> bool {
         let Some(own) = parameters.iter().find(|p| p.buffer == id) else { return false };
-        let place = |id: BufferId| self.region(id, false, false);
         parameters
             .iter()
-            .any(|other| other.buffer != id && (own.written || other.written) && meet(place(id), place(other.buffer)))
+            .any(|other| other.buffer != id && (own.written || other.written) && self.layout.meet(id, other.buffer))
     }
 
     /// Everything that was written.
     pub(super) fn source(self) -> String {
-        let mut text = self.features.text(self.precision);
+        let mut text = self.features.text(self.layout.precision);
         for function in &self.functions {
             text.push('\n');
             let lines: Vec<String> = function.lines.iter().cloned().collect();
@@ -289,12 +271,4 @@ fn unique(taken: &mut BTreeSet<String>, word: &str) -> String {
         number += 1;
     }
     name
-}
-
-fn meet(a: Region, b: Region) -> bool {
-    let apart = |x: usize, y: usize| x + a.bytes <= y || y + b.bytes <= x;
-    match (a.address, b.address) {
-        (Address::States(x), Address::States(y)) | (Address::Scratch(x), Address::Scratch(y)) => !apart(x, y),
-        _ => false,
-    }
 }

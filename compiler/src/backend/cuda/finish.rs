@@ -23,31 +23,43 @@ pub struct Finish {
     pub step: u64,
     /// Negative results become 0; NaN stays.
     pub relu: bool,
-    /// Does a thread work on 16 bytes at once?
-    pub wide: bool,
+    /// Neighbours that a thread works on at once.
+    pub lanes: u64,
+    /// Are the numbers and the bias bfloat16? Each is rounded once more then.
+    pub half: bool,
 }
 
 impl Finish {
-    /// `aligned`: do the result and the bias begin at multiples of 16 bytes?
+    /// `aligned`: do the result and the bias begin at multiples of 16 bytes? `half`: bfloat16, whatever the precision.
     #[must_use]
-    pub fn new([rows, columns, step]: [usize; 3], relu: bool, aligned: bool, precision: Precision) -> Self {
+    pub fn new(
+        [rows, columns, step]: [usize; 3],
+        relu: bool,
+        aligned: bool,
+        (precision, half): (Precision, bool),
+    ) -> Self {
         let lanes = 16 / precision.bytes();
         let wide = aligned && columns.is_multiple_of(lanes) && step.is_multiple_of(lanes);
-        Finish { rows: rows as u64, columns: columns as u64, step: step as u64, relu, wide }
+        let lanes = if wide { lanes as u64 } else { 1 };
+        Finish { rows: rows as u64, columns: columns as u64, step: step as u64, relu, lanes, half }
     }
 
     /// The kernel's name. Its parameters: the result's first number; the bias, or null; rows, columns and step, 64 bits each;
     /// 32 bits that are not 0 to rectify.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        if self.wide { "gmpc_finish_wide" } else { "gmpc_finish" }
+        match (self.half, self.lanes > 1) {
+            (false, false) => "gmpc_finish",
+            (false, true) => "gmpc_finish_wide",
+            (true, false) => "gmpc_finish_half",
+            (true, true) => "gmpc_finish_half_wide",
+        }
     }
 
     /// Blocks, and the threads of a block: along a row, and rows.
     #[must_use]
-    pub fn grid(&self, precision: Precision) -> (u32, [u32; 2]) {
-        let lanes = if self.wide { 16 / precision.bytes() as u64 } else { 1 };
-        let along = (self.columns / lanes).clamp(1, u64::from(THREADS)).next_power_of_two();
+    pub fn grid(&self) -> (u32, [u32; 2]) {
+        let along = (self.columns / self.lanes).clamp(1, u64::from(THREADS)).next_power_of_two();
         let along = u32::try_from(along).unwrap_or(THREADS);
         let rows = THREADS / along;
         let blocks = self.rows.div_ceil(u64::from(rows)).clamp(1, MOST_BLOCKS);
@@ -55,15 +67,44 @@ impl Finish {
     }
 }
 
-/// Both kernels; they need what every source begins with.
+/// The kernels; they need what every source begins with. Those of bfloat16 where `half` says so, which need what a source has that
+/// asks for [`super::source::Feature::Halves`].
 #[must_use]
-pub fn source(precision: Precision) -> String {
-    let (number, lanes) = (float(precision), 16 / precision.bytes());
-    let kernel = |name: &str, lanes: usize, body: &str| {
-        let along = if lanes > 1 { format!("{lanes} * threadIdx.x") } else { "threadIdx.x".to_string() };
-        let stride = if lanes > 1 { format!("{lanes} * blockDim.x") } else { "blockDim.x".to_string() };
+pub fn source(precision: Precision, half: bool) -> String {
+    let lanes = 16 / precision.bytes();
+    let one = "            const Number sum = bias ? *at + bias[column] : *at;\n            \
+               *at = relu && sum < 0 ? 0 : sum;\n";
+    let many = |read: &str, bias: &str, write: &str| {
         format!(
-            "
+            "            Lanes v = {read};\n            if (bias) {{\n                const Lanes b = {bias};\n                \
+             #pragma unroll\n                for (int n = 0; n < {lanes}; ++n) v.n[n] = v.n[n] + b.n[n];\n            }}\n            \
+             #pragma unroll\n            for (int n = 0; n < {lanes}; ++n) v.n[n] = relu && v.n[n] < 0 ? 0 : v.n[n];\n            \
+             {write};\n"
+        )
+    };
+    let at = "            Number* const at = c + row * step + column;\n";
+    let single = at.to_string() + one;
+    let wide = at.to_string() + &many("load(at)", "load(bias + column)", "store(at, v)");
+    let mut text = kernel("gmpc_finish", precision, 1, &single) + &kernel("gmpc_finish_wide", precision, lanes, &wide);
+    if half {
+        let at = "            const unsigned long long at = row * step + column;\n";
+        let one = "            const float sum = bias ? widened_one(c, at) + widened_one(bias, column) : widened_one(c, at);\n            \
+                   put_one(c, at, relu && sum < 0 ? 0 : sum);\n";
+        let many = many("widened(c, at)", "widened(bias, column)", "put(c, at, v)");
+        text += &kernel("gmpc_finish_half", precision, 1, &(at.to_string() + one));
+        text += &kernel("gmpc_finish_half_wide", precision, lanes, &(at.to_string() + &many));
+    }
+    text
+}
+
+/// One of them, with what it does for numbers of a row from `column` on.
+fn kernel(name: &str, precision: Precision, lanes: usize, body: &str) -> String {
+    let number = float(precision);
+    let along = if lanes > 1 { format!("{lanes} * threadIdx.x") } else { "threadIdx.x".to_string() };
+    let stride = if lanes > 1 { format!("{lanes} * blockDim.x") } else { "blockDim.x".to_string() };
+    let body = body.replace("Number", number);
+    format!(
+        "
 // What follows a product of a library.
 {}
 {name}(
@@ -78,30 +119,22 @@ pub fn source(precision: Precision) -> String {
     unsigned long long row = (unsigned long long)blockIdx.x * blockDim.y + threadIdx.y;
     for (; row < rows; row += all)
         for (unsigned long long column = {along}; column < columns; column += {stride}) {{
-            {number}* const at = c + row * step + column;
 {body}        }}
 }}
 ",
-            head(THREADS)
-        )
-    };
-    let one = format!(
-        "            const {number} sum = bias ? *at + bias[column] : *at;\n            \
-         *at = relu && sum < 0 ? 0 : sum;\n"
-    );
-    let many = format!(
-        "            Lanes v = load(at);\n            if (bias) {{\n                const Lanes b = load(bias + column);\n                \
-         #pragma unroll\n                for (int n = 0; n < {lanes}; ++n) v.n[n] = v.n[n] + b.n[n];\n            }}\n            \
-         #pragma unroll\n            for (int n = 0; n < {lanes}; ++n) v.n[n] = relu && v.n[n] < 0 ? 0 : v.n[n];\n            \
-         store(at, v);\n"
-    );
-    kernel("gmpc_finish", 1, &one) + &kernel("gmpc_finish_wide", lanes, &many)
+        head(THREADS)
+    )
 }
 
-/// A source of its own, to be checked.
+/// A source of its own, to be checked; of bfloat16 too in single precision.
 #[must_use]
 pub fn alone(precision: Precision) -> String {
-    super::source::Features::default().text(precision) + &source(precision)
+    let half = precision == Precision::F32;
+    let mut features = super::source::Features::default();
+    if half {
+        features.add(super::source::Feature::Halves);
+    }
+    features.text(precision) + &source(precision, half)
 }
 
 #[cfg(test)]
@@ -110,13 +143,16 @@ mod tests {
 
     #[test]
     fn every_row_has_threads_and_wide_ones_only_where_16_bytes_fit() {
-        let finish = Finish::new([1024, 128, 128], true, true, Precision::F32);
-        assert_eq!((finish.name(), finish.grid(Precision::F32)), ("gmpc_finish_wide", (128, [32, 8])));
-        let odd = Finish::new([1024, 127, 127], true, true, Precision::F32);
-        assert_eq!((odd.name(), odd.grid(Precision::F32)), ("gmpc_finish", (512, [128, 2])));
-        assert!(!Finish::new([8, 128, 130], false, true, Precision::F32).wide);
-        assert!(!Finish::new([8, 128, 128], false, false, Precision::F64).wide);
-        let huge = Finish::new([1 << 30, 1000, 1000], false, true, Precision::F64);
-        assert_eq!(huge.grid(Precision::F64), (8192, [256, 1]));
+        let (single, double, half) = ((Precision::F32, false), (Precision::F64, false), (Precision::F32, true));
+        let finish = Finish::new([1024, 128, 128], true, true, single);
+        assert_eq!((finish.name(), finish.grid()), ("gmpc_finish_wide", (128, [32, 8])));
+        let odd = Finish::new([1024, 127, 127], true, true, single);
+        assert_eq!((odd.name(), odd.grid()), ("gmpc_finish", (512, [128, 2])));
+        assert_eq!(Finish::new([8, 128, 130], false, true, single).lanes, 1);
+        assert_eq!(Finish::new([8, 128, 128], false, false, double).lanes, 1);
+        assert_eq!(Finish::new([8, 128, 128], false, true, half).name(), "gmpc_finish_half_wide");
+        assert_eq!(Finish::new([8, 127, 127], false, true, half).name(), "gmpc_finish_half");
+        let huge = Finish::new([1 << 30, 1000, 1000], false, true, double);
+        assert_eq!(huge.grid(), (8192, [256, 1]));
     }
 }

@@ -123,8 +123,10 @@ pub struct Product {
     pub bias: Option<Operand>,
     /// Negative results become 0. NaN stays where a kernel of ours does this; a library may make it 0.
     pub relu: bool,
-    /// How to multiply. With `Bf16` the numbers of a and b are bfloat16, those of c and the bias are not.
+    /// How to multiply. With `Bf16` the numbers of a and b are bfloat16; sums are single precision.
     pub contractions: Contractions,
+    /// Are those of c and the bias bfloat16, too?
+    pub half: bool,
 }
 
 /// A convolution or one of its gradients, all channels last: images `[batch, height, width, channels]`, filters

@@ -10,8 +10,8 @@
 //!
 //! Zero padding comes after a summand, which is why that cannot go into the filters and a bias.
 
-use super::emitter::Emitter;
 use super::launch::{Convolution, Operand, Product, Work};
+use super::layout::Layout;
 use super::pad;
 use crate::graph::Op;
 use crate::kernels::{
@@ -228,9 +228,9 @@ pub(super) fn word(pass: Pass) -> &'static str {
 }
 
 /// A matrix product as a launch.
-pub(super) fn product(emitter: &Emitter, MatMul { m, n, k, a, b, c, bias, relu }: &MatMul) -> Work {
+pub(super) fn product(layout: &Layout, MatMul { m, n, k, a, b, c, bias, relu }: &MatMul) -> Work {
     let operand = |matrix: &Matrix, written: bool| Operand {
-        region: emitter.region(matrix.buffer, !written, written),
+        region: layout.region(matrix.buffer, !written, written),
         offset: matrix.offset,
         rows: matrix.rows,
         columns: matrix.columns,
@@ -245,26 +245,27 @@ pub(super) fn product(emitter: &Emitter, MatMul { m, n, k, a, b, c, bias, relu }
         c: operand(c, true),
         bias: bias.as_ref().map(row),
         relu: *relu,
-        contractions: emitter.contractions(),
+        contractions: layout.contractions,
+        half: layout.is_half(c.buffer),
     })
 }
 
 /// A convolution as a launch.
-pub(super) fn convolution(emitter: &Emitter, product: &Convolve) -> Work {
+pub(super) fn convolution(layout: &Layout, product: &Convolve) -> Work {
     if is_product(product) {
-        return self::product(emitter, &pointwise(product));
+        return self::product(layout, &pointwise(product));
     }
     Work::Convolution(Convolution {
         pass: product.pass,
         window: product.window,
         images: product.images,
         result: product.result,
-        a: emitter.region(product.a, true, false),
-        b: emitter.region(product.b, true, false),
-        c: emitter.region(product.c, false, true),
-        bias: product.bias.map(|bias| emitter.region(bias, true, false)),
+        a: layout.region(product.a, true, false),
+        b: layout.region(product.b, true, false),
+        c: layout.region(product.c, false, true),
+        bias: product.bias.map(|bias| layout.region(bias, true, false)),
         relu: product.relu,
-        contractions: emitter.contractions(),
+        contractions: layout.contractions,
     })
 }
 

@@ -40,11 +40,30 @@ impl Display for Kernel {
 
 impl Display for Product {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Product { m, n, k, a, b, c, bias, relu, contractions } = self;
-        let how = multiplied(*contractions);
+        let Product { a, b, c, bias, relu, .. } = self;
         let bias = bias.map(|bias| format!(" + {bias}")).unwrap_or_default();
         let relu = if *relu { "max 0, " } else { "" };
-        write!(f, "{c} = {relu}{a} {b}{bias}   ({m} x {k} x {n}{how})")
+        write!(f, "{c} = {relu}{a} {b}{bias}   ({})", self.sizes())
+    }
+}
+
+impl Product {
+    /// `256 x 512 x 1000, bf16`: rows, terms of each sum, columns, and what is multiplied where it is not whole numbers.
+    #[must_use]
+    pub fn sizes(&self) -> String {
+        let Product { m, n, k, contractions, half, .. } = self;
+        let how = if *half { ", bf16 to bf16" } else { multiplied(*contractions) };
+        format!("{m} x {k} x {n}{how}")
+    }
+}
+
+impl Convolution {
+    /// `3x3 stride 1x1 pad 1x1   (256 x 32x32x3 to 32x32x128, bf16)`
+    #[must_use]
+    pub fn sizes(&self) -> String {
+        let ([n, h, w, c], [oh, ow, units]) = (self.images, self.result);
+        let how = multiplied(self.contractions);
+        format!("{}   ({n} x {h}x{w}x{c} to {oh}x{ow}x{units}{how})", self.window)
     }
 }
 
@@ -64,19 +83,10 @@ impl Display for Operand {
 
 impl Display for Convolution {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let ([n, h, w, c], [oh, ow, units]) = (self.images, self.result);
         let bias = self.bias.map(|bias| format!(" + {bias}")).unwrap_or_default();
         let relu = if self.relu { "max 0, " } else { "" };
-        write!(
-            f,
-            "{} = {relu}{} {} {}{bias}   {}   ({n} x {h}x{w}x{c} to {oh}x{ow}x{units}{})",
-            self.c,
-            library::word(self.pass),
-            self.a,
-            self.b,
-            self.window,
-            multiplied(self.contractions)
-        )
+        let (c, word) = (self.c, library::word(self.pass));
+        write!(f, "{c} = {relu}{word} {} {}{bias}   {}", self.a, self.b, self.sizes())
     }
 }
 

@@ -67,39 +67,46 @@ impl Convolutions {
         Ok(Convolutions { cudnn, kept: Kept::new("convolution 3", machine, Cache::of_the_user()) })
     }
 
-    /// Makes a convolution ready; the first of its shape takes some milliseconds, for its algorithms are timed.
+    /// Makes a convolution ready; the first of its shape takes some milliseconds, for its algorithms are timed. `None` where cuDNN has
+    /// none that always gives the same bits.
     pub(super) fn prepare(
         &self,
         queue: &Arc<Queue>,
         convolution: &Convolution,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         let Convolution { pass, window, images, result, contractions, relu, .. } = convolution;
-        let after = After::new(convolution, precision)?;
+        let (after, shapes) = match (After::new(convolution, precision), Shapes::new(convolution, precision)) {
+            (Ok(after), Ok(shapes)) => (after, shapes),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::debug!("{}: {error}", convolution.sizes());
+                return Ok(None);
+            }
+        };
         let follows = after.as_ref().map_or("nothing", |_| if *relu { "bias, rectifier" } else { "bias" });
         let shape = format!("{pass:?} {precision:?} {contractions:?} {window:?} {images:?} {result:?} {follows}");
         let mut call = Prepared {
             cudnn: Arc::clone(&self.cudnn),
             pass: *pass,
             precision,
-            shapes: Shapes::new(convolution, precision)?,
+            shapes,
             after,
             choice: Choice::default(),
         };
-        call.choice = self.kept.get(&shape, || self.choose(queue, convolution, &mut call))?;
+        let Some(choice) = self.kept.get(&shape, || self.choose(queue, convolution, &mut call))? else {
+            return Ok(None);
+        };
+        call.choice = choice;
         call.after = call.after.filter(|_| call.choice.finishes);
         call.shapes.multiply_on(call.choice.math)?;
-        Ok(Box::new(call))
+        Ok(Some(Box::new(call)))
     }
 
     /// The fastest algorithm, with what follows in the same call where that is faster than a pass of its own.
-    fn choose(&self, queue: &Arc<Queue>, c: &Convolution, call: &mut Prepared) -> Result<Choice, DeviceError> {
+    fn choose(&self, queue: &Arc<Queue>, c: &Convolution, call: &mut Prepared) -> Result<Option<Choice>, DeviceError> {
         let found = self.found(c.pass, &call.shapes)?;
-        let (plain, choice) = best(found.iter().copied()).ok_or_else(|| DeviceError {
-            message: "cuDNN has no algorithm for a convolution that always gives the same bits".into(),
-            help: None,
-        })?;
-        let Some(after) = &call.after else { return Ok(choice) };
+        let Some((plain, choice)) = best(found.iter().copied()) else { return Ok(None) };
+        let Some(after) = &call.after else { return Ok(Some(choice)) };
         let room = |bytes: usize| Memory::new(queue, bytes);
         let (a, b, c) = (room(c.a.bytes)?, room(c.b.bytes)?, room(c.c.bytes)?);
         let bias = room(after.bias_bytes)?;
@@ -118,10 +125,11 @@ impl Convolutions {
                 least = (took, call.choice);
             }
         }
-        Ok(least.1)
+        Ok(Some(least.1))
     }
 
-    /// Times every algorithm on memory of cuDNN's own: seconds of those that may be taken.
+    /// Times every algorithm on memory of cuDNN's own: seconds of those that may be taken; none where cuDNN does not know what is
+    /// described.
     fn found(&self, pass: Pass, shapes: &Shapes) -> Result<Vec<(f64, Choice)>, DeviceError> {
         let Shapes { images, filters, result, window } = *shapes;
         /// Runs cuDNN's search, and turns what it found into choices.
@@ -130,11 +138,15 @@ impl Convolutions {
                 let mut found: [MaybeUninit<$kind>; MOST_ALGORITHMS] = [const { MaybeUninit::uninit() }; _];
                 let (mut count, most) = (0, MOST_ALGORITHMS as c_int);
                 // SAFETY: handle and descriptions are valid; there is room for `most` results.
-                unsafe {
+                let told = unsafe {
                     $find(self.cudnn.raw, $first, $second, window, $third, most, &mut count, found.as_mut_ptr().cast())
+                };
+                if let Err(error) = told.result() {
+                    if !refused(&error) {
+                        return Err(failed("cuDNN cannot look for an algorithm for a convolution", &error));
+                    }
+                    count = 0;
                 }
-                .result()
-                .map_err(|error| failed("cuDNN has no algorithm for a convolution", &error))?;
                 let found = found.iter().take(usize::try_from(count).unwrap_or(0));
                 // SAFETY: cuDNN has filled in the first `count`.
                 let found = found.map(|one| unsafe { one.assume_init_ref() });
@@ -174,6 +186,11 @@ impl Convolutions {
             ),
         })
     }
+}
+
+/// Does an error say that cuDNN does not compute what is described (numbers 2000 and 3000 onwards), and not that something broke?
+fn refused(error: &CudnnError) -> bool {
+    (2000..4000).contains(&(error.0 as u32))
 }
 
 impl Call for Prepared {

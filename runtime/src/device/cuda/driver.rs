@@ -86,20 +86,21 @@ pub(super) trait Driver: Send + Sync + std::fmt::Debug {
     fn begin(&self) -> Result<(), DeviceError>;
     /// What was recorded; `None` where that was nothing.
     fn end(&self) -> Result<Option<Box<dyn Recording>>, DeviceError>;
-    /// Makes a matrix product ready; `queue` is this driver's, for memory and trials.
+    /// Makes a matrix product ready; `queue` is this driver's, for memory and trials. `None` where the library has no algorithm
+    /// for it.
     fn product(
         &self,
         queue: &Arc<Queue>,
         product: &Product,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError>;
-    /// Makes a convolution ready; `queue` as above.
+    ) -> Result<Option<Box<dyn Call>>, DeviceError>;
+    /// Makes a convolution ready; `queue` and `None` as above.
     fn convolution(
         &self,
         queue: &Arc<Queue>,
         convolution: &Convolution,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError>;
+    ) -> Result<Option<Box<dyn Call>>, DeviceError>;
 }
 
 /// A GPU's driver with a count of everything that it is told.
@@ -108,6 +109,8 @@ pub(super) struct Queue {
     driver: Box<dyn Driver>,
     /// Held while something is recorded: a wait would spoil it.
     recording: Mutex<()>,
+    /// What a person should know about how programs run here, once each.
+    remarks: Mutex<Vec<String>>,
     records: AtomicBool,
     allocations: AtomicU64,
     synchronizations: AtomicU64,
@@ -130,6 +133,7 @@ impl Queue {
         Arc::new(Queue {
             driver,
             recording: Mutex::new(()),
+            remarks: Mutex::default(),
             records: AtomicBool::new(false),
             allocations: zero(),
             synchronizations: zero(),
@@ -155,6 +159,19 @@ impl Queue {
             copies: of(&self.copies),
             copied_bytes: of(&self.copied_bytes),
         }
+    }
+
+    /// Keeps something that a person should know.
+    pub(super) fn remark(&self, text: &str) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        if remarks.iter().all(|known| known != text) {
+            remarks.push(text.to_string());
+        }
+    }
+
+    /// What there is to know.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts something that is put on the stream: as done, or as recorded.
@@ -296,7 +313,7 @@ impl Queue {
         self: &Arc<Self>,
         product: &Product,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         self.driver.product(self, product, precision)
     }
 
@@ -305,7 +322,7 @@ impl Queue {
         self: &Arc<Self>,
         convolution: &Convolution,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         self.driver.convolution(self, convolution, precision)
     }
 }

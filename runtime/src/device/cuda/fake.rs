@@ -22,6 +22,12 @@ pub(super) struct Fake {
     is_full: bool,
     /// Do its libraries add biases and rectify in their calls?
     finishes: bool,
+    /// Have they no algorithm for anything?
+    refuses: bool,
+    /// Do their calls fail although they were prepared?
+    breaks: bool,
+    /// Can nothing be recorded?
+    forgets: bool,
     /// Memory of this machine: bytes by address.
     here: Mutex<HashMap<usize, usize>>,
 }
@@ -34,6 +40,7 @@ struct Done(&'static str, Notes);
 struct Called {
     what: &'static str,
     finishes: bool,
+    breaks: bool,
     notes: Notes,
 }
 
@@ -52,10 +59,28 @@ impl Fake {
         Fake { finishes: true, ..Fake::default() }
     }
 
-    fn called(&self, what: [&'static str; 3], bias: bool, relu: bool) -> Box<dyn Call> {
+    /// With libraries that have no algorithm for anything.
+    pub(super) fn refusing() -> Self {
+        Fake { refuses: true, ..Fake::default() }
+    }
+
+    /// That cannot record what it is told.
+    pub(super) fn forgetting() -> Self {
+        Fake { forgets: true, ..Fake::default() }
+    }
+
+    /// With libraries whose calls fail.
+    pub(super) fn breaking() -> Self {
+        Fake { breaks: true, ..Fake::default() }
+    }
+
+    fn called(&self, what: [&'static str; 3], bias: bool, relu: bool) -> Option<Box<dyn Call>> {
+        if self.refuses {
+            return None;
+        }
         let finishes = self.finishes && bias;
         let what = what[if finishes { 1 + usize::from(relu) } else { 0 }];
-        Box::new(Called { what, finishes, notes: Arc::clone(&self.notes) })
+        Some(Box::new(Called { what, finishes, breaks: self.breaks, notes: Arc::clone(&self.notes) }))
     }
 }
 
@@ -134,6 +159,9 @@ impl Driver for Fake {
 
     fn end(&self) -> Result<Option<Box<dyn Recording>>, DeviceError> {
         note(&self.notes, "end");
+        if self.forgets {
+            return Err(DeviceError { message: "cannot record the step (INVALIDATED)".into(), help: None });
+        }
         Ok(Some(Box::new(Done("replay", Arc::clone(&self.notes)))))
     }
 
@@ -142,7 +170,7 @@ impl Driver for Fake {
         _queue: &Arc<Queue>,
         product: &Product,
         _precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         let what = ["product", "product, bias", "product, bias, rectifier"];
         Ok(self.called(what, product.bias.is_some(), product.relu))
     }
@@ -152,7 +180,7 @@ impl Driver for Fake {
         _queue: &Arc<Queue>,
         convolution: &Convolution,
         _precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         let what = ["convolution", "convolution, bias", "convolution, bias, rectifier"];
         Ok(self.called(what, convolution.bias.is_some(), convolution.relu))
     }
@@ -183,6 +211,9 @@ impl Call for Called {
 
     unsafe fn run(&self, _operands: [u64; 3], bias: Option<u64>, _workspace: u64) -> Result<(), DeviceError> {
         assert!(!self.finishes || bias.is_some(), "a call that adds a bias gets one");
+        if self.breaks {
+            return Err(DeviceError { message: "the library refuses (NOT_SUPPORTED)".into(), help: None });
+        }
         note(&self.notes, self.what);
         Ok(())
     }

@@ -14,8 +14,16 @@ pub struct Gpu {
     shared: Arc<Shared>,
     model: String,
     driver: String,
+    how: How,
+}
+
+/// How programs run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How {
     /// Is a whole step one launch?
-    graphs: bool,
+    pub(super) graphs: bool,
+    /// Do libraries compute products and convolutions, where they can?
+    pub(super) libraries: bool,
 }
 
 /// What all programs of a GPU have in common.
@@ -35,13 +43,19 @@ impl Gpu {
         let nvidia = Nvidia::open(number)?;
         let (model, driver) = (nvidia.name().to_string(), nvidia.driver());
         let shared = Shared { queue: Queue::new(Box::new(nvidia)), turn: Mutex::default() };
-        Ok(Gpu { shared: Arc::new(shared), model, driver, graphs: true })
+        Ok(Gpu { shared: Arc::new(shared), model, driver, how: How { graphs: true, libraries: true } })
     }
 
     /// The same GPU with a whole step as one launch, or each kernel launched by itself, to be compared with.
     #[must_use]
     pub fn with_graphs(&self, graphs: bool) -> Self {
-        Gpu { graphs, ..self.clone() }
+        Gpu { how: How { graphs, ..self.how }, ..self.clone() }
+    }
+
+    /// The same GPU with products and convolutions by libraries, or by plain kernels, slowly, to be compared with.
+    #[must_use]
+    pub fn with_libraries(&self, libraries: bool) -> Self {
+        Gpu { how: How { libraries, ..self.how }, ..self.clone() }
     }
 
     /// What the driver calls it.
@@ -63,10 +77,14 @@ impl Device for Gpu {
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
-        Ok(Box::new(Loaded::new(&self.shared, program, self.graphs)?))
+        Ok(Box::new(Loaded::new(&self.shared, program, self.how)?))
     }
 
     fn activity(&self) -> Option<Activity> {
         Some(self.shared.queue.activity())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.shared.queue.remarks()
     }
 }

@@ -55,7 +55,7 @@ pub(super) struct Kept<C> {
     kind: &'static str,
     /// The GPU and the library: what a choice depends on beside the shape.
     machine: String,
-    chosen: Mutex<HashMap<String, C>>,
+    chosen: Mutex<HashMap<String, Option<C>>>,
     cache: Cache,
 }
 
@@ -64,8 +64,12 @@ impl<C: Choice> Kept<C> {
         Kept { kind, machine, chosen: Mutex::default(), cache }
     }
 
-    /// What was chosen for a shape, or what `choose` says now.
-    pub(super) fn get(&self, shape: &str, choose: impl FnOnce() -> Result<C, DeviceError>) -> Result<C, DeviceError> {
+    /// What was chosen for a shape, or what `choose` says now; that there is nothing to choose is not kept on the disk.
+    pub(super) fn get(
+        &self,
+        shape: &str,
+        choose: impl FnOnce() -> Result<Option<C>, DeviceError>,
+    ) -> Result<Option<C>, DeviceError> {
         // A thread that panicked left choices behind that are as good as before.
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&choice) = chosen.get(shape) {
@@ -74,10 +78,12 @@ impl<C: Choice> Kept<C> {
         let key = Cache::key(&[self.kind, &self.machine, shape]);
         let kept = self.cache.get(&key).and_then(|bytes| C::read(&bytes));
         let choice = match kept {
-            Some(choice) => choice,
+            Some(choice) => Some(choice),
             None => {
                 let choice = choose()?;
-                self.cache.put(&key, &choice.bytes());
+                if let Some(choice) = choice {
+                    self.cache.put(&key, &choice.bytes());
+                }
                 choice
             }
         };
@@ -117,7 +123,7 @@ mod tests {
         }
     }
 
-    fn refused() -> Result<Number, DeviceError> {
+    fn refused() -> Result<Option<Number>, DeviceError> {
         Err(DeviceError { message: "none".into(), help: None })
     }
 
@@ -127,10 +133,13 @@ mod tests {
         let kept = |machine: &str| Kept::new("number", machine.to_string(), Cache::in_folder(folder.path()));
         let first = kept("GPU 1");
         assert!(first.get("8 x 8", refused).is_err());
-        assert_eq!(first.get("8 x 8", || Ok(Number(3))).unwrap(), Number(3));
-        assert_eq!(first.get("8 x 8", refused).unwrap(), Number(3));
+        assert_eq!(first.get("8 x 8", || Ok(Some(Number(3)))).unwrap(), Some(Number(3)));
+        assert_eq!(first.get("8 x 8", refused).unwrap(), Some(Number(3)));
         assert!(first.get("8 x 9", refused).is_err());
-        assert_eq!(kept("GPU 1").get("8 x 8", refused).unwrap(), Number(3), "from the disk");
+        assert_eq!(first.get("8 x 9", || Ok(None)).unwrap(), None);
+        assert_eq!(first.get("8 x 9", refused).unwrap(), None, "asked once");
+        assert_eq!(kept("GPU 1").get("8 x 8", refused).unwrap(), Some(Number(3)), "from the disk");
+        assert!(kept("GPU 1").get("8 x 9", refused).is_err(), "not from the disk");
         assert!(kept("GPU 2").get("8 x 8", refused).is_err());
     }
 }

@@ -161,7 +161,7 @@ impl Driver for Nvidia {
         queue: &Arc<Queue>,
         product: &Product,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         self.enter()?;
         self.products.prepare(queue, product, precision)
     }
@@ -171,7 +171,7 @@ impl Driver for Nvidia {
         queue: &Arc<Queue>,
         convolution: &Convolution,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
         self.enter()?;
         // A thread that panicked left handles behind that are as good as before.
         let mut opened = self.convolutions.lock().unwrap_or_else(PoisonError::into_inner);

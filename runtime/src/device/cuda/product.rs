@@ -6,7 +6,7 @@
 mod description;
 mod shape;
 
-pub(super) use shape::width;
+pub(super) use shape::{result_width, width};
 
 use super::super::DeviceError;
 use super::cache::Cache;
@@ -78,20 +78,30 @@ impl Products {
         Ok(Products { cublas, kept: Kept::new("product", machine, Cache::of_the_user()) })
     }
 
-    /// Makes a product ready; the first of its shape takes some milliseconds, for its algorithms are timed.
+    /// Makes a product ready; the first of its shape takes some milliseconds, for its algorithms are timed. `None` where the library
+    /// has none.
     pub(super) fn prepare(
         &self,
         queue: &Arc<Queue>,
         product: &Product,
         precision: Precision,
-    ) -> Result<Box<dyn Call>, DeviceError> {
-        let shape = Shape::new(product, precision)?;
+    ) -> Result<Option<Box<dyn Call>>, DeviceError> {
+        let shape = match Shape::new(product, precision) {
+            Ok(shape) => shape,
+            Err(error) => {
+                tracing::debug!("{}: {error}", product.sizes());
+                return Ok(None);
+            }
+        };
         let name = format!("{shape:?} {precision:?} {:?}", product.contractions);
-        let choice = self.kept.get(&name, || self.fastest(queue, product, &shape, precision))?;
+        let Some(choice) = self.kept.get(&name, || self.fastest(queue, product, &shape, precision))? else {
+            return Ok(None);
+        };
         let epilogue = shape.epilogue(precision).filter(|_| choice.finishes);
         let descriptions = Descriptions::new(&shape, (precision, product.contractions), epilogue)?;
         let finishes = choice.finishes || !shape.bias && !shape.relu;
-        Ok(Box::new(Prepared { cublas: Arc::clone(&self.cublas), descriptions, precision, choice, finishes }))
+        let cublas = Arc::clone(&self.cublas);
+        Ok(Some(Box::new(Prepared { cublas, descriptions, precision, choice, finishes })))
     }
 
     /// Times what the library proposes, with the bias and the rectifier in the call where it can.
@@ -101,21 +111,24 @@ impl Products {
         product: &Product,
         shape: &Shape,
         precision: Precision,
-    ) -> Result<Choice, DeviceError> {
+    ) -> Result<Option<Choice>, DeviceError> {
         let room = |operand: &Operand| Memory::new(queue, operand.region.bytes);
         let memory = [room(&product.a)?, room(&product.b)?, room(&product.c)?];
-        let workspace = Memory::new(queue, MOST_WORKSPACE.max(product.n * precision.bytes()))?;
+        let workspace = Memory::new(queue, MOST_WORKSPACE.max(16 + product.n * precision.bytes()))?;
+        // Any row will do as a bias, aligned no better than the real one: the library judges by that.
+        let row = workspace.start + u64::from(shape.aligned) % 16;
         let narrow = width(precision, product.contractions);
-        let operands = [(&product.a, narrow), (&product.b, narrow), (&product.c, precision.bytes())];
+        let whole = result_width(precision, product.half);
+        let operands = [(&product.a, narrow), (&product.b, narrow), (&product.c, whole)];
         let starts = operands.map(|(operand, width)| (operand.offset * width) as u64);
         let places = [0, 1, 2].map(|i: usize| memory[i].start + starts[i]);
         let epilogues = shape.epilogue(precision).map(Some).into_iter().chain([None]);
         for epilogue in epilogues {
-            let descriptions = Descriptions::new(shape, (precision, product.contractions), epilogue)?;
-            if epilogue.is_some() && shape.bias {
-                // Any row will do for the library to judge by.
-                let refused = |error: CublasError| failed("cuBLASLt takes no bias", &error);
-                descriptions.set_bias(workspace.start).map_err(refused)?;
+            let Ok(descriptions) = Descriptions::new(shape, (precision, product.contractions), epilogue) else {
+                continue;
+            };
+            if epilogue.is_some() && shape.bias && descriptions.set_bias(row).is_err() {
+                continue;
             }
             let mut best: Option<(f64, Choice)> = None;
             for (algorithm, bytes) in self.proposed(&descriptions, shape)? {
@@ -125,7 +138,7 @@ impl Products {
                 // The trial has a description of its own, for a call keeps the one that it has.
                 let descriptions = Descriptions::new(shape, (precision, product.contractions), epilogue)?;
                 let call = Prepared { cublas, descriptions, precision, choice, finishes };
-                let bias = (finishes && shape.bias).then_some(workspace.start);
+                let bias = (finishes && shape.bias).then_some(row);
                 // SAFETY: the operands have their room; what they hold does not matter.
                 let run = || unsafe { queue.call(&call, places, bias, workspace.start) };
                 let Ok(took) = seconds(queue, run) else { continue };
@@ -134,10 +147,10 @@ impl Products {
                 }
             }
             if let Some((_, choice)) = best {
-                return Ok(choice);
+                return Ok(Some(choice));
             }
         }
-        Err(DeviceError { message: "cuBLASLt has no algorithm for a product".into(), help: None })
+        Ok(None)
     }
 
     /// Algorithms with the bytes that they work in, the most promising first; empty where the library has none.

@@ -6,8 +6,9 @@ use super::super::gather::Table;
 use super::super::{DeviceError, Executable, Numbers, Slice, SliceMut, States};
 use super::driver::{Function, Grid, Module, Recording};
 use super::gather::{Maker, Tables};
-use super::gpu::Shared;
+use super::gpu::{How, Shared};
 use super::memory::{Memory, Pinned, Resident};
+use gmpc_compiler::backend::cuda::Work;
 use gmpc_compiler::backend::cuda::finish::{self, Finish};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
@@ -16,7 +17,7 @@ use gmpc_compiler::plan::Address;
 use gmpc_compiler::program::Program;
 use std::ffi::c_void;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use step::Step;
+use step::{Called, Step};
 
 /// Recordings that are kept: one for each set of inputs that change together, and of places that they come from.
 const MOST_RECORDINGS: usize = 8;
@@ -28,8 +29,6 @@ pub(super) struct Loaded {
     /// Dropped before the module that its kernels belong to.
     recorded: Vec<Recorded>,
     steps: Vec<Step>,
-    /// Bias and rectifier, one number a thread and 16 bytes a thread.
-    finish: [Function; 2],
     _module: Box<dyn Module>,
     inputs: Vec<Input>,
     outputs: Vec<Returned>,
@@ -85,19 +84,20 @@ struct Recorded {
 }
 
 impl Loaded {
-    pub(super) fn new(shared: &Arc<Shared>, program: &Arc<Program>, graphs: bool) -> Result<Self, DeviceError> {
+    pub(super) fn new(shared: &Arc<Shared>, program: &Arc<Program>, how: How) -> Result<Self, DeviceError> {
         let cuda = lower_cuda(program, None);
         let queue = &shared.queue;
         let _turn = lock(shared);
         queue.enter()?;
-        let source = cuda.source.clone() + &finish::source(cuda.precision);
+        let half = cuda.launches.iter().any(|launch| matches!(&launch.work, Work::Product(product) if product.half));
+        let source = cuda.source.clone() + &finish::source(cuda.precision, half);
         let module = queue.module(&source)?;
         let mut steps = Vec::with_capacity(cuda.launches.len());
         let mut workspace = 0;
         for launch in &cuda.launches {
-            let step = Step::new(shared, module.as_ref(), &launch.work, cuda.precision)?;
-            if let Step::Library { call, .. } = &step {
-                workspace = workspace.max(call.workspace());
+            let step = Step::new(shared, module.as_ref(), launch, (cuda.precision, how.libraries))?;
+            if let Step::Library(called) = &step {
+                workspace = workspace.max(called.call.workspace());
             }
             steps.push(step);
         }
@@ -124,7 +124,6 @@ impl Loaded {
             outputs: outputs.collect::<Result<_, DeviceError>>()?,
             inputs: inputs.collect::<Result<_, DeviceError>>()?,
             draws: cuda.random.is_some(),
-            finish: [module.function("gmpc_finish")?, module.function("gmpc_finish_wide")?],
             _module: module,
             scratch: Memory::new(queue, cuda.scratch_bytes)?,
             workspace: Memory::new(queue, workspace)?,
@@ -132,7 +131,7 @@ impl Loaded {
             shared: Arc::clone(shared),
             program: Arc::clone(program),
             steps,
-            graphs,
+            graphs: how.graphs,
             recorded: Vec::new(),
             is_warm: false,
         })
@@ -192,29 +191,31 @@ impl Loaded {
         };
         let queue = &self.shared.queue;
         match step {
-            Step::Kernel { function, grid, arguments } => {
+            Step::Kernel(function, grid, arguments) | Step::Plain { kernel: (function, grid, arguments), .. } => {
                 let mut places: Vec<u64> = arguments.iter().map(|&address| at(address)).collect();
                 let mut given: Vec<*mut c_void> = places.iter_mut().map(|place| (&raw mut *place).cast()).collect();
                 // SAFETY: the compiler wrote the kernel for these arguments, in this order, and the plan gives each its
                 // room; the emulator's tests run every kernel with bounds checked.
                 unsafe { queue.launch(*function, *grid, &mut given) }
             }
-            Step::Library { call, operands, bias, finish } => {
+            Step::Library(called) => {
+                let Called { name, call, operands, bias, finish } = called.as_ref();
                 let ([a, b, c], bias) = (operands.map(at), bias.map(at));
                 // SAFETY: the plan gives the operands their room, states and scratch memory live; `workspace` has what the
                 // largest of the calls asked for.
-                unsafe { queue.call(call.as_ref(), [a, b, c], bias, self.workspace.start)? };
+                let told = unsafe { queue.call(call.as_ref(), [a, b, c], bias, self.workspace.start) };
+                told.map_err(|error| DeviceError { message: format!("{name}: {}", error.message), ..error })?;
                 finish.map_or(Ok(()), |finish| self.finish(finish, c, bias))
             }
         }
     }
 
     /// Bias and rectifier after a library's product at `c`.
-    fn finish(&self, finish: Finish, c: u64, bias: Option<u64>) -> Result<(), DeviceError> {
+    fn finish(&self, (finish, function): (Finish, Function), c: u64, bias: Option<u64>) -> Result<(), DeviceError> {
         let Finish { rows, columns, step, .. } = finish;
-        let (blocks, [along, across]) = finish.grid(self.program.precision);
+        let (blocks, [along, across]) = finish.grid();
         let grid = Grid { blocks: [blocks, 1, 1], threads: [along, across, 1], shared_bytes: 0 };
-        let (mut relu, function) = (u32::from(finish.relu), self.finish[usize::from(finish.wide)]);
+        let mut relu = u32::from(finish.relu);
         let mut numbers = [c, bias.unwrap_or(0), rows, columns, step];
         let [a, b, c, d, e] = &mut numbers;
         let mut given: [*mut c_void; 6] = [
@@ -239,7 +240,17 @@ impl Loaded {
             None if self.recorded.len() == MOST_RECORDINGS => return self.launch(states),
             None => {
                 let shared = Arc::clone(&self.shared);
-                let Some(recording) = shared.queue.record(|| self.launch(states))? else { return Ok(()) };
+                let recording = match shared.queue.record(|| self.launch(states)) {
+                    Ok(Some(recording)) => recording,
+                    Ok(None) => return Ok(()),
+                    Err(error) => {
+                        // Nothing was done yet. What is broken says so again here; what cannot be recorded goes one by one.
+                        self.launch(states)?;
+                        self.graphs = false;
+                        shared.queue.remark(&format!("a step is launched kernel by kernel, for {}", error.message));
+                        return Ok(());
+                    }
+                };
                 self.recorded.push(Recorded { states, ways, recording });
                 self.recorded.len() - 1
             }

@@ -3,6 +3,10 @@
 //! ```text
 //! y = max(1 (x * w) + 0 y + bias, 0)      cudnnConvolutionBiasActivationForward; with or without the rectifier
 //! ```
+//!
+//! In single precision alone. That this call, which cuDNN 9 calls deprecated, takes a bias for results of bfloat16, and of which kind,
+//! is not said by its header, and nobody has asked a GPU: there a kernel of ours adds the bias where the results are read or
+//! rounded again (`cuda/half` and `cuda/settle` in the compiler).
 
 use super::super::super::DeviceError;
 use super::super::nvidia::failed;

@@ -30,6 +30,10 @@ impl Descriptions {
     ) -> Result<Self, DeviceError> {
         let refused = |error: CublasError| failed("cuBLASLt refuses the shape of a product", &error);
         let (compute, [multiplied, kind]) = kinds(numbers);
+        // cuBLASLt adds a bias of the result's kind: with operands and result of bfloat16 one of bfloat16, with operands of bfloat16
+        // and a single precision result one of single precision (its table of types; `CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE` says
+        // so by default). Sums and factors are single precision in both.
+        let result = if shape.half { multiplied } else { kind };
         let mut all = Descriptions {
             product: std::ptr::null_mut(),
             a: std::ptr::null_mut(),
@@ -43,7 +47,7 @@ impl Descriptions {
         all.product = result::create_matmul_desc(compute, kind).map_err(refused)?;
         all.a = layout(shape.m, shape.k, shape.a).map_err(refused)?;
         all.b = layout(shape.k, shape.n, shape.b).map_err(refused)?;
-        all.c = result::create_matrix_layout(kind, shape.m, shape.n, shape.step).map_err(refused)?;
+        all.c = result::create_matrix_layout(result, shape.m, shape.n, shape.step).map_err(refused)?;
         use sys::cublasLtMatmulDescAttributes_t as Attribute;
         all.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSA, &i32::from(shape.a.turned)).map_err(refused)?;
         all.set(Attribute::CUBLASLT_MATMUL_DESC_TRANSB, &i32::from(shape.b.turned)).map_err(refused)?;
@@ -83,7 +87,8 @@ impl Drop for Descriptions {
     }
 }
 
-/// What sums are computed in, what is multiplied, and what result and bias are. `CUBLAS_COMPUTE_32F` is full single precision.
+/// What sums are computed in, what is multiplied, and what factors, result and bias are as long as they are not bfloat16, too.
+/// `CUBLAS_COMPUTE_32F` is full single precision.
 fn kinds(numbers: Kinds) -> (cublasComputeType_t, [cudaDataType; 2]) {
     use cublasComputeType_t::{CUBLAS_COMPUTE_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_COMPUTE_64F};
     use cudaDataType::{CUDA_R_16BF, CUDA_R_32F, CUDA_R_64F};

@@ -19,6 +19,8 @@ pub(super) struct Shape {
     pub(super) aligned: u32,
     pub(super) bias: bool,
     pub(super) relu: bool,
+    /// Are the numbers of result and bias bfloat16?
+    pub(super) half: bool,
 }
 
 /// How an operand lies.
@@ -57,11 +59,12 @@ impl Shape {
             aligned: [Some(product.c), product.bias]
                 .iter()
                 .flatten()
-                .map(|o| aligned(o, precision.bytes()))
+                .map(|o| aligned(o, result_width(precision, product.half)))
                 .min()
                 .unwrap_or(16),
             bias: product.bias.is_some(),
             relu: product.relu,
+            half: product.half,
         })
     }
 
@@ -86,6 +89,11 @@ pub(in super::super) fn width(precision: Precision, contractions: Contractions) 
     if contractions == Contractions::Bf16 { 2 } else { precision.bytes() }
 }
 
+/// Bytes of a number of the result, and of the bias.
+pub(in super::super) fn result_width(precision: Precision, half: bool) -> usize {
+    if half { 2 } else { precision.bytes() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +106,8 @@ mod tests {
     }
 
     fn product([m, n, k]: [usize; 3], a: Operand, b: Operand) -> Product {
-        Product { m, n, k, a, b, c: operand(n, 1), bias: None, relu: false, contractions: Contractions::Full }
+        let (c, contractions) = (operand(n, 1), Contractions::Full);
+        Product { m, n, k, a, b, c, bias: None, relu: false, contractions, half: false }
     }
 
     fn shape(sizes: [usize; 3], a: Operand, b: Operand) -> Shape {
@@ -147,5 +156,12 @@ mod tests {
         assert_eq!(shape([64, 100, 13], operand(13, 1), within).a.aligned, 4);
         let within = Operand { offset: 8, ..operand(100, 1) };
         assert_eq!(shape([64, 100, 13], operand(13, 1), within).a.aligned, 16);
+        // A result and a bias of 2 bytes a number: four numbers on are 8 bytes on.
+        let plain = product([64, 100, 13], operand(13, 1), operand(100, 1));
+        let rounded =
+            Product { bias: Some(Operand { offset: 4, ..operand(100, 1) }), contractions: Contractions::Bf16, ..plain };
+        assert_eq!(Shape::new(&rounded, Precision::F32).unwrap().aligned, 16);
+        let rounded = Product { half: true, ..rounded };
+        assert_eq!(Shape::new(&rounded, Precision::F32).unwrap().aligned, 2);
     }
 }

@@ -3,7 +3,7 @@
 use super::super::super::{Activity, Device, DeviceError, Executable};
 use super::super::driver::Queue;
 use super::super::fake::{Fake, Notes};
-use super::super::gpu::Shared;
+use super::super::gpu::{How, Shared};
 use super::Loaded;
 use crate::data::Directories;
 use crate::network::Network;
@@ -49,11 +49,15 @@ impl Device for Noted {
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
-        Ok(Box::new(Loaded::new(&self.shared, program, self.graphs)?))
+        Ok(Box::new(Loaded::new(&self.shared, program, How { graphs: self.graphs, libraries: true })?))
     }
 
     fn activity(&self) -> Option<Activity> {
         Some(self.shared.queue.activity())
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.shared.queue.remarks()
     }
 }
 
@@ -124,6 +128,73 @@ fn bias_and_rectifier_go_into_the_calls_of_libraries_that_have_them() {
             assert_eq!(apart[place + 1], "launch", "what the call does not do follows it");
         }
     }
+}
+
+#[test]
+fn products_of_bf16_whose_results_are_rounded_have_their_bias_in_the_call_too() {
+    let text = "param = sp\nmodel m(input: [13]) { input -> dense(40) -> relu -> dense(24) -> relu -> linear(1) }\n\
+        train { loss = mse optimizer = sgd(lr = 0.1) batch = 8 epochs = 1 }\n";
+    let told = |fake: Fake| {
+        let device = Noted::with(fake, false);
+        let (mut session, handle, rows, _) =
+            training(text, Arc::clone(&device) as Arc<dyn Device>, &[("precision", "bf16")]);
+        device.told();
+        step(&mut session, handle, &rows, 1);
+        device.told()
+    };
+    let count = |told: &[&str], what: &str| told.iter().filter(|&&one| one == what).count();
+    let (apart, inside) = (told(Fake::default()), told(Fake::finishing()));
+    // The last layer has one unit, which takes no library.
+    assert_eq!(count(&inside, "product, bias, rectifier"), 2, "{inside:?}");
+    assert_eq!(count(&apart, "launch"), count(&inside, "launch") + 2, "what a call does not do follows it");
+}
+
+#[test]
+fn what_libraries_have_no_algorithm_for_is_a_kernel_of_its_own_and_is_told_with_its_sizes() {
+    let small = [("data", "shapes32"), ("model.width", "4")];
+    for precision in ["f32", "f64", "bf16"] {
+        let set = [&small[..], &[("precision", precision)]].concat();
+        let device = Noted::with(Fake::refusing(), true);
+        let (mut session, handle, rows, _) = training(VGG, Arc::clone(&device) as Arc<dyn Device>, &set);
+        (1..3).for_each(|number| step(&mut session, handle, &rows, number));
+        let told = device.told();
+        assert!(!told.contains(&"convolution") && !told.contains(&"product"), "{told:?}");
+        step(&mut session, handle, &rows, 3);
+        assert_eq!(device.told(), ["replay", "wait"], "in the recording as everything else");
+        let remarks = device.remarks();
+        let is_first = |remark: &&String| remark.starts_with("convolve ") && remark.contains("to 32x32x4");
+        let first = remarks.iter().find(is_first).unwrap_or_else(|| panic!("{remarks:?}"));
+        assert!(first.contains("(8 x 32x32x") && first.contains("no algorithm"), "{first}");
+        // Each layer's result, its gradient at the images but for the first, and at the filters; three products.
+        assert_eq!(remarks.len(), 6 + 5 + 6 + 3, "{remarks:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_recorded_is_launched_one_by_one_and_told() {
+    let device = Noted::with(Fake::forgetting(), true);
+    let (mut session, handle, rows, _) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    step(&mut session, handle, &rows, 1);
+    device.told();
+    step(&mut session, handle, &rows, 2);
+    let second = device.told();
+    let end = second.iter().position(|&what| what == "end").expect("it tried");
+    assert!(second[end..].contains(&"product") && second.last() == Some(&"wait"), "{second:?}");
+    step(&mut session, handle, &rows, 3);
+    let third = device.told();
+    assert!(!third.contains(&"begin") && third.contains(&"product"), "{third:?}");
+    assert_eq!(device.remarks(), ["a step is launched kernel by kernel, for cannot record the step (INVALIDATED)"]);
+}
+
+#[test]
+fn a_call_that_fails_says_which() {
+    let device = Noted::with(Fake::breaking(), false);
+    let (mut session, handle, rows, _) = training(MLP, Arc::clone(&device) as Arc<dyn Device>, &[]);
+    let mut sums = session.empty_sums(handle);
+    let pick = Pick::Range(0..8);
+    let told = session.step(handle, &rows, &pick, Clock { lr: 0.1, step: 1, seed: 1 }, &mut sums);
+    let message = format!("{:?}", told.expect_err("the library refuses"));
+    assert!(message.contains("product ") && message.contains("8 x 13 x 100"), "{message}");
 }
 
 #[test]

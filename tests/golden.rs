@@ -23,6 +23,8 @@ use gmpc_runtime::device::candle::Candle;
 use gmpc_runtime::device::cpu::Cpu;
 use machine::{Evaluator, Machine};
 use on_device::OnDevice;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,11 +66,19 @@ fn cases() -> Vec<Case> {
     cases.iter().map(|path| Case::read(path)).collect()
 }
 
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing")
+}
+
 /// Runs all cases and fails with every tensor that is off.
 fn conform(name: &str, make: Make<'_>, judge: Judge) {
     let (mut passed, mut failures) = (0, Vec::new());
     for case in &cases() {
-        match kinds::check(case, make, judge) {
+        // A case that a machine panics at says nothing about the others.
+        let checked = catch_unwind(AssertUnwindSafe(|| kinds::check(case, make, judge)));
+        match checked.unwrap_or_else(|panic| Err(format!("panicked: {}", said(panic.as_ref())))) {
             Ok(worst) => {
                 passed += 1;
                 println!("{name}: {:<50} {:>10.2e} of the tolerance ({})", case.name, worst.ratio, worst.tensor);

@@ -50,11 +50,9 @@ pub enum Sums {
 #[must_use]
 pub fn fuse(graph: &Graph, sums: Sums) -> Kernels {
     let mut builder = Builder::new(graph, sums);
+    let elsewhere = builder.memory.written_elsewhere();
     for id in graph.ids() {
-        let memory = &builder.memory;
-        let written_already = memory.gates.values().any(|gated| gated.last == id)
-            || memory.pooled.values().any(|pooled| pooled.pool == id);
-        if memory.stored[id.index()] && !written_already {
+        if builder.memory.stored[id.index()] && !elsewhere.contains(&id) {
             builder.kernel(id);
         }
     }
@@ -66,7 +64,7 @@ struct Builder<'g> {
     graph: &'g Graph,
     /// Which nodes get memory of their own, and what happens on the way there.
     memory: memory::Memory,
-    /// What convolutions that pool their results keep for the gradient, by the results.
+    /// What convolutions that pool their results keep for the gradient, by the gradient.
     marked: HashMap<Id, images::Marked>,
     /// Where each node's value lies, once it does.
     storage: Vec<Option<BufferId>>,

@@ -141,3 +141,32 @@ fn row(kernel: &Kernel, peak_gflops: f64) -> Vec<Field> {
         Field::number(format!("{:.0} %", 100.0 * kernel.gflops() / peak_gflops)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameterizations_stand_below_each_other_with_their_ratio_to_the_first() {
+        let one = |param: &str, us_per_step, ratio| Beside {
+            param: param.into(),
+            device: "cpu".into(),
+            threads: 2,
+            precision: "f32".into(),
+            batch: 64,
+            us_per_step,
+            us_min: us_per_step - 1000.0,
+            ratio,
+            rounds: 15,
+            compile_ms: 120.0,
+            planned_bytes: 180 << 20,
+            parameters: 4_586_644,
+            flops_per_step: 1,
+        };
+        let all = [one("sp", 213_000.0, [1.0; 3]), one("gmp + mn", 218_500.0, [1.0258, 1.01, 1.04])];
+        insta::assert_snapshot!(table(&all), @"");
+        assert_eq!(table(&[]), "");
+        let alone = Beside { threads: 1, ..one("sp", 10.0, [1.0; 3]) };
+        assert!(table(&[alone]).contains("cpu, one thread"));
+    }
+}

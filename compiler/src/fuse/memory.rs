@@ -5,7 +5,7 @@ use super::gate::{Gated, gate};
 use super::operand::{base, is_number, repeated_row};
 use super::pooled::{Pooled, pooled};
 use crate::graph::{Graph, Id, Op, Output};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What lies in memory, and what is done on the way there.
 pub(super) struct Memory {
@@ -17,6 +17,14 @@ pub(super) struct Memory {
     pub(super) gates: HashMap<Id, Gated>,
     /// The pools that convolutions take, by the results that are not written then.
     pub(super) pooled: HashMap<Id, Pooled>,
+}
+
+impl Memory {
+    /// What the kernels of other nodes write: what comes behind a gate, and pools.
+    pub(super) fn written_elsewhere(&self) -> HashSet<Id> {
+        let behind = self.gates.values().map(|gated| gated.last);
+        behind.chain(self.pooled.values().map(|pooled| pooled.pool)).collect()
+    }
 }
 
 /// What gets memory, and what convolutions and pools do on the way if they can.

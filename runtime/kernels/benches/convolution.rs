@@ -4,8 +4,9 @@
 //! are nominal: what a direct convolution would do in that time, padding included. Milliseconds are medians, then fastest.
 
 use gmpc_kernels::convolution::{
-    Algorithm, Direction, Finish, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
+    Algorithm, Direction, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
+use gmpc_kernels::finish::Finish;
 use gmpc_kernels::workers::Workers;
 use gmpc_kernels::{Variant, peak_gflops};
 use gmpc_math::Precision;

@@ -14,7 +14,7 @@ mod correlate;
 pub(crate) mod dispatch;
 mod finisher;
 mod pack;
-pub(crate) mod pooled;
+mod pooled;
 mod slab;
 mod sums;
 #[cfg(test)]
@@ -24,11 +24,10 @@ mod weight;
 mod winograd;
 
 use super::Variant;
-use super::gate::Gate;
+use super::finish::Finish;
 use super::simd::Number;
 use super::workers::Workers;
 use dispatch::Operands;
-pub use pooled::Pooled;
 
 /// The sizes of a convolution. All but the batch and the padding are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,21 +96,6 @@ pub enum Direction {
     Weight,
 }
 
-/// What happens to results before they are stored.
-#[derive(Clone, Copy, Debug)]
-pub struct Finish<T> {
-    /// One number a unit, or null.
-    pub bias: *const T,
-    /// Negative results become 0; NaN stays.
-    pub relu: bool,
-    /// What is kept, where a rectifier stood behind the results in the step forwards.
-    pub gate: Gate<T>,
-    /// Where the sums of the results over all pixels go, one a unit, or null: after bias, rectifier and gate, before its factor.
-    pub sums: *mut T,
-    /// What is stored in place of the results, after bias and rectifier; only where they tile ([`Geometry::halves`]), and only forwards.
-    pub pooled: Option<Pooled<T>>,
-}
-
 /// What happens to x before it is used: `x scale + shift` inside the image, while the zeros around it stay zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepare<T> {
@@ -119,21 +103,6 @@ pub struct Prepare<T> {
     pub scale: *const T,
     /// One number a channel, or null for 0.
     pub shift: *const T,
-}
-
-impl<T> Finish<T> {
-    /// Results as they are.
-    #[must_use]
-    pub fn none() -> Self {
-        Self { bias: std::ptr::null(), relu: false, gate: Gate::open(), sums: std::ptr::null_mut(), pooled: None }
-    }
-}
-
-impl<T> Finish<T> {
-    /// Are results stored as they are, and not summed?
-    pub(super) fn is_none(&self) -> bool {
-        self.bias.is_null() && !self.relu && self.gate.rectified.is_null() && self.sums.is_null()
-    }
 }
 
 impl<T> Prepare<T> {

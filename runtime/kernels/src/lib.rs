@@ -11,8 +11,8 @@
 
 mod compiled;
 pub mod convolution;
+pub mod finish;
 pub mod flush;
-pub mod gate;
 mod memory;
 mod peak;
 pub mod pooling;

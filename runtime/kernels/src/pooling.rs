@@ -6,7 +6,7 @@ pub(crate) mod marked;
 pub(crate) mod phase;
 
 use super::Variant;
-use super::convolution::Finish;
+use super::finish::Finish;
 use super::memory::At;
 use super::simd::Number;
 use super::workers::Workers;
@@ -96,7 +96,7 @@ pub unsafe fn max_pool_gradient<T: Number>(
 }
 
 /// As [`max_pool_gradient`] of windows of 2 x 2 that tile the images, from the marks of a convolution that found the largest
-/// ([`crate::convolution::Pooled::marks`]). The gate is that of the image which the marks are of; its `rectified` are the largest
+/// ([`crate::finish::Pooled::marks`]). The gate is that of the image which the marks are of; its `rectified` are the largest
 /// without their factor, as many as `dy`, and its weighted sums those of `dy` times them, what `bias` adds to the gradient not
 /// among them.
 ///

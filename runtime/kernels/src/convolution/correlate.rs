@@ -6,11 +6,12 @@
 
 use super::class::{Class, bands, forward_class, input_class};
 use super::pack::{Pack, packed, padded};
-use super::pooled::{self, Pooled};
+use super::pooled;
 use super::slab::{Images, fill};
 use super::sums::{Room, Sums};
 use super::tile::{Ahead, Product, Run, panel};
-use super::{Finish, Geometry, Prepare};
+use super::{Geometry, Prepare};
+use crate::finish::{Finish, Pooled};
 use crate::memory::{At, Parts, Phase, aligned, all};
 use crate::simd::{Arithmetic, Bytes};
 use crate::workers::Workers;

@@ -1,8 +1,9 @@
 //! Picks the code for a variant and an algorithm.
 
 use super::winograd::points::{Four, Points, Two};
-use super::{Algorithm, Direction, Finish, Geometry, Prepare, correlate, weight, winograd};
+use super::{Algorithm, Direction, Geometry, Prepare, correlate, weight, winograd};
 use crate::Variant;
+use crate::finish::Finish;
 use crate::simd::{Bytes, Number};
 use crate::workers::Workers;
 

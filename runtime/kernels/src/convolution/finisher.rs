@@ -1,6 +1,6 @@
 //! What happens to single vectors of results before they are stored: bias, rectifier, gate, sums.
 
-use super::Finish;
+use crate::finish::Finish;
 use crate::memory::At;
 use crate::simd::Arithmetic;
 use crate::total::Total;

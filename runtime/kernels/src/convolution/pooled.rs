@@ -2,25 +2,9 @@
 
 #![allow(clippy::needless_range_loop)] // windows are written with their indices
 
+use crate::finish::{PIXELS, POSITIVE, Pooled};
 use crate::memory::At;
 use crate::simd::Bytes;
-
-/// What is stored of each window of 2 x 2 results, in their place the largest.
-#[derive(Clone, Copy, Debug)]
-pub struct Pooled<T> {
-    /// A factor for each unit before the largest is looked for, or null for 1.
-    pub scale: *const T,
-    /// Where the largest without the factor go, as many as are stored, or null.
-    pub largest: *mut T,
-    /// Where a byte for each of them goes, or null: bit i if pixel i of the window, row by row, is the first largest one, NaN
-    /// counting as larger than any number, and bit 4 + i if it is above 0.
-    pub marks: *mut u8,
-}
-
-/// Pixels of a window.
-pub(crate) const PIXELS: usize = 4;
-/// Where the bits begin that say which pixels are above 0.
-pub(crate) const POSITIVE: u32 = 4;
 
 /// A vector of units, window after window.
 pub(super) struct Pooler<S: Bytes> {

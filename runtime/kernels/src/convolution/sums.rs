@@ -3,7 +3,7 @@
 //! Every part of the work adds up its own, vector after vector a [`Total`]; then the parts are added in their order, so that the bits depend on the shape and
 //! the algorithm alone.
 
-use super::Finish;
+use crate::finish::Finish;
 use crate::memory::{At, Parts, Phase, all};
 use crate::simd::{Arithmetic, Simd};
 use crate::total::Total;

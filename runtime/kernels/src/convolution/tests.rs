@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Variant;
+use crate::finish::{Gate, Pooled};
 
 mod pooled;
 

@@ -2,9 +2,10 @@
 
 #![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
 
-use super::Finish;
+mod end;
+
+use crate::finish::Finish;
 use crate::simd::{Arithmetic, Simd, Work, prefetch_far};
-use crate::total::Total;
 
 /// Columns of a full panel: as many vectors as a register tile has.
 pub(super) const fn panel<S: Simd>() -> usize {
@@ -168,88 +169,7 @@ impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
                     b = b.wrapping_add(self.right_stride);
                 }
             }
-            self.finish(&mut sums, target);
-        }
-    }
-
-    /// Adds what is there and the bias, rectifies, lets through the gate, counts, and stores.
-    ///
-    /// # Safety
-    /// As [`Product`].
-    #[inline(always)]
-    unsafe fn finish<const M: usize, const V: usize>(&self, sums: &mut [[S; V]; M], target: *mut S::Element) {
-        let last = self.columns - (V - 1) * S::LANES;
-        let full = last == S::LANES;
-        // SAFETY: rows below M and columns below `columns` exist in C and the bias; partial loads and stores of the last
-        // vector touch `last` numbers only; there are whole vectors of sums.
-        unsafe {
-            let some = |from: *const S::Element, v: usize| {
-                let from = from.add(v * S::LANES);
-                if v + 1 < V || full { S::load(from) } else { S::load_first(from, last) }
-            };
-            // Simple loops, each unrolled whole, so that the sums never leave the registers.
-            if self.add {
-                for i in 0..M {
-                    for v in 0..V {
-                        sums[i][v] = sums[i][v].add(some(target.add(i * self.target_stride), v));
-                    }
-                }
-            }
-            if !self.finish.bias.is_null() {
-                for v in 0..V {
-                    let bias = some(self.finish.bias, v);
-                    for i in 0..M {
-                        sums[i][v] = sums[i][v].add(bias);
-                    }
-                }
-            }
-            if self.finish.relu {
-                for i in 0..M {
-                    for v in 0..V {
-                        sums[i][v] = sums[i][v].relu();
-                    }
-                }
-            }
-            let gate = &self.finish.gate;
-            if !gate.rectified.is_null() {
-                let from = gate.rectified.offset(target.offset_from(self.target));
-                for v in 0..V {
-                    let mut weighted = S::zero();
-                    for i in 0..M {
-                        let by = some(from.add(i * self.target_stride), v);
-                        weighted = weighted.add_product(sums[i][v], by);
-                        sums[i][v] = sums[i][v].where_positive(by);
-                    }
-                    if !gate.weighted.is_null() {
-                        Total::add_at(gate.weighted.add(2 * v * S::LANES), weighted);
-                    }
-                }
-            }
-            if !self.finish.sums.is_null() {
-                for v in 0..V {
-                    let mut total = sums[0][v];
-                    for i in 1..M {
-                        total = total.add(sums[i][v]);
-                    }
-                    Total::add_at(self.finish.sums.add(2 * v * S::LANES), total);
-                }
-            }
-            if !gate.scale.is_null() {
-                for v in 0..V {
-                    let scale = some(gate.scale, v);
-                    for i in 0..M {
-                        sums[i][v] = sums[i][v].times(scale);
-                    }
-                }
-            }
-            for i in 0..M {
-                let to = target.add(i * self.target_stride);
-                for v in 0..V - 1 {
-                    sums[i][v].store(to.add(v * S::LANES));
-                }
-                let end = to.add((V - 1) * S::LANES);
-                if full { sums[i][V - 1].store(end) } else { sums[i][V - 1].store_first(end, last) }
-            }
+            self.end(&mut sums, target);
         }
     }
 }

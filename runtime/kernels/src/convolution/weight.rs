@@ -5,7 +5,8 @@
 use super::pack::padded;
 use super::slab::{Images, fill};
 use super::tile::{Ahead, Product, Run, panel, part, split};
-use super::{Finish, Geometry, Prepare};
+use super::{Geometry, Prepare};
+use crate::finish::Finish;
 use crate::memory::{At, Parts, Phase, aligned, all};
 use crate::simd::{Arithmetic, Number};
 use crate::workers::Workers;

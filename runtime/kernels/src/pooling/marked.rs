@@ -3,8 +3,7 @@
 
 use super::Window;
 use crate::Variant;
-use crate::convolution::Finish;
-use crate::convolution::pooled::{PIXELS, POSITIVE};
+use crate::finish::{Finish, PIXELS, POSITIVE};
 use crate::memory::{At, Phase, all};
 use crate::simd::{Bytes, Number};
 use crate::total::Total;
@@ -16,7 +15,7 @@ const TOGETHER: usize = 4;
 /// The gradient of a pool, and what it works on.
 pub struct Marked<'a, T> {
     pub(super) window: &'a Window,
-    /// See [`crate::convolution::Pooled::marks`].
+    /// See [`crate::finish::Pooled::marks`].
     pub(super) marks: At<u8>,
     pub(super) dy: At<T>,
     pub(super) dx: At<T>,

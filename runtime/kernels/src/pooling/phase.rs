@@ -3,7 +3,7 @@
 
 use super::Window;
 use crate::Variant;
-use crate::convolution::Finish;
+use crate::finish::Finish;
 use crate::memory::{At, Phase, all};
 use crate::simd::{Number, Simd};
 use crate::workers::Workers;

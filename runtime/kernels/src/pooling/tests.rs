@@ -1,7 +1,7 @@
 //! Pools of every variant against plain loops.
 
 use super::*;
-use crate::gate::Gate;
+use crate::finish::Gate;
 
 /// Small whole numbers, so that windows have ties and sums are exact.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {

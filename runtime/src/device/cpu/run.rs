@@ -5,9 +5,9 @@ use gmpc_compiler::backend::cpu::{Address, GateAt, PooledAt, Step};
 use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
 use gmpc_compiler::program::Program;
 use gmpc_kernels::convolution::{
-    Algorithm, Direction, Finish, Geometry, Pooled, Prepare, forward, input_gradient, weight_gradient, workspace,
+    Algorithm, Direction, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
-use gmpc_kernels::gate::Gate;
+use gmpc_kernels::finish::{Finish, Gate, Pooled};
 use gmpc_kernels::pooling::{Window, marked_pool_gradient, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
 use gmpc_kernels::simd::Number;
 

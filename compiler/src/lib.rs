@@ -30,6 +30,7 @@ pub mod infer;
 mod initialize;
 mod instance;
 pub mod kernels;
+pub mod layout;
 mod lower;
 pub mod module;
 pub mod net;

@@ -6,8 +6,9 @@ use crate::experiment::{Contractions, Precision};
 use crate::fuse::{Sums, fuse};
 use crate::graph::Graph;
 use crate::kernels::{self, Work};
+use crate::layout::StateLayout;
 use crate::plan::{overlap, overlap_steps, plan, plan_steps};
-use crate::program::{Goal, Measure, Program, StateLayout};
+use crate::program::{Goal, Measure, Program};
 use crate::simplify::{hoist, prepare, simplify};
 use gmpc_grammar::source::Sources;
 

@@ -3,7 +3,7 @@
 
 use crate::experiment::Precision;
 use crate::kernels::{BufferId, Kernels, Place, Work};
-use crate::program::StateLayout;
+use crate::layout::StateLayout;
 
 /// Every buffer starts on a cache line.
 const ALIGNMENT: usize = 64;

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
     use gmpc_compiler::experiment::Precision;
     use gmpc_compiler::graph::{Role, State};
-    use gmpc_compiler::program::StateLayout;
+    use gmpc_compiler::layout::StateLayout;
     use std::sync::Arc;
 
     #[test]

@@ -6,10 +6,11 @@ use crate::network::wrong;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::gradcheck::{Problem, Report, problem};
 use gmpc_compiler::graph::{Output, Tensor};
+use gmpc_compiler::layout::StateLayout;
 use gmpc_compiler::lower;
 use gmpc_compiler::module::Module;
 use gmpc_compiler::net::Net;
-use gmpc_compiler::program::{Goal, Program, StateLayout};
+use gmpc_compiler::program::{Goal, Program};
 use std::sync::Arc;
 
 /// Compiles the gradients of a network in f64, runs them on a device at random inputs, and compares every parameter's and

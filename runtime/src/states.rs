@@ -3,7 +3,7 @@
 use crate::device::{Numbers, Slice, SliceMut, States};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Role, State, Tensor};
-use gmpc_compiler::program::StateLayout;
+use gmpc_compiler::layout::StateLayout;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -8,8 +8,9 @@ use crate::session::{Programs, Session};
 use gmpc_compiler::backend::cpu::Code;
 use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::{Graph, Id, Op, Role, State};
+use gmpc_compiler::layout::StateLayout;
 use gmpc_compiler::net::Layer;
-use gmpc_compiler::program::{Goal, Measure, Program, StateLayout};
+use gmpc_compiler::program::{Goal, Measure, Program};
 use std::sync::Arc;
 
 /// Input columns.

@@ -22,7 +22,7 @@ use crate::event;
 use crate::failure::{Failure, Told};
 use gmpc_compiler::boundary::{Boundary, First};
 use gmpc_compiler::experiment::{Every, Precision};
-use gmpc_compiler::program::StateLayout;
+use gmpc_compiler::layout::StateLayout;
 use growing::{Growing, HEADER, Kind};
 use movement::Largest;
 use std::fs::File;

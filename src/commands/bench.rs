@@ -164,7 +164,13 @@ mod tests {
             flops_per_step: 1,
         };
         let all = [one("sp", 213_000.0, [1.0; 3]), one("gmp + mn", 218_500.0, [1.0258, 1.01, 1.04])];
-        insta::assert_snapshot!(table(&all), @"");
+        insta::assert_snapshot!(table(&all), @"
+        training steps in turns, 15 rounds, 64 rows, f32, cpu, 2 threads
+
+        param     us per step  fastest  over sp  half of all rounds  planned memory  parameters
+        sp             213000   212000    1.000  1.000 to 1.000           180.0 MiB   4,586,644
+        gmp + mn       218500   217500    1.026  1.010 to 1.040           180.0 MiB   4,586,644
+        ");
         assert_eq!(table(&[]), "");
         let alone = Beside { threads: 1, ..one("sp", 10.0, [1.0; 3]) };
         assert!(table(&[alone]).contains("cpu, one thread"));

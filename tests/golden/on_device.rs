@@ -74,7 +74,7 @@ impl Machine for OnDevice {
                 SliceMut::F64(to) => to.copy_from_slice(&value.data),
             }
         }
-        let layout = Arc::new(gmpc_compiler::program::StateLayout::new(&[]));
+        let layout = Arc::new(gmpc_compiler::layout::StateLayout::new(&[]));
         let mut states = States::zeros(&layout, self.precision);
         executable.run(&mut states, Random::default()).unwrap_or_else(|e| panic!("{e}"));
         let shapes = graph.outputs.iter().map(|o| graph.shape(o.id()).to_vec()).enumerate();

@@ -29,7 +29,7 @@ pub use call::{GateAt, PooledAt, Step};
 /// Code of one program and where its buffers lie.
 ///
 /// Every function has the signature `fn(states: *mut u8, scratch: *mut u8, first: usize, end: usize)`; `states` is laid out by
-/// [`crate::program::StateLayout`], `scratch` by the offsets here. Both are aligned to 64 bytes.
+/// [`crate::layout::StateLayout`], `scratch` by the offsets here. Both are aligned to 64 bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Code {
     /// Called by the steps.

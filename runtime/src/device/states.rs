@@ -2,7 +2,7 @@
 
 use super::{DeviceError, Numbers};
 use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::program::StateLayout;
+use gmpc_compiler::layout::StateLayout;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 

@@ -12,7 +12,7 @@ use crate::trajectory::Writer;
 use gmpc_compiler::boundary::First;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::Role;
-use gmpc_compiler::program::StateLayout;
+use gmpc_compiler::layout::StateLayout;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use crate::device::{Numbers, Slice, States};
 use crate::failure::{Failure, Told};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::Role;
-use gmpc_compiler::program::StateLayout;
+use gmpc_compiler::layout::StateLayout;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

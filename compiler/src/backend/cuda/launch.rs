@@ -8,7 +8,7 @@ use crate::window::Window;
 /// One program: source, memory, launches.
 ///
 /// A device keeps two memories, each aligned to 256 bytes or more: the states, laid out by
-/// [`crate::program::StateLayout`], and scratch memory of [`Self::scratch_bytes`]. Everything else is an [`Address`] in one of
+/// [`crate::layout::StateLayout`], and scratch memory of [`Self::scratch_bytes`]. Everything else is an [`Address`] in one of
 /// them, a multiple of 64 bytes, fixed for the life of the program: the launches can be captured once and replayed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Program {

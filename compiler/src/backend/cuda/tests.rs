@@ -198,7 +198,7 @@ fn prepared_kernels_are_well_formed_and_have_memory_apart() {
             let prepared = super::prepare(&fused, plain.precision, plain.contractions);
             assert_eq!(crate::kernels::verify(&prepared.kernels), Ok(()), "{name} {param} {precision}");
             let (laid_out, steps) = (prepared.laid_out(), &prepared.steps);
-            let states = program::StateLayout::new(&plain.graph.states);
+            let states = crate::layout::StateLayout::new(&plain.graph.states);
             let plan = crate::plan::plan_steps(&laid_out, steps, &states, plain.precision);
             let overlap = crate::plan::overlap_steps(&laid_out, steps, &plan, plain.precision);
             assert_eq!(overlap, None, "{name} {param} {precision}");
@@ -212,7 +212,7 @@ fn prepared_kernels_are_well_formed_and_have_memory_apart() {
 fn launches_write_apart_or_in_place() {
     for (param, precision) in PARAMS.into_iter().flat_map(|param| ["f32", "bf16"].map(|precision| (param, precision))) {
         let (program, plain) = step_with(&[("precision", precision)], "vgg6", VGG6, param, 8);
-        let states = program::StateLayout::new(&plain.graph.states).elements * plain.precision.bytes();
+        let states = crate::layout::StateLayout::new(&plain.graph.states).elements * plain.precision.bytes();
         for launch in &program.launches {
             let regions = launch.regions();
             for region in &regions {

@@ -5,7 +5,8 @@ use crate::device::{Device, Numbers, SliceMut, States};
 use gmpc_compiler::backend::cpu::Code;
 use gmpc_compiler::experiment::{Contractions, Precision};
 use gmpc_compiler::graph::{Graph, Id, Op, Random, Role, State, Tensor, evaluate, verify};
-use gmpc_compiler::program::{Goal, Program, StateLayout};
+use gmpc_compiler::layout::StateLayout;
+use gmpc_compiler::program::{Goal, Program};
 use std::sync::Arc;
 
 const RANDOM: Random = Random { seed: 7, step: 3 };

@@ -93,6 +93,16 @@ fn conform(name: &str, make: Make<'_>, judge: Judge) {
     assert!(failures.is_empty(), "{name}:\n{}", failures.join("\n"));
 }
 
+/// Loads every program of every case onto a device that gives no numbers, in both precisions.
+#[cfg(feature = "cuda")]
+pub fn compile_ahead(device: &Arc<dyn Device>) {
+    for (case, precision) in cases().iter().flat_map(|case| [(case, Precision::F32), (case, Precision::F64)]) {
+        let make: Make<'_> = &|source| on_device(source, Arc::clone(device), precision);
+        // Nothing can be right, and nothing is asked.
+        drop(catch_unwind(AssertUnwindSafe(|| kinds::check(case, make, F64))));
+    }
+}
+
 #[test]
 fn golden_cases_agree_on_the_evaluator() {
     conform("evaluator", &|source| Evaluator::new(source).map(|m| Box::new(m) as Box<dyn Machine>), F64);

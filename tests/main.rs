@@ -14,6 +14,8 @@ mod fuzz;
 mod golden;
 #[cfg(feature = "cuda")]
 mod gpu;
+#[cfg(feature = "cuda")]
+mod gpu_ahead;
 mod gpu_script;
 mod gradients;
 mod images;

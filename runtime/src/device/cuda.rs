@@ -34,6 +34,8 @@ mod run;
 pub use compile::{Cubin, compile, ptx};
 #[cfg(feature = "cuda")]
 pub use gpu::Gpu;
+#[cfg(feature = "cuda")]
+pub use run::ahead;
 
 use super::{Device, DeviceError};
 use std::sync::Arc;

@@ -4,12 +4,13 @@ mod step;
 
 use super::super::gather::Table;
 use super::super::{DeviceError, Executable, Numbers, Slice, SliceMut, States};
+use super::compile::compile;
 use super::driver::{Function, Grid, Module, Recording};
 use super::gather::{Maker, Tables};
 use super::gpu::{How, Shared};
 use super::memory::{Memory, Pinned, Resident};
-use gmpc_compiler::backend::cuda::Work;
 use gmpc_compiler::backend::cuda::finish::{self, Finish};
+use gmpc_compiler::backend::cuda::{self, Work};
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Output, Random};
 use gmpc_compiler::lower_cuda;
@@ -89,9 +90,7 @@ impl Loaded {
         let queue = &shared.queue;
         let _turn = lock(shared);
         queue.enter()?;
-        let half = cuda.launches.iter().any(|launch| matches!(&launch.work, Work::Product(product) if product.half));
-        let source = cuda.source.clone() + &finish::source(cuda.precision, half);
-        let module = queue.module(&source)?;
+        let module = queue.module(&text(&cuda))?;
         let mut steps = Vec::with_capacity(cuda.launches.len());
         let mut workspace = 0;
         for launch in &cuda.launches {
@@ -371,6 +370,21 @@ impl Input {
             (true, true) => Way::Made,
         }
     }
+}
+
+/// A program's source, with what may have to follow libraries' calls.
+fn text(cuda: &cuda::Program) -> String {
+    let half = cuda.launches.iter().any(|launch| matches!(&launch.work, Work::Product(product) if product.half));
+    cuda.source.clone() + &finish::source(cuda.precision, half)
+}
+
+/// Compiles a program for GPUs of this compute capability, `(9, 0)`, none of which has to be there; whoever loads it later finds the
+/// code in the user's cache folder.
+///
+/// # Errors
+/// No compiler here, or it refuses the source, with its words.
+pub fn ahead(program: &Program, capability: (i32, i32)) -> Result<(), DeviceError> {
+    compile(&text(&lower_cuda(program, None)), capability).map(drop)
 }
 
 /// The GPU is this thread's until the guard goes.

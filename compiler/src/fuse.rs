@@ -24,6 +24,7 @@ mod merge;
 mod operand;
 mod pooled;
 mod spread;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -213,7 +214,7 @@ impl<'g> Builder<'g> {
         self.emit(id, Work::Nest(nest));
     }
 
-    fn product(&mut self, results: Id, tail: memory::Tail, target: BufferId) {
+    fn product(&mut self, results: Id, tail: tail::Tail, target: BufferId) {
         let id = tail.product;
         if let Op::Convolve(window) = self.graph[id].op {
             return self.forward(results, tail, window, target);

@@ -12,6 +12,7 @@
 mod brackets;
 mod build;
 mod diagnose;
+mod fault;
 mod foreign;
 mod grammar;
 mod layout;

@@ -1,7 +1,7 @@
 //! Convolutions and pools as kernels, and what they do with numbers that they have at hand: sums, gates, the largest of windows.
 
 use super::lower::row_major;
-use super::{Builder, Sums, gate, memory, operand, pooled};
+use super::{Builder, Sums, gate, operand, pooled, tail};
 use crate::graph::{Id, Op};
 use crate::kernels::{BufferId, Convolve, Expr, Gate, Join, Pass, Place, Pool, Pooled, Pooling, Prepare, Work};
 use crate::window::Window;
@@ -100,7 +100,7 @@ impl Builder<'_> {
         Some(Gate { rectified, shift, scale, weighted: None })
     }
 
-    pub(super) fn forward(&mut self, results: Id, tail: memory::Tail, window: Window, target: BufferId) {
+    pub(super) fn forward(&mut self, results: Id, tail: tail::Tail, window: Window, target: BufferId) {
         let bias = tail.bias.and_then(|bias| self.storage[bias.index()]);
         let pooled = self.memory.pooled.get(&results).copied().map(|pooled| self.inside(results, pooled, target));
         if let Some(product) = self.convolve(tail.product, window, Pass::Forward, target) {

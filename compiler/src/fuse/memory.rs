@@ -2,8 +2,9 @@
 
 use super::Sums;
 use super::gate::{Gated, gate};
-use super::operand::{base, is_number, repeated_row};
+use super::operand::{base, is_number};
 use super::pooled::{Pooled, pooled};
+use super::tail::{Tail, tail};
 use crate::graph::{Graph, Id, Op, Output};
 use std::collections::{HashMap, HashSet};
 
@@ -97,17 +98,6 @@ pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> Memory {
     Memory { stored, tails, gates, pooled }
 }
 
-/// What a product does to its result before it writes it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tail {
-    /// The product itself.
-    pub(super) product: Id,
-    /// An input or state of as many numbers as there are columns, to be added to every row.
-    pub(super) bias: Option<Id>,
-    /// The larger one of the result and 0.
-    pub(super) relu: bool,
-}
-
 /// For each node the operations that use it; an output counts as a use of its own by the node itself.
 fn users(graph: &Graph, live: &[bool]) -> Vec<Vec<Id>> {
     let mut users = vec![Vec::new(); graph.nodes.len()];
@@ -116,30 +106,6 @@ fn users(graph: &Graph, live: &[bool]) -> Vec<Vec<Id>> {
     }
     graph.outputs.iter().for_each(|o| users[o.id().index()].push(o.id()));
     users
-}
-
-/// A bias, a rectifier, or both, that nothing else stands between: the product writes their result.
-fn tail(graph: &Graph, users: &[Vec<Id>], product: Id) -> (Id, Tail) {
-    let mut tail = Tail { product, bias: None, relu: false };
-    let only_user = |id: Id, op: &Op| match users[id.index()][..] {
-        [user] if graph[user].op == *op && user != id => Some(user),
-        _ => None,
-    };
-    let other = |user: Id, id: Id| graph[user].inputs.iter().copied().find(|&i| i != id);
-    let mut last = product;
-    if let Some(sum) = only_user(product, &Op::Add)
-        && let Some(bias) = other(sum, product).and_then(|b| repeated_row(graph, b))
-    {
-        tail.bias = Some(bias);
-        last = sum;
-    }
-    if let Some(largest) = only_user(last, &Op::Max)
-        && other(largest, last).is_some_and(|zero| is_number(graph, zero, 0.0))
-    {
-        tail.relu = true;
-        last = largest;
-    }
-    (last, tail)
 }
 
 /// Which nodes an output depends on.

@@ -10,8 +10,8 @@
 //! ```
 
 use super::gate::{Gated, sums_pixels};
-use super::memory::Tail;
 use super::operand::base;
+use super::tail::Tail;
 use crate::graph::{Graph, Id, Op};
 use crate::window::Window;
 use std::collections::HashMap;

@@ -4,21 +4,12 @@
 //! [`MAX_BRACKETS`] deep, so that the parser's recursion is bounded and the rest of the text can still be read.
 
 use super::MAX_BRACKETS;
+use super::fault::Fault;
 use super::scene::Scene;
 use super::tokens::TokenKind;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use std::ops::Range;
-
-/// Something wrong that the tokens alone show.
-pub struct Fault {
-    /// What to say.
-    pub error: Diagnostic,
-    /// A byte of the statement that must be left out, where removing the hole does not mend the text.
-    pub broken: Option<usize>,
-    /// What must go whatever is left out, for the brackets to match.
-    pub hole: Range<usize>,
-}
 
 /// The first bracket that does not match, if one does not.
 ///

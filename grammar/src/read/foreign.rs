@@ -1,6 +1,6 @@
 //! Characters and operators that the language does not have, most of them habits from another one.
 
-use super::brackets::Fault;
+use super::fault::Fault;
 use super::scene::Scene;
 use super::tokens::{TokenKind, span};
 use crate::diagnostic::Diagnostic;

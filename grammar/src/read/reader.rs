@@ -1,8 +1,9 @@
 //! The loop around the parser: parse, word the error, leave out the statement, parse again.
 
-use super::brackets::{Fault, match_brackets};
+use super::brackets::match_brackets;
 use super::build::Builder;
 use super::diagnose::{self, diagnose};
+use super::fault::Fault;
 use super::foreign::{foreign_tokens, open_strings};
 use super::grammar::{self, Rule};
 use super::recover::around;

@@ -5,13 +5,14 @@
 
 use crate::Variant;
 use crate::convolution::dispatch::{self, Operands};
-use crate::convolution::{Algorithm, Direction, Geometry};
+use crate::convolution::shape::{Algorithm, Direction, Geometry};
 use crate::pooling::marked::{self, Marked};
 use crate::pooling::phase::{self, Pool};
+use crate::simd::Number;
 use crate::workers::Workers;
 
 /// What can be done with a kind of number.
-pub trait Compiled: Sized {
+pub trait Compiled: Number {
     /// See [`crate::convolution::workspace`].
     fn workspace(
         variant: Variant,

@@ -9,7 +9,7 @@
 //! vectors along rows. Tile sizes are constants of the compiler, the vector type comes from [`simd`]; which one is used is
 //! decided once for a processor. The order of the additions depends on the shape alone, never on threads.
 
-mod compiled;
+pub mod compiled;
 pub mod convolution;
 pub mod finish;
 pub mod flush;

@@ -4,58 +4,23 @@
 
 pub(crate) mod marked;
 pub(crate) mod phase;
+mod window;
 
 use super::Variant;
+use super::compiled::Compiled;
 use super::finish::Finish;
 use super::memory::At;
-use super::simd::Number;
 use super::workers::Workers;
 use marked::Marked;
 use phase::{Kind, Pool, Through};
-
-/// Sizes of windows over images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // as a convolution's
-pub struct Window {
-    pub batch: usize,
-    pub height: usize,
-    pub width: usize,
-    pub channels: usize,
-    pub out_height: usize,
-    pub out_width: usize,
-    /// Height and width, at least 1.
-    pub kernel: [usize; 2],
-    /// Down and to the right, at least 1.
-    pub stride: [usize; 2],
-    /// Positions above and to the left of the image.
-    pub pad: [usize; 2],
-}
-
-impl Window {
-    /// Does every pixel lie in exactly one window?
-    #[must_use]
-    #[inline(always)]
-    pub fn tiles(&self) -> bool {
-        let whole = self.height == self.out_height * self.stride[0] && self.width == self.out_width * self.stride[1];
-        whole && self.kernel == self.stride && self.pad == [0, 0]
-    }
-
-    /// The rows (axis 0) or columns (axis 1) of the image that window `index` covers.
-    #[inline(always)]
-    pub(super) fn covered(&self, axis: usize, index: usize) -> std::ops::Range<usize> {
-        let size = [self.height, self.width][axis];
-        let first = index * self.stride[axis];
-        let end = (first + self.kernel[axis]).saturating_sub(self.pad[axis]).min(size);
-        first.saturating_sub(self.pad[axis]).min(end)..end
-    }
-}
+pub use window::Window;
 
 /// y = the largest number of each window of `x scale`, with a factor for each channel (null for 1); NaN where it has one,
 /// -inf where it lies outside the image.
 ///
 /// # Safety
 /// The processor has the variant's instructions; `x` and `y` are images of the window's sizes and do not overlap.
-pub unsafe fn max_pool<T: Number>(
+pub unsafe fn max_pool<T: Compiled>(
     variant: Variant,
     window: &Window,
     x: *const T,
@@ -77,7 +42,7 @@ pub unsafe fn max_pool<T: Number>(
 /// As [`max_pool`]; `dy` and `dx` are as large as `y` and `x`; what `finish` points to has the sizes given there. Where it says
 /// anything, every pixel lies in exactly one window ([`Window::tiles`]).
 #[allow(clippy::too_many_arguments)] // a kernel's operands
-pub unsafe fn max_pool_gradient<T: Number>(
+pub unsafe fn max_pool_gradient<T: Compiled>(
     variant: Variant,
     window: &Window,
     x: *const T,
@@ -102,7 +67,7 @@ pub unsafe fn max_pool_gradient<T: Number>(
 ///
 /// # Safety
 /// As [`max_pool_gradient`]; there is a byte of marks for each number of `dy`.
-pub unsafe fn marked_pool_gradient<T: Number>(
+pub unsafe fn marked_pool_gradient<T: Compiled>(
     variant: Variant,
     window: &Window,
     marks: *const u8,
@@ -120,7 +85,7 @@ pub unsafe fn marked_pool_gradient<T: Number>(
 ///
 /// # Safety
 /// As [`max_pool`].
-pub unsafe fn sum_pool<T: Number>(variant: Variant, window: &Window, x: *const T, y: *mut T, workers: &Workers) {
+pub unsafe fn sum_pool<T: Compiled>(variant: Variant, window: &Window, x: *const T, y: *mut T, workers: &Workers) {
     let pool = Pool {
         kind: Kind::Sum,
         window,
@@ -138,7 +103,7 @@ pub unsafe fn sum_pool<T: Number>(variant: Variant, window: &Window, x: *const T
 ///
 /// # Safety
 /// As [`max_pool`]; `dy` and `dx` are as large as its `y` and `x`.
-pub unsafe fn sum_pool_gradient<T: Number>(
+pub unsafe fn sum_pool_gradient<T: Compiled>(
     variant: Variant,
     window: &Window,
     dy: *const T,

@@ -6,7 +6,6 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use super::compiled::Compiled;
 pub use arithmetic::{Arithmetic, Vectors};
 pub use bytes::Bytes;
 pub use portable::{PlainF32, PlainF64};
@@ -142,7 +141,7 @@ pub trait Work<S: Simd> {
 }
 
 /// A kind of number that there are vectors of.
-pub trait Number: Compiled + Copy + Default + PartialOrd + Send + Sync + 'static {
+pub trait Number: Copy + Default + PartialOrd + Send + Sync + 'static {
     /// 512 bits of them.
     #[cfg(target_arch = "x86_64")]
     type Avx512: Bytes + Simd<Element = Self>;

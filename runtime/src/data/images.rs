@@ -18,12 +18,14 @@ mod feed;
 mod files;
 mod folder;
 mod idx;
+mod load;
 mod locate;
 mod normalize;
 mod npz;
 mod open;
 mod parts;
 mod pickle;
+mod picture;
 mod predicted;
 mod render;
 mod rows;
@@ -36,10 +38,11 @@ pub use check::{Checked, check, is_image};
 pub use describe::{Described, describe, preview};
 pub use draws::PURPOSE;
 pub use files::{SetFile, files};
+pub use load::load;
 pub use parts::{ImagePart, ImageParts, prepare};
 pub use predicted::{collect, rows_of};
 pub use rows::{Draw, ImageRows};
-pub use set::{ImageSet, Store, load};
+pub use set::{ImageSet, Store};
 pub use unpack::unpack;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From a declaration to the numbers a run trains, chooses and reports on: load, sample, split, hold out, standardize.
 
-use super::dataset::{Dataset, Examples, load};
+use super::dataset::{Dataset, Examples};
+use super::load::load;
 use super::split::{self, Rows};
 use super::standardize::Scale;
 use super::{DataError, Directories};

@@ -1,6 +1,6 @@
 //! Which algorithm for which shape.
 
-use super::{Algorithm, Direction, Geometry};
+use super::shape::{Algorithm, Direction, Geometry};
 
 impl Algorithm {
     /// Whether this algorithm can compute convolutions of this shape.

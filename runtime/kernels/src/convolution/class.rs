@@ -1,6 +1,6 @@
 //! Which outputs of a direct convolution are computed alike, and in which portions.
 
-use super::Geometry;
+use super::shape::Geometry;
 use super::tile::part;
 
 /// Most numbers of a slab, chosen so that it stays in the second-level cache beside a panel of weights.

@@ -7,22 +7,15 @@
 use super::class::{Class, bands, forward_class, input_class};
 use super::pack::{Pack, packed, padded};
 use super::pooled;
+use super::shape::{Geometry, Prepare, Side};
 use super::slab::{Images, fill};
 use super::sums::{Room, Sums};
 use super::tile::{Ahead, Product, Run, panel};
-use super::{Geometry, Prepare};
 use crate::finish::{Finish, Pooled};
 use crate::memory::{At, Parts, Phase, aligned, all};
 use crate::simd::{Arithmetic, Bytes};
 use crate::workers::Workers;
 use std::marker::PhantomData;
-
-/// Which way weights are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Forward,
-    Input,
-}
 
 /// What is computed, and how working memory is used.
 pub(super) struct Plan<S> {

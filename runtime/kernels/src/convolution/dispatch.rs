@@ -1,7 +1,8 @@
 //! Picks the code for a variant and an algorithm.
 
+use super::shape::{Algorithm, Direction, Geometry, Prepare};
 use super::winograd::points::{Four, Points, Two};
-use super::{Algorithm, Direction, Geometry, Prepare, correlate, weight, winograd};
+use super::{correlate, weight, winograd};
 use crate::Variant;
 use crate::finish::Finish;
 use crate::simd::{Bytes, Number};

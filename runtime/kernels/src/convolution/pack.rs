@@ -1,7 +1,7 @@
 //! Weights, rearranged for the register tiles: panels of columns, every row of a panel side by side.
 
 use super::class::Class;
-use super::correlate::Side;
+use super::shape::Side;
 use super::slab::fill;
 use super::tile::panel;
 use crate::memory::{At, Phase};

@@ -1,6 +1,6 @@
 //! A rectangle of an image with the zeros around it, copied side by side: after this no kernel asks where an edge is.
 
-use super::Prepare;
+use super::shape::Prepare;
 use crate::memory::At;
 use crate::simd::{Number, Simd};
 

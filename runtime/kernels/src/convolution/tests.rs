@@ -19,7 +19,7 @@ impl Numbers {
         some[usize::try_from(self.next()).unwrap() % some.len()]
     }
 
-    fn list<T: Number>(&mut self, count: usize) -> Vec<T> {
+    fn list<T: Compiled>(&mut self, count: usize) -> Vec<T> {
         #[allow(clippy::cast_precision_loss)] // 31 bits
         (0..count).map(|_| T::from_f64(self.next() as f64 / f64::from(1 << 30) - 1.0)).collect()
     }
@@ -83,7 +83,7 @@ struct Case<T> {
     prepare: Prepare<T>,
 }
 
-impl<T: Number + Into<f64>> Case<T> {
+impl<T: Compiled + Into<f64>> Case<T> {
     fn new(g: &Geometry, seed: u64) -> Self {
         let mut n = Numbers(seed);
         let (x, w, dy) = (n.list(g.inputs()), n.list(g.weights()), n.list(g.outputs()));
@@ -186,7 +186,7 @@ impl<T: Number + Into<f64>> Case<T> {
 }
 
 /// |computed - exact| / |exact|, both as lengths of vectors.
-fn error<T: Number + Into<f64>>(computed: &[T], exact: &[f64]) -> f64 {
+fn error<T: Compiled + Into<f64>>(computed: &[T], exact: &[f64]) -> f64 {
     let square = |x: f64| x * x;
     let difference: f64 = computed.iter().zip(exact).map(|(a, b)| square((*a).into() - b)).sum();
     let size: f64 = exact.iter().map(|b| square(*b)).sum();
@@ -194,7 +194,7 @@ fn error<T: Number + Into<f64>>(computed: &[T], exact: &[f64]) -> f64 {
 }
 
 /// The sums are those of the results that were stored.
-fn assert_sums<T: Number + Into<f64>>(computed: &[T], sums: &[T], limit: f64, case: &str) {
+fn assert_sums<T: Compiled + Into<f64>>(computed: &[T], sums: &[T], limit: f64, case: &str) {
     for (column, sum) in sums.iter().enumerate() {
         let stored = || computed.iter().skip(column).step_by(sums.len()).map(|number| (*number).into());
         let (exact, size) = (stored().sum::<f64>(), stored().map(f64::abs).sum::<f64>());
@@ -205,7 +205,7 @@ fn assert_sums<T: Number + Into<f64>>(computed: &[T], sums: &[T], limit: f64, ca
 
 const DIRECTIONS: [Direction; 3] = [Direction::Forward, Direction::Input, Direction::Weight];
 
-fn agrees<T: Number + Into<f64>>(geometries: &[Geometry], algorithm: Algorithm, limit: f64) {
+fn agrees<T: Compiled + Into<f64>>(geometries: &[Geometry], algorithm: Algorithm, limit: f64) {
     let workers = Workers::new(2);
     for (seed, g) in (0..).zip(geometries) {
         assert!(algorithm.fits(g));
@@ -283,7 +283,7 @@ fn a_kernel_higher_than_the_registers_hold_runs_for_goes_on_from_memory() {
 }
 
 /// What the gradient at the images is without a gate decides what it is with one, its sums and those weighted.
-fn gates_keep<T: Number + Into<f64> + PartialEq + std::fmt::Debug>(
+fn gates_keep<T: Compiled + Into<f64> + PartialEq + std::fmt::Debug>(
     geometries: &[Geometry],
     algorithm: Algorithm,
     limit: f64,

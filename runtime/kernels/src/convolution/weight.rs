@@ -3,9 +3,9 @@
 //! The batch is cut into a fixed number of shares; each has its own sums, which are added in order at the end.
 
 use super::pack::padded;
+use super::shape::{Geometry, Prepare};
 use super::slab::{Images, fill};
 use super::tile::{Ahead, Product, Run, panel, part, split};
-use super::{Geometry, Prepare};
 use crate::finish::Finish;
 use crate::memory::{At, Parts, Phase, aligned, all};
 use crate::simd::{Arithmetic, Number};

@@ -1,7 +1,7 @@
 //! The gradient of the largest of windows of 2 x 2 that were marked when they were found: what they were found in is not read,
 //! and needs no memory in between.
 
-use super::Window;
+use super::window::Window;
 use crate::Variant;
 use crate::finish::{Finish, PIXELS, POSITIVE};
 use crate::memory::{At, Phase, all};

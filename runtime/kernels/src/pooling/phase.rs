@@ -1,7 +1,7 @@
 //! What a pool does: a job is an image; inside it the loops over channels are plain ones that the compiler turns into
 //! vectors of the variant's width.
 
-use super::Window;
+use super::window::Window;
 use crate::Variant;
 use crate::finish::Finish;
 use crate::memory::{At, Phase, all};

@@ -1,6 +1,6 @@
 //! Looking through every file of a set before anything is trained on it: all faults, not only the first.
 
-use super::render::Picture;
+use super::picture::Picture;
 use super::set::Store;
 use super::{batches, folder, idx, locate};
 use crate::data::{DataError, Directories};

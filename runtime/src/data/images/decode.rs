@@ -1,7 +1,7 @@
 //! JPEG and PNG files to pixels: three channels whatever the file has, grey and CMYK included. The orientation that a
 //! camera notes is left alone, as the usual loaders do.
 
-use super::render::Picture;
+use super::picture::Picture;
 use crate::data::DataError;
 use image::codecs::png::PngEncoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits};

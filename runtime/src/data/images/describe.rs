@@ -1,9 +1,10 @@
 //! What `gmpc data info` tells of a set of images, and its contact sheet.
 
 use super::decode;
+use super::load::load;
 use super::normalize;
-use super::render::{Picture, Source};
-use super::set::load;
+use super::picture::Picture;
+use super::render::Source;
 use super::steps::{Scratch, resize};
 use crate::data::{DataError, Directories};
 use gmpc_compiler::experiment::{DataSpec, ImageStep, Images};

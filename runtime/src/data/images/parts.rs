@@ -1,9 +1,10 @@
 //! From a declaration to the images a run trains, chooses and reports on.
 
+use super::load::load;
 use super::normalize::{self, Numbers};
 use super::render::Source;
 use super::rows::ImageRows;
-use super::set::{ImageSet, Store, load};
+use super::set::{ImageSet, Store};
 use crate::data::split::{self, Rows};
 use crate::data::{DataError, Directories, Scale};
 use gmpc_compiler::experiment::{DataFacts, DataSpec, ImageStep, Images, Select, Split};

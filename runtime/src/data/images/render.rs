@@ -1,21 +1,12 @@
 //! One image on its way from the store to a batch.
 
 use super::draws::Draws;
+use super::picture::Picture;
 use super::set::Store;
 use super::steps::{self, Scratch};
 use crate::data::DataError;
 use gmpc_compiler::experiment::ImageStep;
 use std::sync::Arc;
-
-/// An image: `[height, width, channels]` bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Picture {
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    /// 1 or 3.
-    pub(crate) channels: usize,
-    pub(crate) pixels: Vec<u8>,
-}
 
 /// Where images come from and what is done to them: everything a worker needs.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Flips, crops, resizes and lighting.
 
 use super::draws::Draws;
-use super::render::Picture;
+use super::picture::Picture;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x3};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};

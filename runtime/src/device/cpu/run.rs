@@ -4,12 +4,12 @@ use super::{Cpu, Entry};
 use gmpc_compiler::backend::cpu::{Address, GateAt, PooledAt, Step};
 use gmpc_compiler::kernels::{Convolve, Pass, Pool, Pooling};
 use gmpc_compiler::program::Program;
+use gmpc_kernels::compiled::Compiled;
 use gmpc_kernels::convolution::{
     Algorithm, Direction, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
 use gmpc_kernels::finish::{Finish, Gate, Pooled};
 use gmpc_kernels::pooling::{Window, marked_pool_gradient, max_pool, max_pool_gradient, sum_pool, sum_pool_gradient};
-use gmpc_kernels::simd::Number;
 
 /// Shares of a loop for each thread: enough to even out unequal ones, few enough to cost nothing.
 const SHARES: usize = 8;
@@ -94,7 +94,7 @@ impl Memory {
 }
 
 /// Numbers of working memory that the program's convolutions need.
-pub(super) fn working_numbers<T: Number>(cpu: &Cpu, program: &Program) -> usize {
+pub(super) fn working_numbers<T: Compiled>(cpu: &Cpu, program: &Program) -> usize {
     let of = |step: &Step| match step {
         Step::Convolve { product, .. } => {
             let (geometry, direction) = (geometry(product), direction(product.pass));
@@ -111,7 +111,7 @@ pub(super) fn working_numbers<T: Number>(cpu: &Cpu, program: &Program) -> usize 
 /// # Safety
 /// The memories are as large as the program's layout, its plan and [`working_numbers`] say, aligned to 64 bytes, apart from
 /// each other, and nobody else's during the call; `entries` are the program's functions; `T` is its precision.
-pub(super) unsafe fn run<T: Number>(cpu: &Cpu, program: &Program, entries: &[Entry], memory: Memory) {
+pub(super) unsafe fn run<T: Compiled>(cpu: &Cpu, program: &Program, entries: &[Entry], memory: Memory) {
     for step in &program.code.steps {
         // SAFETY: addresses of the plan lie inside the memories, and the plan keeps operands and results apart.
         unsafe {
@@ -170,7 +170,7 @@ fn algorithm(cpu: &Cpu, geometry: &Geometry, direction: Direction) -> Algorithm 
 
 /// # Safety
 /// As [`run`].
-unsafe fn convolve<T: Number>(
+unsafe fn convolve<T: Compiled>(
     cpu: &Cpu,
     product: &Convolve,
     operands: [Address; 3],
@@ -196,7 +196,7 @@ unsafe fn convolve<T: Number>(
 
 /// # Safety
 /// As [`run`].
-unsafe fn pooling<T: Number>(
+unsafe fn pooling<T: Compiled>(
     cpu: &Cpu,
     pool: &Pool,
     operands: [Option<Address>; 3],

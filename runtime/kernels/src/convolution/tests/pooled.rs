@@ -11,7 +11,7 @@ struct Got<T> {
     sums: Vec<T>,
 }
 
-fn pooled<T: Number + Into<f64>>(
+fn pooled<T: Compiled + Into<f64>>(
     case: &Case<T>,
     g: &Geometry,
     scale: *const T,
@@ -45,7 +45,7 @@ fn pixels(g: &Geometry, at: usize) -> [usize; 4] {
     [0, 1, 2, 3].map(|i| ((2 * row + i / 2) * g.out_width + 2 * column + i % 2) * g.units + unit)
 }
 
-fn pools_what_it_computes<T: Number + Into<f64> + std::fmt::Debug>(
+fn pools_what_it_computes<T: Compiled + Into<f64> + std::fmt::Debug>(
     geometries: &[Geometry],
     algorithm: Algorithm,
     limit: f64,
@@ -77,7 +77,7 @@ fn pools_what_it_computes<T: Number + Into<f64> + std::fmt::Debug>(
 
 /// The gradient from the marks is that from what the largest were found in.
 #[allow(clippy::too_many_arguments)] // a case and what was computed of it
-fn gradients_agree<T: Number + Into<f64> + std::fmt::Debug>(
+fn gradients_agree<T: Compiled + Into<f64> + std::fmt::Debug>(
     case: &Case<T>,
     g: &Geometry,
     plain: &[T],

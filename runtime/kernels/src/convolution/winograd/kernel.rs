@@ -2,7 +2,7 @@
 
 use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
-use crate::convolution::correlate::Side;
+use crate::convolution::shape::Side;
 use crate::memory::{At, Phase};
 use crate::simd::{Number, Simd, prefetch};
 use std::marker::PhantomData;

@@ -11,6 +11,8 @@ mod compile;
 mod convolution;
 #[cfg(feature = "cuda")]
 mod driver;
+#[cfg(feature = "cuda")]
+mod failed;
 #[cfg(all(test, feature = "cuda"))]
 mod fake;
 #[cfg(feature = "cuda")]
@@ -29,6 +31,8 @@ mod probe;
 mod product;
 #[cfg(feature = "cuda")]
 mod run;
+#[cfg(feature = "cuda")]
+mod shared;
 
 #[cfg(feature = "cuda")]
 pub use compile::{Cubin, compile, ptx};

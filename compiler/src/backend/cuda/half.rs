@@ -10,8 +10,7 @@
 //!                     y  = max 0, widen h3 + bias
 //! ```
 //!
-//! Tensor cores take channels by eights: cuDNN's guide asks for that, and promises to add channels itself only where they do not lie
-//! last. Images of three channels, and their filters, are copied among channels of zeros.
+//! Tensor cores take channels by eights: images of three channels, and their filters, are copied among channels of zeros.
 
 use super::library::is_product;
 use crate::kernels::{

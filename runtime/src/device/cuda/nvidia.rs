@@ -4,6 +4,7 @@ use super::super::DeviceError;
 use super::compile::compile;
 use super::convolution::Convolutions;
 use super::driver::{Call, Driver, Function, Grid, Module, Queue, Recording};
+use super::failed::failed;
 use super::probe::{Needs, probe};
 use super::product::Products;
 use cudarc::driver::sys::{CUgraphInstantiate_flags, CUmodule, CUstreamCaptureMode};
@@ -236,9 +237,4 @@ fn unrecorded(error: DriverError) -> DeviceError {
 #[allow(clippy::cast_precision_loss)] // for people
 fn mebibytes(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
-}
-
-/// What the driver or a library said about something that did not work.
-pub(super) fn failed(what: &str, error: &dyn std::fmt::Debug) -> DeviceError {
-    DeviceError { message: format!("{what} ({error:?})"), help: None }
 }

@@ -9,7 +9,7 @@
 //! rounded again (`cuda/half` and `cuda/settle` in the compiler).
 
 use super::super::super::DeviceError;
-use super::super::nvidia::failed;
+use super::super::failed::failed;
 use super::Library;
 use super::shapes::{Shapes, kinds, sizes};
 use cudarc::cudnn::result::{self, CudnnError};

@@ -1,7 +1,7 @@
 //! cuDNN's descriptions of a convolution.
 
 use super::super::super::DeviceError;
-use super::super::nvidia::failed;
+use super::super::failed::failed;
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys::{self, cudnnDataType_t, cudnnMathType_t, cudnnTensorFormat_t::CUDNN_TENSOR_NHWC};
 use gmpc_compiler::backend::cuda::Convolution;

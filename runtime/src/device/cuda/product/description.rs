@@ -1,7 +1,7 @@
 //! cuBLASLt's descriptions of products, and of wishes about algorithms.
 
 use super::super::super::DeviceError;
-use super::super::nvidia::failed;
+use super::super::failed::failed;
 use super::shape::{Shape, Side};
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{self, cublasComputeType_t, cublasLtEpilogue_t, cudaDataType};

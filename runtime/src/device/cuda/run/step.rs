@@ -2,8 +2,8 @@
 
 use super::super::super::DeviceError;
 use super::super::driver::{Call, Function, Grid, Module};
-use super::super::gpu::Shared;
 use super::super::product;
+use super::super::shared::Shared;
 use gmpc_compiler::backend::cuda::finish::Finish;
 use gmpc_compiler::backend::cuda::plain::plain;
 use gmpc_compiler::backend::cuda::{Kernel, Launch, Operand, Region, Work};

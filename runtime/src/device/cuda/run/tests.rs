@@ -3,7 +3,7 @@
 use super::super::super::{Activity, Device, DeviceError, Executable};
 use super::super::driver::Queue;
 use super::super::fake::{Fake, Notes};
-use super::super::gpu::{How, Shared};
+use super::super::shared::{How, Shared};
 use super::Loaded;
 use crate::data::Directories;
 use crate::network::Network;

@@ -5,7 +5,7 @@ use crate::graph::State;
 /// Where the states of a network lie in one flat buffer. The same for all programs of a network and precision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateLayout {
-    /// In the order of [`Graph::states`].
+    /// In the order of [`crate::graph::Graph::states`].
     pub states: Vec<State>,
     /// Element offset of each, a multiple of 16 elements.
     pub offsets: Vec<usize>,

@@ -68,7 +68,7 @@ impl Finish {
 }
 
 /// The kernels; they need what every source begins with. Those of bfloat16 where `half` says so, which need what a source has that
-/// asks for [`super::source::Feature::Halves`].
+/// asks for the feature `Halves`.
 #[must_use]
 pub fn source(precision: Precision, half: bool) -> String {
     let lanes = 16 / precision.bytes();

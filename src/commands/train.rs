@@ -144,11 +144,20 @@ impl Teller {
             StoppedBy::Epochs | StoppedBy::Signal => "",
         };
         let (bold, plain) = if stdout_is_colourful() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-        self.output
-            .note(format_args!("{} epochs in {:.1} s{why}; best epoch {}", done.epochs, done.seconds, done.best_epoch));
+        self.output.note(format_args!(
+            "{} in {:.1} s{why}; best epoch {}",
+            epochs(done.epochs),
+            done.seconds,
+            done.best_epoch
+        ));
         self.output.say(format_args!("{bold}{}{plain}", figures(&done.figures)));
         if let Some(run) = &done.run {
             self.output.note(format_args!("kept in {}", run.display()));
         }
     }
+}
+
+/// `one epoch`, `2 epochs`
+fn epochs(count: u64) -> String {
+    if count == 1 { "one epoch".into() } else { format!("{count} epochs") }
 }

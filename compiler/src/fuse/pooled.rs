@@ -63,7 +63,10 @@ fn of(graph: &Graph, users: &[Vec<Id>], gates: &HashMap<Id, Gated>, results: Id)
     if several || several_totals || scale.is_some_and(|scale| !known(graph, scale, results)) {
         return None;
     }
-    let gate = gates.values().find(|gated| Some(gated.gradient) == gradient && gated.rectified == results);
+    let gate = gates.values().find(|gated| Some(gated.gradient) == gradient);
+    if gate.is_some_and(|gate| gate.rectified != results) {
+        return None; // the bytes say which results are above 0, not what else
+    }
     if gate.is_some_and(|gate| gate.weighted.is_some() && gate.shift.is_some() && total.is_none()) {
         return None; // what is added to every pixel is summed with the help of the results' sum
     }

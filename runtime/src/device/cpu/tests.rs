@@ -2,6 +2,7 @@
 
 use super::Cpu;
 use crate::device::{Device, Numbers, SliceMut, States};
+use gmpc_compiler::backend::cpu::Step;
 use gmpc_compiler::experiment::Precision;
 use gmpc_compiler::graph::{Graph, Op, Output, Random, Role, State, Tensor, evaluate, verify};
 use gmpc_compiler::layout::StateLayout;
@@ -261,6 +262,58 @@ fn states_are_read_before_they_are_written() {
     let after = g.sum(old_c, &[0]);
     g.output("columns of c", after);
     passes(&g);
+}
+
+/// GmP's unit around a pool: rectified, scaled by numbers of either sign, perhaps centred, pooled, and all gradients of that.
+#[test]
+fn convolutions_that_pool_agree_with_the_oracle() {
+    let same = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
+    let half = Window { kernel: [2, 2], stride: [2, 2], before: [0, 0] };
+    for (rectified, scaled, centred) in
+        [(false, false, false), (true, false, false), (true, true, false), (true, true, true)]
+    {
+        let mut g = Graph::default();
+        let (x, dy) = (g.input("x", vec![3, 6, 8, 20]), g.input("dy", vec![3, 3, 4, 21]));
+        let (_, w) = g.state(state("w", &[20 * 9, 21]));
+        let (_, r) = g.state(state("r", &[1, 1, 1, 21]));
+        let zero = g.constant(0.0);
+        let pre = g.convolve(x, w, same, [6, 8]);
+        let h = if rectified { g.binary(Op::Max, pre, zero) } else { pre };
+        let mut y = if scaled { g.mul(h, r) } else { h };
+        if centred {
+            let mean = g.mean(y, &[0, 1, 2]);
+            y = g.sub(y, mean);
+        }
+        let largest = g.pool(Op::MaxPool(half), y, &[21, 3, 4]);
+        let mut dh = g.push(Op::MaxPoolGrad(half), vec![y, dy], vec![3, 6, 8, 21]);
+        if centred {
+            let total = g.sum(dh, &[0, 1, 2]);
+            let shift = g.scale(total, -1.0 / 144.0);
+            dh = g.add(dh, shift);
+        }
+        let product = g.mul(dh, h);
+        let dr = g.sum(product, &[0, 1, 2]);
+        if scaled {
+            g.output("dr", dr);
+        }
+        let mut dpre = dh;
+        if rectified {
+            let mask = g.binary(Op::Less, zero, h);
+            dpre = g.select(mask, dh, zero);
+        }
+        let bias = g.sum(dpre, &[0, 1, 2]);
+        if scaled {
+            dpre = g.mul(dpre, r);
+        }
+        let dw = g.push(Op::ConvolveWeight(same), vec![x, dpre], vec![20 * 9, 21]);
+        for (name, id) in [("largest", largest), ("bias", bias), ("dw", dw)] {
+            g.output(name, id);
+        }
+        let program = lower(Goal::Gradients, Precision::F32, 1, &g, vec![]);
+        let pools = |step: &Step| matches!(step, Step::Convolve { pooled: Some(_), .. });
+        assert!(program.code.steps.iter().any(pools), "{}", g.print(None));
+        passes(&g);
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ mod tests {
         let sum = graph.sum(square, &[1]);
         let root = graph.unary(Op::Sqrt, sum);
         graph.output("root", root);
-        let kernels = crate::fuse::fuse(&graph, crate::fuse::Sums::Inside);
+        let kernels = crate::fuse::fuse(&graph, crate::fuse::Epilogues::Inside);
         let counted: u64 = kernels.kernels.iter().map(kernel_flops).sum();
         assert_eq!((counted, flops(&graph)), (7 * 16 * 2 + 7, 7 * 16 * 2 + 7));
     }

@@ -37,20 +37,19 @@ use gmpc_math::spherical;
 use lower::{Lowering, identity, row_major};
 use std::collections::HashMap;
 
-/// Who sums the results of convolutions over all pixels.
+/// Who does what follows a convolution or a pool: sums over all pixels, a gradient through a rectifier, the largest of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sums {
-    /// The convolution itself, while it has them in registers; it also takes its gradient through a rectifier's, as pools do, and
-    /// the largest of its results.
+pub enum Epilogues {
+    /// The convolution or pool itself, while it has the numbers in registers.
     Inside,
-    /// A kernel of its own: convolutions of a library cannot.
+    /// Kernels of their own: convolutions of a library cannot.
     Apart,
 }
 
 /// Kernels that compute the outputs of a graph.
 #[must_use]
-pub fn fuse(graph: &Graph, sums: Sums) -> Kernels {
-    let mut builder = Builder::new(graph, sums);
+pub fn fuse(graph: &Graph, epilogues: Epilogues) -> Kernels {
+    let mut builder = Builder::new(graph, epilogues);
     let elsewhere = builder.memory.written_elsewhere();
     for id in graph.ids() {
         if builder.memory.stored[id.index()] && !elsewhere.contains(&id) {
@@ -71,19 +70,19 @@ struct Builder<'g> {
     storage: Vec<Option<BufferId>>,
     /// What the scans over angles that a gradient is taken of keep for it.
     kept: HashMap<Id, BufferId>,
-    sums: Sums,
+    epilogues: Epilogues,
     kernels: Kernels,
 }
 
 impl<'g> Builder<'g> {
-    fn new(graph: &'g Graph, sums: Sums) -> Self {
+    fn new(graph: &'g Graph, epilogues: Epilogues) -> Self {
         let mut builder = Builder {
             graph,
-            memory: memory::needs_memory(graph, sums),
+            memory: memory::needs_memory(graph, epilogues),
             marked: HashMap::new(),
             storage: vec![None; graph.nodes.len()],
             kept: HashMap::new(),
-            sums,
+            epilogues,
             kernels: Kernels::default(),
         };
         for (index, input) in graph.inputs.iter().enumerate() {
@@ -327,7 +326,7 @@ impl<'g> Builder<'g> {
                 spread::spread(nest);
             }
         }
-        if self.sums == Sums::Inside {
+        if self.epilogues == Epilogues::Inside {
             early::early(&mut self.kernels);
         }
         self.kernels

@@ -3,7 +3,7 @@
 use crate::backend::{cpu, cuda};
 use crate::cost::kernel_flops;
 use crate::experiment::{Contractions, Precision};
-use crate::fuse::{Sums, fuse};
+use crate::fuse::{Epilogues, fuse};
 use crate::graph::Graph;
 use crate::kernels::{self, Work};
 use crate::layout::StateLayout;
@@ -16,7 +16,7 @@ use gmpc_grammar::source::Sources;
 #[must_use]
 pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, measures: Vec<Measure>) -> Program {
     let (graph, prologue) = hoist(&simplify(&prepare(&simplify(graph))));
-    let kernels = fuse(&graph, Sums::Inside);
+    let kernels = fuse(&graph, Epilogues::Inside);
     debug_assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
     let plan = plan(&kernels, &StateLayout::new(&graph.states), precision);
     debug_assert_eq!(overlap(&kernels, &plan, precision), None);
@@ -29,7 +29,7 @@ pub fn lower(goal: Goal, precision: Precision, batch: usize, graph: &Graph, meas
 /// model, which comments of the source then name.
 #[must_use]
 pub fn lower_cuda(program: &Program, sources: Option<&Sources>) -> cuda::Program {
-    let prepared = cuda::prepare(&fuse(&program.graph, Sums::Apart), program.precision, program.contractions);
+    let prepared = cuda::prepare(&fuse(&program.graph, Epilogues::Apart), program.precision, program.contractions);
     let cuda::Prepared { kernels, steps, .. } = &prepared;
     debug_assert_eq!(kernels::verify(kernels), Ok(()), "{}", kernels::print(kernels, None));
     let laid_out = prepared.laid_out();
@@ -54,7 +54,7 @@ pub struct Apart {
 /// The kernels of [`lower`]'s program, in order; `sources` knows the lines of the model.
 #[must_use]
 pub fn lower_apart(program: &Program, sources: &Sources) -> Vec<Apart> {
-    let kernels = fuse(&program.graph, Sums::Inside);
+    let kernels = fuse(&program.graph, Epilogues::Inside);
     let plan = plan(&kernels, &StateLayout::new(&program.graph.states), program.precision);
     let apart = kernels.kernels.iter().map(|kernel| {
         let one = kernels::Kernels { kernels: vec![kernel.clone()], ..kernels.clone() };

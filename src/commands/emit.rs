@@ -4,7 +4,7 @@ use crate::args::{EmitArgs, StageName};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, to_stdout};
 use crate::project::{batch, module, network, read_text, step_goal, wrong};
-use gmpc_compiler::fuse::{Sums, fuse};
+use gmpc_compiler::fuse::{Epilogues, fuse};
 use gmpc_compiler::graph::Graph;
 use gmpc_compiler::kernels;
 use gmpc_compiler::program::{Goal, Program};
@@ -44,7 +44,7 @@ fn later(stage: StageName, args: &EmitArgs, network: &Network) -> Result<String,
         StageName::Net => network.net.to_string(),
         StageName::Graph => print(&network.program(Goal::Predict, rows)?.graph, network),
         StageName::Step => print(&step()?.graph, network),
-        StageName::Kernels => kernels::print(&fuse(&step()?.graph, Sums::Inside), Some(&network.module.sources)),
+        StageName::Kernels => kernels::print(&fuse(&step()?.graph, Epilogues::Inside), Some(&network.module.sources)),
         StageName::Clif => clif(&step()?),
         StageName::Asm => asm(&step()?)?,
         StageName::Cuda => cuda(&step()?, network),

@@ -161,7 +161,7 @@ fn a_convolution_multiplies_rounded_numbers_and_its_bias_and_rectifier_are_singl
         let found = computed(&g, &[("x", &x), ("w", &w), ("b", &b)]);
         let expected = convolved(&x, &w, &b, [channels, units]);
         for (i, (found, expected)) in found[0].iter().zip(&expected).enumerate() {
-            // Sums in another order may round to the neighbouring bfloat16.
+            // Epilogues in another order may round to the neighbouring bfloat16.
             assert!((found - expected).abs() <= 0.01 * expected.abs().max(1.0), "[{i}] {found} not {expected}");
         }
         let exact = found[0].iter().zip(&expected).filter(|(found, expected)| found == expected).count();

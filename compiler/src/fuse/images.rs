@@ -1,9 +1,9 @@
 //! Convolutions and pools as kernels, and what they do with numbers that they have at hand: sums, gates, the largest of windows.
 
-use super::lower::row_major;
-use super::{Builder, Sums, gate, operand, pooled, tail};
+use super::lower::{Lowering, row_major};
+use super::{Builder, Epilogues, gate, operand, pooled, tail};
 use crate::graph::{Id, Op};
-use crate::kernels::{BufferId, Convolve, Expr, Gate, Join, Pass, Place, Pool, Pooled, Pooling, Prepare, Work};
+use crate::kernels::{Affine, BufferId, Convolve, Expr, Gate, Join, Pass, Place, Pool, Pooled, Pooling, Prepare, Work};
 use crate::window::Window;
 
 /// What is known of a pool whose results were never written.
@@ -22,7 +22,7 @@ impl Builder<'_> {
     pub(super) fn sum_inside(&mut self, operand: Id, target: BufferId) -> bool {
         let pooled = self.memory.pooled.get(&operand).map(|pooled| pooled.pool);
         let written = pooled.unwrap_or(operand);
-        let (Sums::Inside, Some(buffer)) = (self.sums, self.storage[written.index()]) else { return false };
+        let (Epilogues::Inside, Some(buffer)) = (self.epilogues, self.storage[written.index()]) else { return false };
         let convolution = self.kernels.kernels.iter_mut().rev().find_map(|kernel| match &mut kernel.work {
             Work::Convolve(product) if product.c == buffer && product.pooled.is_some() == pooled.is_some() => {
                 Some(product)
@@ -60,25 +60,29 @@ impl Builder<'_> {
             _ => None,
         });
         let Some((Some(gate), kept)) = found else { return false };
-        *(if gated.weighted == Some(operand) { &mut gate.weighted } else { kept }) = Some(sums);
+        let weighted = gated.weighted == Some(operand);
+        *(if weighted { &mut gate.weighted } else { kept }) = Some(sums);
         if pooled {
-            let added = if gated.weighted == Some(operand) { self.added(&gated) } else { None };
-            let whole = if added.is_some() {
-                self.buffer(&format!("largest{}", id.0), shape[3], Place::Scratch)
-            } else {
-                target
-            };
-            self.reduction(id, whole, &partial, &[0], Join::Sum, |l, at| l.load(sums, &partial, at));
-            if let Some([shift, total]) = added {
-                let one = [1, 1, 1, shape[3]];
-                self.map(id, &one, target, 0, &row_major(&one), |l, at| {
-                    let (sum, shift, total) = (l.load(whole, &one, at), l.value(shift, at), l.value(total, at));
-                    let product = l.nest.push(Expr::Apply(Op::Mul, vec![shift, total]));
-                    l.nest.push(Expr::Apply(Op::Add, vec![sum, product]))
-                });
-            }
+            let added = if weighted { self.added(&gated) } else { None };
+            self.sum_images(id, sums, partial, added, target);
         }
         true
+    }
+
+    /// Adds up what a pool summed for each image, and a product of two numbers a channel to that.
+    fn sum_images(&mut self, id: Id, images: BufferId, shape: [usize; 4], added: Option<[Id; 2]>, target: BufferId) {
+        let load = |l: &mut Lowering, at: &[Affine]| l.load(images, &shape, at);
+        let Some([shift, total]) = added else {
+            return self.reduction(id, target, &shape, &[0], Join::Sum, load);
+        };
+        let one = [1, 1, 1, shape[3]];
+        let largest = self.buffer(&format!("largest{}", id.0), shape[3], Place::Scratch);
+        self.reduction(id, largest, &shape, &[0], Join::Sum, load);
+        self.map(id, &one, target, 0, &row_major(&one), |l, at| {
+            let (sum, shift, total) = (l.load(largest, &one, at), l.value(shift, at), l.value(total, at));
+            let product = l.nest.push(Expr::Apply(Op::Mul, vec![shift, total]));
+            l.nest.push(Expr::Apply(Op::Add, vec![sum, product]))
+        });
     }
 
     /// What is added to every pixel of a gradient from marks, and the sum of all results, which it is to be multiplied with: the

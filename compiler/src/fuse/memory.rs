@@ -1,6 +1,6 @@
 //! Which values get memory of their own, and which are computed where they are used.
 
-use super::Sums;
+use super::Epilogues;
 use super::gate::{Gated, gate};
 use super::operand::{base, is_number};
 use super::pooled::{Pooled, pooled};
@@ -32,7 +32,7 @@ impl Memory {
 ///
 /// Products, convolutions, pooling, scans, reductions, joined and padded values and random numbers always do; operands of products and scans do,
 /// under a view; so do outputs, and elementwise values that are used more than once unless repeating them is cheap.
-pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> Memory {
+pub(super) fn needs_memory(graph: &Graph, epilogues: Epilogues) -> Memory {
     let mut stored = vec![false; graph.nodes.len()];
     let live = live(graph);
     let (mut tails, mut gates) = (HashMap::new(), HashMap::new());
@@ -65,7 +65,7 @@ pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> Memory {
             | Op::SphericalGrad => {
                 stored[id.index()] = true;
                 node.inputs.iter().for_each(|&o| mark(graph, &mut stored, o));
-                let gated = (sums == Sums::Inside).then(|| gate(graph, &users, id)).flatten();
+                let gated = (epilogues == Epilogues::Inside).then(|| gate(graph, &users, id)).flatten();
                 if let Some(gated) = gated {
                     stored[gated.last.index()] = true;
                     [Some(gated.rectified), gated.shift]
@@ -94,7 +94,7 @@ pub(super) fn needs_memory(graph: &Graph, sums: Sums) -> Memory {
         passing.into_iter().flatten().for_each(|id| stored[id.index()] = false);
         stored[gated.at.index()] = true;
     }
-    let pooled = if sums == Sums::Inside { pooled(graph, &users, &tails, &gates) } else { HashMap::new() };
+    let pooled = if epilogues == Epilogues::Inside { pooled(graph, &users, &tails, &gates) } else { HashMap::new() };
     Memory { stored, tails, gates, pooled }
 }
 

@@ -1,6 +1,6 @@
 //! What fusion makes of small graphs, as loop nests.
 
-use super::{Sums, fuse};
+use super::{Epilogues, fuse};
 use crate::experiment::Precision;
 use crate::graph::{Graph, Id, Op, Role, State};
 use crate::kernels::{self, Kernels};
@@ -13,7 +13,7 @@ use insta::assert_snapshot;
 fn fused(build: impl FnOnce(&mut Graph)) -> Kernels {
     let mut graph = Graph::default();
     build(&mut graph);
-    let kernels = fuse(&simplify(&graph), Sums::Inside);
+    let kernels = fuse(&simplify(&graph), Epilogues::Inside);
     assert_eq!(kernels::verify(&kernels), Ok(()), "{}", kernels::print(&kernels, None));
     kernels
 }
@@ -171,7 +171,7 @@ fn buffers_in_use_at_once_never_overlap() {
     for precision in [Precision::F32, Precision::F64] {
         let mut graph = Graph::default();
         step(&mut graph);
-        let kernels = fuse(&simplify(&graph), Sums::Inside);
+        let kernels = fuse(&simplify(&graph), Epilogues::Inside);
         let plan = plan(&kernels, &StateLayout::new(&graph.states), precision);
         assert_eq!(overlap(&kernels, &plan, precision), None);
         let total: usize = kernels.buffers.iter().map(|b| b.elements * crate::plan::bytes(precision)).sum();
@@ -272,7 +272,7 @@ fn centred_pool_step(g: &mut Graph) {
 fn a_convolution_hands_its_pool_on_and_what_the_gradient_needs() {
     let mut graph = Graph::default();
     centred_pool_step(&mut graph);
-    let kernels = fuse(&simplify(&prepare(&simplify(&graph))), Sums::Inside);
+    let kernels = fuse(&simplify(&prepare(&simplify(&graph))), Epilogues::Inside);
     assert_eq!(kernels::verify(&kernels), Ok(()));
     assert_snapshot!(kernels::print(&kernels, None));
 }
@@ -309,7 +309,7 @@ fn large_nests_have_an_outermost_loop_for_threads() {
     assert_snapshot!(kernels::print(&kernels, None));
 }
 
-/// Sums over all pixels of a convolution's result and of a gradient at its images, as centring needs them.
+/// Epilogues over all pixels of a convolution's result and of a gradient at its images, as centring needs them.
 fn centred_step(g: &mut Graph) {
     let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
     let (x, dy) = (g.input("x", vec![2, 4, 4, 3]), g.input("dy", vec![2, 4, 4, 5]));
@@ -332,7 +332,7 @@ fn a_convolution_sums_its_results_where_it_can() {
     assert_snapshot!(text(centred_step));
     let mut graph = Graph::default();
     centred_step(&mut graph);
-    let apart = fuse(&simplify(&graph), Sums::Apart);
+    let apart = fuse(&simplify(&graph), Epilogues::Apart);
     let inside = |kernel: &kernels::Kernel| matches!(&kernel.work, kernels::Work::Convolve(c) if c.sums.is_some());
     assert!(!apart.kernels.iter().any(inside), "{}", kernels::print(&apart, None));
 }
@@ -371,7 +371,7 @@ fn gradients_pass_a_rectifiers_gradient_while_they_are_in_registers() {
     assert_snapshot!(text(gated_step));
     let mut graph = Graph::default();
     gated_step(&mut graph);
-    let apart = fuse(&simplify(&graph), Sums::Apart);
+    let apart = fuse(&simplify(&graph), Epilogues::Apart);
     let gated = |kernel: &kernels::Kernel| match &kernel.work {
         kernels::Work::Convolve(product) => product.gate.is_some(),
         kernels::Work::Pool(pool) => pool.gate.is_some(),

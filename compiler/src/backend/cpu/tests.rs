@@ -2,7 +2,7 @@
 
 use super::{Code, emit};
 use crate::experiment::Precision;
-use crate::fuse::{Sums, fuse};
+use crate::fuse::{Epilogues, fuse};
 use crate::graph::{Graph, Op};
 use crate::layout::StateLayout;
 use crate::plan::plan;
@@ -14,7 +14,7 @@ use insta::assert_snapshot;
 fn code(precision: Precision, build: impl FnOnce(&mut Graph)) -> Code {
     let mut graph = Graph::default();
     build(&mut graph);
-    let kernels = fuse(&simplify(&graph), Sums::Inside);
+    let kernels = fuse(&simplify(&graph), Epilogues::Inside);
     let code = emit(&kernels, &plan(&kernels, &StateLayout::new(&graph.states), precision), precision);
     for function in &code.functions {
         assert_eq!(verify_function(function, &Flags::new(builder())).map_err(|e| e.to_string()), Ok(()), "{function}");

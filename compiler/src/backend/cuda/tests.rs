@@ -194,7 +194,7 @@ fn prepared_kernels_are_well_formed_and_have_memory_apart() {
     for (name, text) in [("first", FIRST), ("uci", UCI), ("vgg6", VGG6), ("resnet18", RESNET18)] {
         for (param, precision) in PARAMS.into_iter().flat_map(|param| ["f32", "bf16"].map(|p| (param, p))) {
             let (_, plain) = step_with(&[("precision", precision)], name, text, param, 8);
-            let fused = crate::fuse::fuse(&plain.graph, crate::fuse::Sums::Apart);
+            let fused = crate::fuse::fuse(&plain.graph, crate::fuse::Epilogues::Apart);
             let prepared = super::prepare(&fused, plain.precision, plain.contractions);
             assert_eq!(crate::kernels::verify(&prepared.kernels), Ok(()), "{name} {param} {precision}");
             let (laid_out, steps) = (prepared.laid_out(), &prepared.steps);

@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one file for each.
 
 mod analyze;
 mod bench;
@@ -10,8 +10,10 @@ mod data;
 mod emit;
 mod eval;
 mod explain;
+mod export;
 mod fmt;
 mod gradcheck;
+mod import;
 mod predict;
 mod report;
 mod reproduce;
@@ -22,10 +24,10 @@ use crate::args::{Args, Command};
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Runs the command that was asked for.
+/// Runs a command.
 ///
 /// # Errors
-/// Whatever kept it from doing its work.
+/// The failure of the command.
 pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     match &args.command {
         Command::Check(args) => check::run(args, output),
@@ -35,6 +37,8 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Command::Compare(args) => compare::run(args, output),
         Command::Analyze(args) => analyze::run(args, output),
         Command::Convert(args) => convert::run(args, output),
+        Command::Export(args) => export::run(args, output),
+        Command::Import(args) => import::run(args, output),
         Command::Report(args) => report::run(args, output),
         Command::Reproduce(args) => reproduce::run(args, output),
         Command::Emit(args) => emit::run(args, output),

@@ -1,62 +1,78 @@
-//! Why a command did not do its work, and the exit code that says so.
+//! Why a command failed, and its exit code.
 
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Sources;
+use gmpc_runtime::failure::Place;
 
-/// Every way a command can end without success.
+/// The failure of a command.
 #[derive(Debug)]
 pub enum Failure {
-    /// The file is wrong: one or more diagnostics with the texts they point into.
+    /// The .gmpnet file has errors.
     File(Box<Findings>),
-    /// Anything else, in one sentence.
+    /// Any other failure, in one sentence.
     Other(Problem),
 }
 
-/// Diagnostics together with the texts their labels lie in.
+/// Diagnostics, and the texts that their labels point into.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Errors and warnings, in the order they are told.
+    /// Errors and warnings, in the order in which they are printed.
     pub diagnostics: Vec<Diagnostic>,
-    /// What their spans refer to.
+    /// The texts that their spans point into.
     pub sources: Sources,
 }
 
-/// A failure with no place in a `.gmpnet` file.
+/// A failure without a position in a `.gmpnet` file.
 #[derive(Debug)]
 pub struct Problem {
     /// Decides the exit code.
     pub kind: Kind,
-    /// `E0750`, where the library has a page for it.
+    /// The code of its page, such as `E0750`, if it has one.
     pub code: Option<&'static str>,
-    /// One sentence, no full stop.
+    /// The position in a data file, if it has one.
+    pub place: Option<Box<Place>>,
+    /// One sentence without a full stop.
     pub message: String,
     /// One next step.
     pub help: Option<String>,
 }
 
-/// What went wrong, one variant an exit code.
+/// The kinds of failures, one for each exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A file that is not as it should be, in a way that has no place in it.
+    /// A file is not as it should be, and the problem has no position in it.
     File,
-    /// The arguments do not make sense together.
+    /// The arguments contradict each other or the file.
     Usage,
-    /// A data set is missing, truncated, malformed.
+    /// A data set is missing, incomplete or malformed.
     Data,
-    /// A loss that is not finite, gradients that do not agree.
+    /// A loss is not finite, or gradients are wrong.
     Diverged,
     /// The device could not run the program.
     Device,
     /// Reading or writing a file failed.
     Io,
-    /// We broke a promise of our own.
+    /// An internal error of gmpc.
     Bug,
-    /// SIGINT or SIGTERM, after the state was saved.
+    /// This signal (SIGINT, SIGTERM or SIGHUP) stopped the command, after its state was saved.
     Stopped(i32),
 }
 
 impl Kind {
-    /// The `code` of the JSON error line, where a diagnostic would have `E0303`.
+    /// The code of the page for failures of this kind that have no page of their own; `None` if a page could not help.
+    pub fn code(self) -> Option<&'static str> {
+        match self {
+            Kind::Io => Some("E0807"),
+            Kind::Diverged => Some("E0815"),
+            Kind::Device => Some("E0816"),
+            Kind::Usage => Some("E0817"),
+            Kind::Data => Some("E0818"),
+            Kind::File => Some("E0819"),
+            Kind::Bug | Kind::Stopped(_) => None,
+        }
+    }
+
+    /// The `kind` of the JSON error line.
     pub fn word(self) -> &'static str {
         match self {
             Kind::File => "file",
@@ -72,22 +88,23 @@ impl Kind {
 }
 
 impl Failure {
-    /// A failure of this kind in one sentence.
+    /// A failure of this kind, in one sentence.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Failure::Other(Problem { kind, code: None, message: message.into(), help: None })
+        Failure::Other(Problem { kind, code: kind.code(), place: None, message: message.into(), help: None })
     }
 
     /// A failure with a next step.
     pub fn with_help(kind: Kind, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Failure::Other(Problem { kind, code: None, message: message.into(), help: Some(help.into()) })
+        let (code, message) = (kind.code(), message.into());
+        Failure::Other(Problem { kind, code, place: None, message, help: Some(help.into()) })
     }
 
     /// Reading or writing `path` failed.
     pub fn io(verb: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
-        Failure::new(Kind::Io, format!("cannot {verb} {}: {error}", path.display()))
+        gmpc_runtime::failure::Failure::io(verb, path, error).into()
     }
 
-    /// What the process exits with.
+    /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::File(_) => 1,
@@ -105,19 +122,20 @@ impl Failure {
     }
 }
 
-impl From<gmpc_compiler::resolve::Failure> for Failure {
-    fn from(failure: gmpc_compiler::resolve::Failure) -> Self {
+impl From<gmpc_compiler::front::resolve::Failure> for Failure {
+    fn from(failure: gmpc_compiler::front::resolve::Failure) -> Self {
         Failure::File(Box::new(Findings { diagnostics: failure.diagnostics, sources: failure.sources }))
     }
 }
 
-impl From<gmpc_runtime::data::DataError> for Failure {
-    fn from(error: gmpc_runtime::data::DataError) -> Self {
+impl From<gmpc_data::DataError> for Failure {
+    fn from(error: gmpc_data::DataError) -> Self {
         let kind = match error.fault {
-            gmpc_runtime::data::Fault::Data => Kind::Data,
-            gmpc_runtime::data::Fault::InputOutput => Kind::Io,
+            gmpc_data::Fault::Data => Kind::Data,
+            gmpc_data::Fault::InputOutput => Kind::Io,
         };
-        Failure::Other(Problem { kind, code: Some(error.code), message: error.to_string(), help: error.help })
+        let place = Some(Box::new(Place::from(&error)));
+        Failure::Other(Problem { kind, code: Some(error.code), place, message: error.to_string(), help: error.help })
     }
 }
 
@@ -136,6 +154,8 @@ impl From<gmpc_runtime::failure::Failure> for Failure {
             Runtime::Bug(_) => Kind::Bug,
         };
         let help = failure.help().map(str::to_string);
-        Failure::Other(Problem { kind, code: None, message: failure.to_string(), help })
+        let place = failure.place().filter(|place| !place.file.is_empty()).cloned().map(Box::new);
+        let code = failure.code();
+        Failure::Other(Problem { kind, code, place, message: failure.to_string(), help })
     }
 }

@@ -1,15 +1,15 @@
-//! Boundaries recorded in training, and what is made of them.
+//! `gmpc analyze` and `gmpc report` on boundaries that training recorded.
 
 mod recorded;
 
-use crate::support::{TINY, gmpc, write};
-use gmpc_runtime::checkpoint::{encode, read};
-use gmpc_runtime::device::Numbers;
+use crate::support::{TINY, gmpc, path_in, write};
+use gmpc_device::Numbers;
+use gmpc_runtime::run::checkpoint::{encode, read};
 use serde_json::json;
 use std::path::Path;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
-/// A model on the plane, trained on a table made here.
+/// A model of two inputs and a table for it, both written into a folder. Returns the path of the model.
 fn plane(folder: &Path, param: &str) -> String {
     let row = |k: usize| {
         let (x, y) = ((0.7 * k as f64).sin(), (1.3 * k as f64).cos());
@@ -26,12 +26,14 @@ fn plane(folder: &Path, param: &str) -> String {
     write(folder, "plane.gmpnet", &text)
 }
 
-fn train(folder: &Path, file: &str, name: &str, options: &[&str]) -> String {
-    let run = folder.join(name).to_string_lossy().into_owned();
+/// Trains a file into a run folder of this name. Returns the path of the run folder.
+fn train(folder: &TempDir, file: &str, name: &str, options: &[&str]) -> String {
+    let run = path_in(folder, name);
     gmpc(&[&["train", file, "--out", &run, "--quiet"], options].concat()).expect(0);
     run
 }
 
+/// The recorded boundaries of a layer: a header of 128 bytes, then single precision.
 fn numbers(run: &str, layer: &str) -> Vec<u8> {
     std::fs::read(Path::new(run).join("boundaries").join(format!("{layer}.npy"))).expect("recorded boundaries")
 }
@@ -40,7 +42,7 @@ fn numbers(run: &str, layer: &str) -> Vec<u8> {
 fn a_deep_network_is_followed_over_training() {
     let folder = tempdir().unwrap();
     let file = plane(folder.path(), "gmp");
-    let run = train(folder.path(), &file, "run", &["--record", "boundaries(layers = all, epochs = 2)"]);
+    let run = train(&folder, &file, "run", &["--record", "boundaries(layers = all, epochs = 2)"]);
     let ran = gmpc(&["analyze", &run, "--regions", "--at", "0,4", "--json"]).expect(0);
     let lines = ran.json();
     let layers: Vec<_> = lines.iter().filter(|line| line["event"] == "boundaries").collect();
@@ -49,7 +51,8 @@ fn a_deep_network_is_followed_over_training() {
     assert_eq!((&layers[1]["units"], &layers[1]["inputs"], &layers[1]["records"]), (&json!(4), &json!(6), &json!(4)));
     let moved = |line: &serde_json::Value| line["location"]["max"].as_f64().unwrap();
     assert!(layers.iter().all(|line| moved(line) > 0.0), "both layers learn");
-    // Before training, after two, four and six epochs; the run ends with the last of them.
+    // The records are of the start and of epochs 2, 4 and 6. The last record is the end of the run, whose regions the
+    // first line counts.
     let counts: Vec<_> = lines.iter().filter(|line| line["event"] == "regions").collect();
     let over = counts[0]["over_training"].as_array().unwrap();
     assert_eq!(over.iter().map(|one| one[0].as_u64().unwrap()).collect::<Vec<_>>(), [0, 2, 4, 6]);
@@ -58,11 +61,13 @@ fn a_deep_network_is_followed_over_training() {
     assert_eq!((&counts[2]["at"], &counts[2]["regions"]), (&json!(4), &over[2][1]));
     let ran = gmpc(&["analyze", &run, "--regions", "--at", "3"]).expect(2);
     assert!(ran.stderr.contains("has no record of epoch 3") && ran.stderr.contains("0, 2, 4"), "{}", ran.stderr);
-    let plain = train(folder.path(), &file, "plain", &["--record", "boundaries"]);
+    // Regions of an earlier epoch need the states of all layers, which only `layers = all` records.
+    let plain = train(&folder, &file, "plain", &["--record", "boundaries"]);
     let ran = gmpc(&["analyze", &plain, "--regions", "--at", "2"]).expect(2);
     assert!(ran.stderr.contains("boundaries(layers = all)"), "{}", ran.stderr);
     let states = |run: &str| std::fs::read(Path::new(run).join("states.npy"));
-    // 6 x 1 angles, 4 x 5 angles, and so on, each filled up to a multiple of 16 numbers.
+    // Every state (6 x 1 angles, 4 x 5 angles, …) is padded to a multiple of 16 numbers of 4 bytes, and there are four
+    // records.
     assert_eq!((states(&run).unwrap().len() - 128) % (4 * 4 * 16), 0);
     assert!(states(&plain).is_err());
 }
@@ -78,7 +83,7 @@ fn filters_of_a_first_convolution_are_followed_in_the_space_of_their_patches() {
             train {{ loss = cross_entropy  optimizer = sgd(lr = 0.1)  batch = 20  epochs = 2  record = boundaries }}"
         );
         let file = write(folder.path(), &format!("{name}.gmpnet"), &text);
-        let run = train(folder.path(), &file, name, &[]);
+        let run = train(&folder, &file, name, &[]);
         assert_eq!(numbers(&run, "stem").len(), 128 + 3 * (28 * 4) * 4);
         let ran = gmpc(&["analyze", &run, "--json"]).expect(0);
         let line = ran.event("boundaries");
@@ -97,7 +102,7 @@ fn runs_are_analyzed_side_by_side() {
     let folder = tempdir().unwrap();
     let runs: Vec<String> = ["sp", "wn", "bn", "gmp"]
         .iter()
-        .map(|param| train(folder.path(), &plane(folder.path(), param), param, &["--record", "boundaries"]))
+        .map(|param| train(&folder, &plane(folder.path(), param), param, &["--record", "boundaries"]))
         .collect();
     let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
     let ran = gmpc(&[&["analyze", "--json"], &runs[..]].concat()).expect(0);
@@ -110,10 +115,10 @@ fn runs_are_analyzed_side_by_side() {
         assert_eq!(count("dead") + count("always_active") + count("splitting"), 6);
         assert!(count("cells") >= 2);
     }
-    assert!(ran.stderr.contains("movement of the boundaries per epoch"), "people's text: {}", ran.stderr);
+    assert!(ran.stderr.contains("drift of the boundaries per epoch"), "people's text: {}", ran.stderr);
 }
 
-/// Writes over the weights that a run ended with: tensors of these names become these numbers.
+/// Overwrites the weights that a run ended with: tensors of these names get these numbers.
 fn put(run: &str, numbers: &[(&str, &[f32])]) {
     for file in ["best.safetensors", "last.safetensors"] {
         let path = Path::new(run).join(file);
@@ -130,9 +135,10 @@ fn put(run: &str, numbers: &[(&str, &[f32])]) {
 #[test]
 fn units_that_never_switch_are_counted_in_every_layer() {
     let folder = tempdir().unwrap();
-    let run = train(folder.path(), &plane(folder.path(), "sp"), "run", &[]);
-    // Rows of the plane are within -1.8 to 1.8 once standardized. The first layer is |x|, |y| and two units that are never
-    // and two that are always active; of the second layer one is never active, though its boundary cuts the space of its input.
+    let run = train(&folder, &plane(folder.path(), "sp"), "run", &[]);
+    // Standardized rows of the plane lie within -1.8 to 1.8. In the first layer, four units give |x| and |y|. The fifth
+    // unit is never active, since its offset is -9, and the sixth is always active. In the second layer, one unit is
+    // never active although its boundary cuts the space of its input: |x| + |y| is never negative.
     let hidden = [1.0, 0.0, -1.0, 0.0, 0.0, 1.0, 0.0, -1.0, 1.0, 1.0, 1.0, 1.0];
     let deep: Vec<f32> =
         [[1.0; 6], [-1.0, -1.0, -1.0, -1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0; 6]].concat();
@@ -153,6 +159,7 @@ fn units_that_never_switch_are_counted_in_every_layer() {
     assert_eq!(counts(&lines[0]), [6, 1, 1, 4], "{}", lines[0]);
     assert_eq!(counts(&lines[1]), [4, 1, 2, 1], "{}", lines[1]);
     assert_eq!((&lines[1]["dead_share"], &lines[1]["always_active_share"]), (&json!(0.25), &json!(0.5)));
+    // The report shows the same counts as `analyze`.
     let page = folder.path().join("report.html");
     gmpc(&["report", &run, "-o", &page.to_string_lossy(), "--quiet"]).expect(0);
     let text = std::fs::read_to_string(page).unwrap();
@@ -175,8 +182,10 @@ fn a_filter_is_dead_where_it_is_active_at_no_place_of_any_image() {
                 -> linear(data.classes)
         }
         train { loss = cross_entropy  optimizer = sgd(lr = 0.1)  batch = 20  epochs = 1 }";
-    let run = train(folder.path(), &write(folder.path(), "small.gmpnet", text), "run", &["--param", "sp"]);
-    // The stem is the constants 1 and 2; one filter behind it is never active, one is always, and one that is zero is never.
+    let run = train(&folder, &write(folder.path(), "small.gmpnet", text), "run", &["--param", "sp"]);
+    // The two filters of the stem are the constants 1 and 2. The sums of the three filters behind it are therefore 1 - 2
+    // + 0.5 < 0 (never active), 1 + 2 - 2.5 > 0 (always active) and 2 - 2 = 0 (never active: ReLU is active above 0
+    // only).
     put(
         &run,
         &[
@@ -196,7 +205,7 @@ fn a_filter_is_dead_where_it_is_active_at_no_place_of_any_image() {
 #[test]
 fn a_perturbed_unit_turns_no_further_than_the_bound_says() {
     let folder = tempdir().unwrap();
-    let run = train(folder.path(), &plane(folder.path(), "gmp"), "run", &[]);
+    let run = train(&folder, &plane(folder.path(), "gmp"), "run", &[]);
     for unit in ["hidden.2", "deep.1"] {
         let ran = gmpc(&["analyze", &run, "--perturb", "1e-4,1e-1", "--unit", unit, "--json"]).expect(0);
         let lines: Vec<_> = ran.json().into_iter().filter(|line| line["event"] == "perturbed").collect();
@@ -218,7 +227,7 @@ fn a_perturbed_unit_turns_no_further_than_the_bound_says() {
 #[test]
 fn regions_of_a_trained_deep_network_are_counted_and_drawn() {
     let folder = tempdir().unwrap();
-    let run = train(folder.path(), &plane(folder.path(), "gmp"), "run", &["--record", "boundaries"]);
+    let run = train(&folder, &plane(folder.path(), "gmp"), "run", &["--record", "boundaries"]);
     let figures = folder.path().join("figures");
     let ran = gmpc(&["analyze", &run, "--regions", "--figures", &figures.to_string_lossy(), "--json"]).expect(0);
     let regions = ran.event("regions");
@@ -230,7 +239,7 @@ fn regions_of_a_trained_deep_network_are_counted_and_drawn() {
         let widths: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
         assert!(widths.len() > 2 && widths.iter().all(|width| *width == widths[0]), "{name}");
     }
-    let tiny = train(folder.path(), &write(folder.path(), "tiny.gmpnet", TINY), "tiny", &[]);
+    let tiny = train(&folder, &write(folder.path(), "tiny.gmpnet", TINY), "tiny", &[]);
     gmpc(&["analyze", &tiny, "--regions"]).expect(2);
 }
 
@@ -239,7 +248,7 @@ fn a_report_is_one_page_that_asks_for_nothing() {
     let folder = tempdir().unwrap();
     let runs: Vec<String> = ["sp", "gmp"]
         .iter()
-        .map(|param| train(folder.path(), &plane(folder.path(), param), param, &["--record", "boundaries"]))
+        .map(|param| train(&folder, &plane(folder.path(), param), param, &["--record", "boundaries"]))
         .collect();
     let page = folder.path().join("report.html");
     gmpc(&["report", &runs[0], &runs[1], "-o", &page.to_string_lossy(), "--quiet"]).expect(0);
@@ -249,7 +258,7 @@ fn a_report_is_one_page_that_asks_for_nothing() {
     {
         assert!(text.contains(wanted), "{wanted}");
     }
-    // Names of namespaces are no addresses that are asked for.
+    // XML namespaces look like addresses, but a browser does not request them.
     let addresses = text.matches("http").count() - text.matches("http://www.w3.org/").count();
     assert!(addresses == 0 && !text.contains("src=") && text.len() < 3_000_000, "{} bytes", text.len());
     let moments = text.split("data-moments>").nth(1).and_then(|rest| rest.split("</script>").next()).unwrap();
@@ -258,7 +267,7 @@ fn a_report_is_one_page_that_asks_for_nothing() {
 }
 
 #[test]
-fn what_is_no_run_is_told() {
+fn a_folder_without_a_run_is_an_error() {
     gmpc(&["analyze", "nowhere"]).expect(6);
     gmpc(&["analyze"]).expect(2);
 }

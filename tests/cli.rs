@@ -1,6 +1,6 @@
-//! Small promises of the command line: what goes where, what can be left out, what is said.
+//! Details of the command line: which output goes to which stream, which arguments are optional, and what messages say.
 
-use crate::support::{TINY, data_dir, gmpc, gmpc_in, root, write};
+use crate::support::{TINY, data_dir, gmpc, gmpc_in, path_in, root, write};
 use tempfile::tempdir;
 
 #[test]
@@ -54,13 +54,13 @@ fn options_replace_values_of_the_file() {
 fn eval_and_predict_agree_with_training() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
-    let run = folder.path().join("run").to_string_lossy().into_owned();
+    let run = path_in(&folder, "run");
     let done = gmpc(&["train", &file, "--out", &run, "--json"]).expect(0).event("done");
     let eval = gmpc(&["eval", &run, "--json"]).expect(0).event("eval");
     assert_eq!(done["test.rmse"], eval["test.rmse"]);
-    let witness = gmpc(&["eval", &run, "--json", "--device", "candle"]).expect(0).event("eval");
-    let (ours, theirs) = (eval["test.rmse"].as_f64().unwrap(), witness["test.rmse"].as_f64().unwrap());
-    assert!((ours - theirs).abs() < 1e-4 * ours, "{ours} on the processor, {theirs} on the witness");
+    let reference = gmpc(&["eval", &run, "--json", "--device", "candle"]).expect(0).event("eval");
+    let (ours, theirs) = (eval["test.rmse"].as_f64().unwrap(), reference["test.rmse"].as_f64().unwrap());
+    assert!((ours - theirs).abs() < 1e-4 * ours, "{ours} on the CPU, {theirs} on the reference device");
     let inputs = write(folder.path(), "x.csv", "x\n-10\n0\n10\n");
     assert_eq!(gmpc(&["predict", &run, "--input", &inputs]).expect(0).stdout.lines().count(), 4);
 }
@@ -79,7 +79,7 @@ fn fmt_changes_a_file_once_and_check_changes_nothing() {
 }
 
 #[test]
-fn data_sets_can_be_listed_described_and_verified() {
+fn data_sets_can_be_listed_and_described_without_their_files() {
     let list = gmpc(&["data", "list", "--data-dir", "nowhere"]).expect(0).stdout;
     for name in ["levy", "banana", "uci.boston", "uci.yacht"] {
         assert!(list.contains(name), "{list}");
@@ -88,18 +88,22 @@ fn data_sets_can_be_listed_described_and_verified() {
     assert!(info.contains("gmpc data fetch uci.yacht"), "{info}");
     let unknown = gmpc(&["data", "info", "uci.yaht"]).expect(2);
     assert!(unknown.stderr.contains("uci.yacht"), "{}", unknown.stderr);
-    if let Some(data) = data_dir() {
-        let data = data.to_string_lossy();
-        gmpc(&["data", "verify", "--data-dir", &data]).expect(0);
-        let info = gmpc(&["data", "info", "uci.yacht", "--data-dir", &data]).expect(0).stdout;
-        assert!(info.contains("308"), "{info}");
-    }
+}
+
+#[test]
+#[cfg_attr(not(has_data), ignore = "needs the data sets: set GMPNET_DATA to their folder")]
+fn data_sets_can_be_verified_and_counted() {
+    let data = data_dir();
+    let data = data.to_string_lossy();
+    gmpc(&["data", "verify", "--data-dir", &data]).expect(0);
+    let info = gmpc(&["data", "info", "uci.yacht", "--data-dir", &data]).expect(0).stdout;
+    assert!(info.contains("308"), "{info}");
 }
 
 #[test]
 fn a_table_can_be_imported() {
     let folder = tempdir().unwrap();
-    let data = folder.path().join("data").to_string_lossy().into_owned();
+    let data = path_in(&folder, "data");
     let imported = gmpc(&["data", "import", "examples/coffee.csv", "--data-dir", &data]).expect(0);
     let text = format!(
         "{}\ndata = coffee\nmodel m {{ input -> dense(4) -> relu -> linear(1) }}\n\
@@ -130,4 +134,28 @@ fn every_command_has_help() {
         assert!(gmpc(&[name, "--help"]).expect(0).stdout.contains("Usage"), "{name}");
     }
     assert!(root().join("README.md").is_file());
+}
+
+#[test]
+fn a_last_batch_of_one_row_is_told_by_check_where_the_table_is_there() {
+    let folder = tempdir().unwrap();
+    let rows: String = (0..21).map(|k| format!("{k},{}\n", k * k)).collect();
+    std::fs::write(folder.path().join("squares.csv"), format!("side,area\n{rows}")).unwrap();
+    let text = "param = bn\ndata = table(\"squares.csv\", target = \"area\", validation = 0)\n\
+        model m { input -> dense(4) -> relu -> linear(1) }\n\
+        train { loss = mse  optimizer = sgd(lr = 0.01)  epochs = 1  batch = 5 }\n";
+    // 0.8 of 21 rows are 16: three batches of 5, and one row.
+    let file = write(folder.path(), "squares.gmpnet", text);
+    let told = gmpc_in(folder.path(), &["check", &file]).expect(1).stderr;
+    assert!(told.contains("E0567") && told.contains("`last_batch = drop`"), "{told}");
+    gmpc_in(folder.path(), &["check", &file, "--set", "train.last_batch=drop"]).expect(0);
+    gmpc_in(folder.path(), &["train", &file, "--set", "train.last_batch=drop"]).expect(0);
+    gmpc_in(folder.path(), &["check", &file, "--param", "wn"]).expect(0);
+    gmpc_in(folder.path(), &["check", &file, "--set", "train.batch=8"]).expect(0);
+}
+
+#[test]
+fn a_seed_that_is_none_is_told_what_one_is() {
+    let told = gmpc(&["train", "any.gmpnet", "--seed", "-1"]).expect(2).stderr;
+    assert!(told.contains("a seed is a whole number from 0"), "{told}");
 }

@@ -1,6 +1,6 @@
-//! The same file, data and seed give the same bits, with any number of threads and any number of stops.
+//! The same file, data and seed give the same bits, with any number of threads and after any number of interruptions.
 
-use crate::support::{TINY, gmpc, write};
+use crate::support::{TINY, gmpc, path_in, tensor_bytes, write};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,12 +8,6 @@ use tempfile::tempdir;
 
 fn bytes(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).expect("a file of the run folder")
-}
-
-/// What follows the header of a safetensors file: all numbers. The header of a checkpoint says how long the run took.
-fn tensors(file: &[u8]) -> &[u8] {
-    let length = u64::from_le_bytes(file[..8].try_into().expect("eight bytes"));
-    &file[8 + usize::try_from(length).expect("a header in memory")..]
 }
 
 #[test]
@@ -30,7 +24,7 @@ fn a_run_repeated_is_the_same_run() {
     assert_ne!(bytes(&runs[0], "best.safetensors"), bytes(&other, "best.safetensors"), "another seed is another run");
 }
 
-/// Layers of every kind that shares its work among threads; 20 steps, the last of them with fewer images.
+/// A network with every kind of layer that divides its work among threads. The last step of an epoch has fewer images.
 const IMAGES: &str = "
 data  = shapes32(train = 390, test = 16)
 model m {
@@ -56,7 +50,7 @@ fn a_network_of_convolutions_does_not_depend_on_the_number_of_threads() {
             let out = folder.path().join(format!("{param}{threads}"));
             let arguments = ["train", &file, "--param", param, "--out", &out.to_string_lossy(), "--threads", threads];
             gmpc(&[&arguments[..], &["--quiet"]].concat()).expect(0);
-            tensors(&bytes(&out, "last.safetensors")).to_vec()
+            tensor_bytes(&out.join("last.safetensors"))
         };
         let one = run("1");
         assert!(one == run("2") && one == run("3"), "{param}: 20 steps with 1, 2 and 3 threads");
@@ -80,6 +74,7 @@ fn a_run_folder_repeats_its_run() {
 fn a_comparison_does_not_depend_on_the_number_of_threads() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
+    // Runs of a comparison end in any order. Lines of the output must not show it.
     let compare = |threads: &str| {
         let over = "train.optimizer.lr=0.01,0.1";
         let arguments = [
@@ -98,6 +93,7 @@ fn a_comparison_does_not_depend_on_the_number_of_threads() {
         ];
         gmpc(&arguments).expect(0).stdout
     };
+    // Two parameterizations with two learning rates each.
     let one = compare("1");
     assert_eq!(one.lines().count(), 4, "{one}");
     assert_eq!(one, compare("3"));
@@ -107,14 +103,13 @@ fn a_comparison_does_not_depend_on_the_number_of_threads() {
 fn an_interrupted_comparison_goes_on_where_it_stopped() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
-    let kept = folder.path().join("kept").to_string_lossy().into_owned();
+    let out = path_in(&folder, "compared");
     let compare = |repeats: &str| {
-        gmpc(&["compare", &file, "--param", "sp,gmp", "--repeats", repeats, "--out", &kept, "--format", "csv"])
-            .expect(0)
+        gmpc(&["compare", &file, "--param", "sp,gmp", "--repeats", repeats, "--out", &out, "--format", "csv"]).expect(0)
     };
     compare("2");
     let again = compare("3");
-    assert!(again.stderr.contains("kept"), "finished runs are taken from the folder:\n{}", again.stderr);
+    assert!(again.stderr.contains("stored before"), "finished runs are taken from the folder:\n{}", again.stderr);
     assert_eq!(again.stdout.lines().count(), 3, "a head and two cells:\n{}", again.stdout);
 }
 
@@ -131,9 +126,12 @@ fn a_run_stopped_and_resumed_ends_with_the_same_bits() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(epochs).collect();
         crate::support::command(folder.path(), &arguments)
     };
+    // One run is never interrupted. The other is stopped with SIGINT and resumed, twice.
     crate::support::run(start(&whole)).expect(0);
     let mut child = start(&parts).spawn().unwrap();
     for _ in 0..2 {
+        // A signal before the first epoch would stop nothing worth resuming. `try_wait` ends the loop should the program
+        // fail.
         while std::fs::metadata(parts.join("metrics.jsonl")).map_or(0, |m| m.len()) == 0
             && child.try_wait().unwrap().is_none()
         {
@@ -150,14 +148,15 @@ fn a_run_stopped_and_resumed_ends_with_the_same_bits() {
     assert_eq!(bytes(&whole, "best.safetensors"), bytes(&parts, "best.safetensors"));
 }
 
-/// Kills, resumes and kills again at moments that nobody chooses: while the folder is made, while a checkpoint is written,
-/// between two. Whatever is asserted holds for every moment.
+/// Kills a run, resumes it and kills it again, at arbitrary moments: while the folder is made, while a checkpoint is
+/// written, or between two checkpoints. The assertions hold for every such moment, so the test does not depend on timing.
 #[cfg(unix)]
 #[test]
 fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bits() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
     let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+    // Checkpoints after every epoch make it likely that a kill interrupts the writing of one.
     let often = ["--save-every", "0", "--quiet"];
     let train = |out: &Path, options: &[&str]| {
         let out = out.to_string_lossy().into_owned();
@@ -171,14 +170,14 @@ fn a_run_killed_at_any_moment_and_resumed_ends_with_the_same_bits() {
     crate::support::run(train(&whole, &["--quiet"])).expect(0);
     let mut killed = 0;
     for wait in [1, 40, 7, 90, 15, 150, 3, 60] {
-        // A folder with run.json is a run; without, it was killed before there was one.
+        // A folder with `run.json` is a run that can be resumed. Without the file, the kill came before there was a run.
         let begun = parts.join("run.json").exists();
         let mut command = if begun { resume(&parts, &often) } else { train(&parts, &often) };
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait));
         child.kill().unwrap();
         match crate::support::code(child.wait().unwrap()) {
-            0 => break, // it was faster
+            0 => break, // the run ended before the kill
             137 => killed += 1,
             code => panic!("the run ended by itself with {code} after {killed} kills"),
         }

@@ -1,10 +1,10 @@
-//! Errors as a person meets them, through the program: several at once, both places, one next step.
+//! Errors as the program shows them to people: several at once, with all places involved, and with one next step.
 
 use crate::support::{gmpc_in, write};
 use insta::assert_snapshot;
 use tempfile::tempdir;
 
-/// What `gmpc check` says about a wrong file with these options.
+/// The messages of `gmpc check` for a wrong file with these options.
 fn said(text: &str, options: &[&str]) -> String {
     let folder = tempdir().unwrap();
     write(folder.path(), "wrong.gmpnet", text);

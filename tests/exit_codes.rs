@@ -1,4 +1,4 @@
-//! Every exit code means what the table in the README says.
+//! Every exit code has the meaning that the table in the README states.
 
 use crate::support::{TINY, command, gmpc, gmpc_in, run, write};
 use tempfile::tempdir;
@@ -44,6 +44,29 @@ fn three_for_data_that_are_missing_or_damaged() {
 }
 
 #[test]
+fn three_for_a_number_that_the_precision_cannot_hold() {
+    let folder = tempdir().unwrap();
+    let rows: String = (0..20).map(|i| format!("{i},{}\n", if i == 2 { "1e39" } else { "4" })).collect();
+    write(folder.path(), "far.csv", &format!("a,b\n{rows}"));
+    let text = "data = table(\"far.csv\", target = \"b\")\nmodel m { input -> linear(1) }\n\
+                train { loss = mse  optimizer = sgd(lr = 0.1)  epochs = 1 }\n";
+    let file = write(folder.path(), "far.gmpnet", text);
+    let ran = gmpc_in(folder.path(), &["train", &file]).expect(3);
+    assert!(ran.stderr.contains("line 4") && ran.stderr.contains("precision = f64"), "{}", ran.stderr);
+}
+
+#[test]
+fn one_for_a_network_too_large_to_compile_before_memory_is_asked_for() {
+    let folder = tempdir().unwrap();
+    write(folder.path(), "a.csv", "a,b\n1,2\n2,3\n3,4\n4,5\n5,6\n6,7\n7,8\n8,9\n9,10\n10,11\n");
+    let text = "data = table(\"a.csv\", target = \"b\")\nmodel m { input -> dense(1000000000) -> relu -> linear(1) }\n\
+                train { loss = mse  optimizer = sgd(lr = 0.1)  epochs = 1  batch = 8 }\n";
+    let file = write(folder.path(), "huge.gmpnet", text);
+    let ran = gmpc_in(folder.path(), &["train", &file]).expect(1);
+    assert!(ran.stderr.contains("E0352"), "{}", ran.stderr);
+}
+
+#[test]
 fn four_for_training_that_diverges() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", TINY);
@@ -61,7 +84,7 @@ fn five_for_a_device_without_room_for_the_program() {
     let text = "model wide(input: [1, 256, 256]) { input -> conv(256, 1) -> relu -> conv(256, 1) -> global_avg_pool -> linear(1) }\n\
                 train { loss = mse  optimizer = sgd(lr = 0.1)  batch = 32 }\n";
     write(folder.path(), "wide.gmpnet", text);
-    // A process that may have 1.5 GiB of addresses, for a step that needs several.
+    // The step needs several GiB, but the process may have only 1.5 GiB of addresses.
     let mut limited = std::process::Command::new("sh");
     limited.current_dir(folder.path()).env("NO_COLOR", "1");
     limited.args(["-c", "ulimit -v 1572864; exec \"$0\" bench wide.gmpnet", env!("CARGO_BIN_EXE_gmpc")]);
@@ -92,7 +115,12 @@ fn six_for_a_folder_that_cannot_be_written() {
 #[cfg(unix)]
 #[test]
 fn a_hundred_and_thirty_and_more_for_a_signal_and_the_run_goes_on_afterwards() {
-    for (signal, expected) in [("INT", 130), ("TERM", 143)] {
+    // SIGHUP is tested, too, except where the test itself was started with `nohup`, which makes child processes ignore
+    // that signal.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let hangup = mask.filter(|mask| mask & 1 == 0).map(|_| ("HUP", 129));
+    for (signal, expected) in [("INT", 130), ("TERM", 143)].into_iter().chain(hangup) {
         let folder = tempdir().unwrap();
         let file = write(folder.path(), "tiny.gmpnet", TINY);
         let run_folder = folder.path().join("run");
@@ -108,7 +136,34 @@ fn a_hundred_and_thirty_and_more_for_a_signal_and_the_run_goes_on_afterwards() {
     }
 }
 
-/// Waits until a file has something in it.
+#[cfg(unix)]
+#[test]
+fn a_signal_is_heard_while_a_network_compiles() {
+    use std::time::{Duration, Instant};
+    // `check` has no handler of its own for signals. It gets SIGTERM, since a shell's background jobs inherit an ignored
+    // SIGINT.
+    let cases = [(&["check"][..], "TERM", 143), (&["train", "--out", "run", "--quiet"], "INT", 130)];
+    for (command_line, signal, expected) in cases {
+        let folder = tempdir().unwrap();
+        let deep = "param = wn + mbn\ndata = levy(points = 50, noise = 0.1)\n\
+                    model deep { input -> repeat(4000, dense(100) -> relu) -> linear(1) }\n\
+                    train { loss = mse  optimizer = adam(lr = 0.01)  batch = 10  epochs = 1 }\n";
+        let file = write(folder.path(), "deep.gmpnet", deep);
+        let arguments: Vec<&str> = [command_line, &[file.as_str()]].concat();
+        let mut child = command(folder.path(), &arguments).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(child.try_wait().unwrap().is_none(), "{command_line:?}: still compiling");
+        let mut kill = std::process::Command::new("kill");
+        kill.args([format!("-{signal}"), child.id().to_string()]);
+        let sent = Instant::now();
+        run(kill).expect(0);
+        assert_eq!(crate::support::code(child.wait().unwrap()), expected, "{command_line:?}");
+        assert!(sent.elapsed() < Duration::from_secs(2), "{command_line:?}: {:?}", sent.elapsed());
+        assert!(!folder.path().join("run").exists(), "nothing was begun");
+    }
+}
+
+/// Waits until a file exists and is not empty.
 #[cfg(unix)]
 fn wait_for(path: &std::path::Path) {
     for _ in 0..600 {
@@ -128,5 +183,5 @@ fn errors_are_json_lines_where_json_was_asked_for() {
     assert_eq!((&error["line"], &error["column"]), (&1.into(), &9.into()));
     assert!(error["code"].as_str().unwrap().starts_with("E02"), "{error}");
     let usage = gmpc(&["chekc", "--json"]).expect(2).event("error");
-    assert_eq!(usage["code"], "usage");
+    assert_eq!((&usage["code"], &usage["kind"]), (&"E0817".into(), &"usage".into()));
 }

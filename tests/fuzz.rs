@@ -1,17 +1,16 @@
-//! No text makes the compiler panic or hang: mutations of the examples go through everything `gmpc check` does.
+//! No text makes the compiler panic or hang. Mutations of the examples pass through all stages that `gmpc check` runs.
 
+use crate::networks::{request, source};
 use crate::support::root;
-use gmpc_compiler::program::Goal;
-use gmpc_compiler::resolve::Overrides;
-use gmpc_grammar::source::Source;
-use gmpc_runtime::data::Directories;
-use gmpc_runtime::device::cpu::Cpu;
-use gmpc_runtime::request::{Request, network};
-use gmpc_runtime::session::Programs;
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::program::Goal;
+use gmpc_device_cpu::Cpu;
+use gmpc_runtime::program::session::Programs;
+use gmpc_runtime::task::experiment::network;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Every text of the examples and of the standard library.
+/// The texts of all examples and of the standard library, which the tests mutate.
 fn seeds() -> Vec<String> {
     let mut found = Vec::new();
     for folder in ["examples", "stdlib"] {
@@ -24,7 +23,8 @@ fn seeds() -> Vec<String> {
     found
 }
 
-/// One change of a text: where (as a share of its length), how much is taken away, and what is put there.
+/// One change of a text: the place as a fraction of its length, the number of letters to remove there, and the text to
+/// insert.
 type Change = (f64, usize, String);
 
 fn mutated(text: &str, changes: &[Change]) -> String {
@@ -57,14 +57,12 @@ fn change() -> impl Strategy<Value = Change> {
     (0.0..1.0, 0_usize..12, word)
 }
 
-/// Larger networks are right but slow to compile hundreds of times.
+/// The largest number of state elements. Larger networks are valid, but take too long to compile hundreds of times.
 const MOST_NUMBERS: usize = 1 << 16;
 
-/// What `gmpc check` does with a text, where no data are.
+/// Runs the stages of `gmpc check` on a text, without files of data.
 fn check(text: &str) {
-    let file = Source { name: "mutated.gmpnet".into(), text: text.into() };
-    let directories = Directories { data: "nowhere".into(), beside: None };
-    let request = Request { file, overrides: Overrides::default(), directories, device: Arc::new(Cpu::default()) };
+    let request = request(source(text), Overrides::default(), Arc::new(Cpu::default()));
     let Ok((network, _)) = network(&request) else { return };
     if network.layout().elements <= MOST_NUMBERS && network.net.layers.len() <= 64 {
         for goal in [Goal::Predict, Goal::Evaluate, Goal::Train] {

@@ -1,38 +1,28 @@
-//! The CUDA backend on a real GPU, with the feature `cuda`. Where there is no GPU the tests say so and pass, except where
-//! `GMPC_REQUIRE_GPU` is set; `tests/gpu/run` sets it, runs them on a machine with a GPU, and stores what they said.
+//! The CUDA backend on a real GPU, with the feature `cuda`. Machines that only build have no GPU, so the tests are
+//! ignored by default. On a machine with a GPU, `tests/gpu/run` starts them and stores their output.
 //!
 //! The golden cases on the GPU are in `golden/on_gpu.rs`.
 
-use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::program::Goal;
-use gmpc_compiler::resolve::Overrides;
-use gmpc_grammar::source::Source;
-use gmpc_runtime::data::Directories;
-use gmpc_runtime::device::cpu::Cpu;
-use gmpc_runtime::device::cuda::Gpu;
-use gmpc_runtime::device::{Activity, Device, Numbers};
-use gmpc_runtime::request::{Request, network};
-use gmpc_runtime::rows::{Pick, Rows};
-use gmpc_runtime::session::{Clock, Programs, Session};
+use crate::networks::{overrides, request, source};
+use crate::support::next_number;
+use gmpc_compiler::ir::experiment::Precision;
+use gmpc_compiler::ir::program::Goal;
+use gmpc_data::{Pick, Rows};
+use gmpc_device::{Activity, Device, Numbers};
+use gmpc_device_cpu::Cpu;
+use gmpc_device_cuda::Gpu;
+use gmpc_runtime::program::session::{Clock, Programs, Session};
+use gmpc_runtime::task::experiment::network;
 use std::sync::Arc;
 
-/// Set where a GPU has to be there.
-const REQUIRED: &str = "GMPC_REQUIRE_GPU";
-/// In which steps are replayed.
+/// Precisions in which replayed steps are compared with single launches.
 const PRECISIONS: [&str; 3] = ["f32", "tf32", "bf16"];
 const STEPS: u64 = 6;
 const BATCH: usize = 16;
 
-/// The first GPU, or why there is none, aloud.
-pub fn gpu() -> Option<Gpu> {
-    match Gpu::open(0) {
-        Ok(gpu) => Some(gpu),
-        Err(error) => {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set: {error}");
-            println!("SKIPPED: no GPU: {error}");
-            None
-        }
-    }
+/// The first GPU; fails with the reason where there is none.
+pub fn gpu() -> Gpu {
+    Gpu::open(0).unwrap_or_else(|error| panic!("no GPU: {error}"))
 }
 
 const MLP: &str = "model m(input: [13]) { input -> dense(100) -> relu -> dropout(0.2) -> linear(3) }\n\
@@ -45,24 +35,20 @@ const IMAGES: &str = "model m(input: [3, 12, 12]) {
 train { loss = mse optimizer = sgd(momentum = 0.9, lr = 0.01) batch = 16 epochs = 1 }
 ";
 
-/// Every kind of kernel: text and parameterization.
+/// Networks, as text and parameterization, that together need every kind of kernel.
 fn networks() -> impl Iterator<Item = (&'static str, &'static str)> {
     let params = ["sp", "wn", "bn", "gmp", "gmp + mn"];
     [MLP, IMAGES].into_iter().flat_map(move |text| params.into_iter().map(move |param| (text, param)))
 }
 
-/// What some steps of training leave behind, and what they told the device from the third on.
+/// The states after `STEPS` steps of training in f32, and the device's activity from the third step on.
 fn trained(text: &str, param: &str, device: Arc<dyn Device>) -> (Numbers, Option<Activity>) {
     trained_in("f32", text, param, device)
 }
 
-/// The same in a precision.
+/// The same in any precision.
 fn trained_in(precision: &str, text: &str, param: &str, device: Arc<dyn Device>) -> (Numbers, Option<Activity>) {
-    let file = Source { name: "m.gmpnet".into(), text: text.into() };
-    let set = vec![("precision".to_string(), precision.to_string())];
-    let overrides = Overrides { param: Some(param.into()), set, ..Overrides::default() };
-    let directories = Directories { data: "nowhere".into(), beside: None };
-    let request = Request { file, overrides, directories, device: Arc::clone(&device) };
+    let request = request(source(text), overrides(param, precision), Arc::clone(&device));
     let (network, _) = network(&request).unwrap_or_else(|e| panic!("{param}: {e:?}"));
     let mut session = Session::new(Arc::clone(&device), network as Arc<dyn Programs>);
     session.initialize(7).unwrap_or_else(|e| panic!("{e:?}"));
@@ -72,6 +58,8 @@ fn trained_in(precision: &str, text: &str, param: &str, device: Arc<dyn Device>)
     let (x, target): (usize, usize) = (width("x"), width("target"));
     let rows = Rows::new(Precision::F32, BATCH, &numbers(x, 1), &numbers(target, 2));
     let mut sums = session.empty_sums(handle);
+    // The first steps load kernels, try algorithms of libraries and record the step. Only from the third step on is every
+    // step alike.
     let mut before = None;
     for step in 1..=STEPS {
         if step == 3 {
@@ -81,23 +69,16 @@ fn trained_in(precision: &str, text: &str, param: &str, device: Arc<dyn Device>)
         let pick = Pick::Range(0..BATCH);
         session.step(handle, &rows, &pick, clock, &mut sums).unwrap_or_else(|e| panic!("{param}: {e:?}"));
     }
-    let told = before.and_then(|before| device.activity().map(|after| after.since(before)));
-    (session.states.data().clone(), told)
+    let activity = before.and_then(|before| device.activity().map(|after| after.since(before)));
+    (session.states.data().clone(), activity)
 }
 
-/// Numbers in [-1, 1) that have no pattern: SplitMix64.
-fn numbers(count: usize, seed: u64) -> Vec<f64> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / 2.0_f64.powi(52) - 1.0
-    };
-    (0..count).map(|_| next()).collect()
+/// Numbers without a pattern in [-1, 1).
+fn numbers(count: usize, mut seed: u64) -> Vec<f64> {
+    (0..count).map(|_| next_number(&mut seed)).collect()
 }
 
-/// How far numbers are from others, relative to those.
+/// The norm of the difference of two lists, relative to the norm of the first.
 fn apart(here: &Numbers, there: &Numbers) -> f64 {
     let norm = |terms: &mut dyn Iterator<Item = f64>| terms.map(|x| x * x).sum::<f64>().sqrt();
     let difference = norm(&mut (0..here.len()).map(|i| here.get(i) - there.get(i)));
@@ -109,8 +90,9 @@ fn bits(numbers: &Numbers) -> Vec<u64> {
 }
 
 #[test]
+#[ignore = "needs an NVIDIA GPU: tests/gpu/run starts it on one"]
 fn a_replayed_step_is_the_step_launched_one_by_one_bit_for_bit() {
-    let Some(gpu) = gpu() else { return };
+    let gpu = gpu();
     for (precision, (text, param)) in PRECISIONS.into_iter().flat_map(|p| networks().map(move |network| (p, network))) {
         let eager = trained_in(precision, text, param, Arc::new(gpu.with_graphs(false))).0;
         let replayed = trained_in(precision, text, param, Arc::new(gpu.with_graphs(true))).0;
@@ -121,8 +103,9 @@ fn a_replayed_step_is_the_step_launched_one_by_one_bit_for_bit() {
 }
 
 #[test]
-fn training_on_the_gpu_leads_where_training_on_the_processor_leads() {
-    let Some(gpu) = gpu() else { return };
+#[ignore = "needs an NVIDIA GPU: tests/gpu/run starts it on one"]
+fn training_on_the_gpu_gives_the_weights_of_training_on_the_cpu() {
+    let gpu = gpu();
     for (text, param) in networks() {
         let (there, here) =
             (trained(text, param, Arc::new(gpu.clone())).0, trained(text, param, Arc::new(Cpu::default())).0);
@@ -132,10 +115,11 @@ fn training_on_the_gpu_leads_where_training_on_the_processor_leads() {
     }
 }
 
-/// Where this fails and what comes before does not, a library or what it is told is to blame.
+/// Where this test fails and the test above passes, the fault lies in a library or in the arguments of its calls.
 #[test]
-fn plain_kernels_lead_where_libraries_lead() {
-    let Some(gpu) = gpu() else { return };
+#[ignore = "needs an NVIDIA GPU: tests/gpu/run starts it on one"]
+fn plain_kernels_give_the_weights_that_libraries_give() {
+    let gpu = gpu();
     for (text, param) in networks() {
         let by_libraries = trained(text, param, Arc::new(gpu.clone())).0;
         let by_kernels = trained(text, param, Arc::new(gpu.with_libraries(false))).0;
@@ -146,19 +130,25 @@ fn plain_kernels_lead_where_libraries_lead() {
 }
 
 #[test]
+#[ignore = "needs an NVIDIA GPU: tests/gpu/run starts it on one"]
 fn a_step_is_one_launch_without_allocation_and_with_one_wait() {
-    let Some(gpu) = gpu() else { return };
+    let gpu = gpu();
     for (text, param) in networks() {
-        let told = trained(text, param, Arc::new(gpu.clone())).1.unwrap_or_default();
+        let activity = trained(text, param, Arc::new(gpu.clone())).1.unwrap_or_default();
         let steps = STEPS - 2;
-        assert_eq!(told, Activity { graph_launches: steps, synchronizations: steps, ..Activity::default() }, "{param}");
+        assert_eq!(
+            activity,
+            Activity { graph_launches: steps, synchronizations: steps, ..Activity::default() },
+            "{param}"
+        );
     }
 }
 
-/// For `compute-sanitizer`, which sees kernels best one by one.
+/// A test for `compute-sanitizer`, which reports faults of single launches more exactly than faults of a recorded graph.
 #[test]
+#[ignore = "needs an NVIDIA GPU: tests/gpu/run starts it on one"]
 fn a_few_steps_launch_by_launch() {
-    let Some(gpu) = gpu() else { return };
+    let gpu = gpu();
     for (precision, (text, param)) in
         ["f32", "bf16"].into_iter().flat_map(|p| networks().map(move |network| (p, network)))
     {

@@ -1,10 +1,11 @@
-//! What `tests/gpu/run` does where there is no GPU, and, with programs that only say what they are told, where there is one.
+//! The script `tests/gpu/run` without a GPU. Its behaviour with a GPU is tested with stand-ins for the two programs it
+//! starts, which only print their arguments or fail.
 
 use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::{TempDir, tempdir};
 
-/// A folder as `tests/gpu/pack` makes it, with these two programs.
+/// A folder as `tests/gpu/pack` makes it, with two shell scripts in place of the programs.
 fn packed(gmpc: &str, tests: &str) -> TempDir {
     let folder = tempdir().unwrap();
     std::fs::copy(source().join("run"), folder.path().join("run")).unwrap();
@@ -20,14 +21,14 @@ fn source() -> std::path::PathBuf {
     crate::support::root().join("tests/gpu")
 }
 
-/// Without a Python, so that no PyTorch of this machine's is looked for.
+/// Runs the script without Python, so that it does not look for a PyTorch of this machine.
 fn run(folder: &Path, parts: &[&str]) -> Output {
     let mut command = Command::new(folder.join("run"));
     command.args(parts).env("PYTHON", "false").env_remove("GMPC_CUDA_LIB_DIR").env_remove("GMPC_GPU_LOGS");
     command.output().unwrap()
 }
 
-/// Names of logs, and what they say.
+/// Names and texts of the logs in a folder, in alphabetical order.
 fn logs(folder: &Path) -> Vec<(String, String)> {
     let entries = std::fs::read_dir(folder).unwrap().flatten();
     let read = |entry: std::fs::DirEntry| {
@@ -40,6 +41,7 @@ fn logs(folder: &Path) -> Vec<(String, String)> {
     all
 }
 
+/// Standard output and standard error of the script.
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned()
 }

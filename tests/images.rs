@@ -1,10 +1,10 @@
-//! Images from outside: rendered ones trained on with any number of stops, looked at, predicted for; broken files named
-//! before training and in it.
+//! Image data through the program: training on rendered images, previews and predictions, and broken files, which `data
+//! verify` and training name.
 
 use crate::support::{gmpc_in, write};
 use tempfile::tempdir;
 
-/// A small network on a few rendered images, with everything that is drawn anew each epoch.
+/// A small network on a few rendered images, with every augmentation that draws random numbers.
 const SHAPES: &str = "
 data  = shapes32(train = 120, test = 40)
 model flat { input -> flatten -> dense(12) -> relu -> linear(data.classes) }
@@ -60,4 +60,32 @@ fn a_broken_photograph_is_named_by_verify_and_by_training() {
     std::fs::remove_file(folder.path().join("pets/cat/2.png")).unwrap();
     gmpc_in(folder.path(), &["data", "verify", &file]).expect(0);
     gmpc_in(folder.path(), &["train", &file, "--out", "again"]).expect(0);
+}
+
+/// Eight times the same picture, in two folders; its height and width.
+fn pets(folder: &std::path::Path) -> [u32; 2] {
+    gmpc_in(folder, &["data", "info", "shapes32", "--preview", "sheet.png"]).expect(0);
+    let sheet = std::fs::read(folder.join("sheet.png")).unwrap();
+    for (class, number) in ["cat", "dog"].iter().flat_map(|class| (0..4).map(move |number| (class, number))) {
+        let place = folder.join("pets").join(class);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join(format!("{number}.png")), &sheet).unwrap();
+    }
+    // A PNG's header: width at 16, height at 20, the highest byte first.
+    [20, 16].map(|at| u32::from_be_bytes(sheet[at..at + 4].try_into().unwrap()))
+}
+
+#[test]
+fn files_of_unstated_size_are_listed_and_checked() {
+    let folder = tempdir().unwrap();
+    let [height, width] = pets(folder.path());
+    let text = "data = images(\"pets\")\nmodel m { input -> flatten -> linear(data.classes) }\n";
+    let file = write(folder.path(), "pets.gmpnet", text);
+    let verified = gmpc_in(folder.path(), &["data", "verify", &file]).expect(0);
+    assert!(verified.stdout.contains("8 images in 8 sound files"), "{}", verified.stdout);
+    let info = gmpc_in(folder.path(), &["data", "info", &file]).expect(0);
+    let told = format!("all {height}×{width}: write `shape = [3, {height}, {width}]`");
+    assert!(info.stdout.contains(&told), "{}", info.stdout);
+    let checked = gmpc_in(folder.path(), &["check", &file]).expect(1);
+    assert!(checked.stderr.contains("E0715") && !checked.stderr.contains("different sizes"), "{}", checked.stderr);
 }

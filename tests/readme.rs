@@ -1,7 +1,8 @@
-//! What the README and the documentation show works: every whole file passes `check`, every command does what it says.
+//! Files and commands shown in the README and the documentation work: every whole file passes `check`, and every command
+//! succeeds.
 
 use crate::support::{gmpc, gmpc_in, root, write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
@@ -19,7 +20,7 @@ fn blocks(page: &str, kind: &str) -> Vec<String> {
     found
 }
 
-/// Commands of a page, one a line: `gmpc …`, or `cargo run --release -- …`, which is the same.
+/// The commands of a page, one per line: `gmpc …`, or `cargo run --release -- …`, which means the same.
 fn commands(page: &str) -> Vec<Vec<String>> {
     let lines: Vec<String> =
         blocks(page, "sh").iter().flat_map(|b| b.lines().map(str::to_string).collect::<Vec<_>>()).collect();
@@ -89,21 +90,65 @@ fn every_other_command_of_the_readme_works() {
 #[test]
 fn every_command_of_the_documentation_works() {
     let folder = playground();
-    run_all(folder.path(), commands("docs/architecture.md"));
+    for page in ["docs/architecture.md", "docs/export.md"] {
+        run_all(folder.path(), commands(page));
+    }
+}
+
+/// Every page for people who read the repository.
+fn pages() -> Vec<PathBuf> {
+    let folders = ["", "docs", "examples", "tests/golden/cases", ".github", ".github/ISSUE_TEMPLATE"];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap().flatten());
+    let pages: Vec<PathBuf> =
+        entries.map(|e| e.path()).filter(|path| path.extension().is_some_and(|e| e == "md")).collect();
+    assert!(pages.len() >= 12, "{pages:?}");
+    pages
+}
+
+/// The headings of a page in the form of link targets: lower case, with hyphens for blanks and without other marks.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let is_part = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(is_part).collect::<String>().replace(' ', "-"))
+        .collect()
 }
 
 #[test]
-fn every_page_named_exists() {
-    for page in ["README.md", "docs/architecture.md", "examples/README.md"] {
-        let text = std::fs::read_to_string(root().join(page)).unwrap();
-        let here = root().join(page);
+fn every_link_between_pages_leads_somewhere() {
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if !link.starts_with("http") {
-                let target = here.parent().unwrap().join(link.split('#').next().unwrap());
-                assert!(target.exists(), "{page} links to {link}");
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(target.exists(), "{} links to {link}", page.display());
+            if !anchor.is_empty() {
+                let found = anchors(&std::fs::read_to_string(&target).unwrap());
+                assert!(found.iter().any(|one| one == anchor), "{} links to {link}: {found:?}", page.display());
             }
         }
     }
+}
+
+#[test]
+fn lines_of_pages_stay_within_reading_width() {
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        // Markdown does not allow a line break within a row of a table.
+        for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('|')) {
+            assert!(line.chars().count() <= 160, "{}:{} is longer than 160 columns", page.display(), i + 1);
+        }
+    }
+}
+
+#[test]
+fn the_tests_of_the_readme_are_those_of_ci() {
+    let command = blocks("README.md", "sh").into_iter().find(|block| block.starts_with("cargo test")).unwrap();
+    let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    assert!(ci.contains(command.trim()), ".ci/run does not run `{}`", command.trim());
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! Training as a whole: definitions of a user's own are as good as the library's, and the paper's ordering appears.
+//! Training as a whole. A user's own definitions work as those of the library do, and the parameterizations rank as in
+//! the paper.
 
-use crate::support::{Ran, gmpc, write};
+use crate::support::{Ran, gmpc, path_in, write};
 use tempfile::tempdir;
 
-/// `gmp` and `adam` word for word, under names of one's own.
+/// The definitions of `gmp` and `adam` from the library, copied under other names.
 const OWN: &str = "
 //! The library's definitions, defined again by a user.
 param = polar
@@ -39,7 +40,7 @@ fn train(file: &str, out: &str, more: &[&str]) -> Ran {
 fn a_parameterization_and_an_optimizer_of_ones_own_train_as_the_librarys_do() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "own.gmpnet", OWN);
-    let run = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let run = |name: &str| path_in(&folder, name);
     let own = train(&file, &run("own"), &[]);
     let standard = train(&file, &run("standard"), &["--param", "gmp", "--set", "train.optimizer=adam(lr = 0.01)"]);
     let losses = |ran: &Ran| -> Vec<f64> {
@@ -53,14 +54,15 @@ fn a_parameterization_and_an_optimizer_of_ones_own_train_as_the_librarys_do() {
 #[test]
 fn the_example_with_definitions_of_its_own_learns() {
     let folder = tempdir().unwrap();
-    let out = folder.path().join("run").to_string_lossy().into_owned();
+    let out = path_in(&folder, "run");
     let ran = train("examples/own_parameterization.gmpnet", &out, &[]);
     let done = ran.event("done");
     assert!(done["test.rmse"].as_f64().unwrap() < 1.6, "{done}");
 }
 
-/// The paper shows one run of each: 1.104 (sp), 1.219 (wn), 1.244 (bn), 0.496 (gmp). Over seeds, `gmp` either finds the waves
-/// of the function (below 0.6) or misses them as the others always do (above 1); examples/README.md has more.
+/// The paper shows one run of each: 1.104 (sp), 1.219 (wn), 1.244 (bn), 0.496 (gmp). Depending on the seed, `gmp` either
+/// finds the waves of the function (an error below 0.6) or misses them, as the others always do (an error above 1).
+/// docs/results.md has more.
 #[test]
 fn gmp_is_best_on_levy_and_alone_in_finding_the_waves() {
     let options = ["--repeats", "6", "--set", "train.epochs=10000", "--json", "--quiet"];
@@ -80,10 +82,10 @@ fn gmp_is_best_on_levy_and_alone_in_finding_the_waves() {
 }
 
 #[test]
-fn selecting_on_the_test_rows_is_told() {
+fn selecting_on_the_test_rows_is_reported() {
     let folder = tempdir().unwrap();
     let file = write(folder.path(), "tiny.gmpnet", crate::support::TINY);
-    let out = folder.path().join("run").to_string_lossy().into_owned();
+    let out = path_in(&folder, "run");
     let ran = gmpc(&["train", &file, "--out", &out, "--set", "train.select=test"]).expect(0);
     assert!(ran.stderr.contains("test rows"), "{}", ran.stderr);
 }

@@ -1,4 +1,6 @@
-//! Backends: from kernels to the text of machine code.
+//! The CPU backend: from kernels to Cranelift IR. The CUDA backend is a crate of its own.
+
+#![warn(clippy::wildcard_enum_match_arm)]
 
 pub mod cpu;
-pub mod cuda;
+pub mod separate;

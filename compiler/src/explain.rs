@@ -1,23 +1,24 @@
 //! `gmpc explain CODE`: a page for every error and warning, with a program that goes wrong and one that works.
 //!
-//! The grammar has the pages of its own codes. Those of the compiler and of what runs its programs stand here, a file a
-//! kind of errors, each page under a heading that begins with its code. A test compiles every program: the first one of a
-//! page must raise the code, the second one must not raise anything.
+//! The grammar has the pages of its own codes. The pages of the compiler and of the runtime are here, one file for each kind
+//! of error. A page has a heading that begins with its code. A test compiles every program: the first program of a page must
+//! raise the code, the second one must raise nothing.
 
 pub use gmpc_grammar::explain::Page;
 
-/// The pages, a file a kind of errors.
-const FILES: [&str; 7] = [
+/// The pages, one file for each kind of error.
+const FILES: [&str; 8] = [
     include_str!("explain/names.md"),
     include_str!("explain/shapes.md"),
     include_str!("explain/values.md"),
     include_str!("explain/definitions.md"),
+    include_str!("explain/export.md"),
     include_str!("explain/training.md"),
     include_str!("explain/data.md"),
     include_str!("explain/warnings.md"),
 ];
 
-/// What every page's heading begins with.
+/// The start of every page's heading.
 const HEADING: &str = "\n## ";
 
 /// The page of a code such as `E0314`, written in any case; `None` for a code that does not exist.
@@ -26,13 +27,13 @@ pub fn explain(code: &str) -> Option<Page> {
     pages().find(|page| page.code.eq_ignore_ascii_case(code.trim()))
 }
 
-/// Every page, those of the grammar first.
+/// All pages, those of the grammar first.
 pub fn pages() -> impl Iterator<Item = Page> {
     let own = FILES.into_iter().flat_map(|file| file.split(HEADING).skip(1)).filter_map(page);
     gmpc_grammar::explain::pages().copied().chain(own)
 }
 
-/// `E0314: title`, a few sentences, and perhaps two programs.
+/// Reads one page: `E0314: title`, a few sentences, and perhaps two programs.
 fn page(text: &'static str) -> Option<Page> {
     let (heading, rest) = text.split_once('\n')?;
     let mut programs = rest.split("```gmpnet\n").skip(1).filter_map(|block| block.split("\n```").next());

@@ -1,74 +1,40 @@
-//! From a `.gmpnet` syntax tree to programs.
+//! From the text of a `.gmpnet` file to programs.
 //!
-//! ```text
-//! text -read-> Ast -resolve-> Module -infer-> Net -step_graph-> Graph -lower-> Program
-//!
-//! step_graph:  Net -parameterize-> Graph (forward) -differentiate-> Graph (gradients) -> update, statistics, measures
-//! lower:       Graph -simplify-> Graph -fuse-> Kernels -plan-> Plan -emit-> Code
-//! ```
-//!
-//! Pure: no files, clock, threads or devices. Passes know the data between them (`module`, `net`, `graph`, `kernels`,
-//! `program`), never each other; their order stands here and in `lower`.
+//! Pure: it uses no files, clock, threads or devices. Passes know the data between them (`module`, `net`, `graph`, `kernels`,
+//! `program`) but not each other. Only `pipeline` knows their order. `stage` is the harness that runs, verifies and prints
+//! each pass.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        clippy::disallowed_methods,
+        reason = "numbers of tests are small, and their inputs need no last digit"
+    )
+)]
 
-mod activate;
-mod arguments;
 pub mod backend;
-pub mod boundary;
-pub mod constant;
-pub mod convert;
-pub mod cost;
-mod define;
-mod differentiate;
-pub mod experiment;
 pub mod explain;
-pub mod fuse;
+pub mod front;
 pub mod gradcheck;
-pub mod graph;
-pub mod infer;
-mod initialize;
-mod instance;
-pub mod kernels;
-pub mod layout;
-mod lower;
-pub mod module;
-pub mod net;
-mod parameterize;
-pub mod plan;
-pub mod program;
-pub mod resolve;
-pub mod simplify;
-mod stdlib;
-mod step;
-mod suggest;
-pub mod window;
+pub mod graphs;
+pub mod ir;
+pub mod lower;
+mod pipeline;
+pub mod reference;
+pub mod stage;
+mod watch;
 
-pub use convert::convert;
+pub use backend::separate::SingleKernel;
 pub use gmpc_math as math;
-pub use initialize::initialization;
-pub use lower::{Apart, lower, lower_apart, lower_cuda};
-pub use step::{Options, TargetScale, states, step_graph};
-
-use experiment::Experiment;
-use gmpc_grammar::diagnostic::Diagnostic;
-
-/// The program of one goal at one batch size.
-///
-/// # Errors
-/// As [`step_graph`].
-pub fn compile(
-    module: &module::Module,
-    net: &net::Net,
-    goal: program::Goal,
-    batch: usize,
-    options: &Options,
-) -> Result<program::Program, Vec<Diagnostic>> {
-    let (graph, measures) = step_graph(module, net, goal, batch, options)?;
-    debug_assert_eq!(graph::verify(&graph), Ok(()), "{}", graph.print(Some(&module.sources)));
-    let Experiment { precision, contractions, .. } = module.experiment;
-    Ok(program::Program { contractions, ..lower(goal, precision, batch, &graph, measures) })
-}
+pub use graphs::{
+    Options, TargetScale, convert::convert, initialize::initialization, parameterize::check_sizes, states::states,
+};
+pub use pipeline::{compile, elaborate, front, lower, lower_separately, program, step_graph};
+pub use watch::{Watched, watch};
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,7 +1,7 @@
-//! The syntax tree: what a `.gmpnet` file says, before any name is looked up.
+//! The syntax tree of a `.gmpnet` file, before any name is looked up.
 //!
-//! Spans and comments are kept, so that errors can point and a formatter can print. All definitions share one shape
-//! ([`Definition`]): a kind, a name, parameters, a body of statements and perhaps a last expression, its result.
+//! It contains spans for errors, and comments for the formatter. All definitions have the same form ([`Definition`]): a kind,
+//! a name, parameters, and a body of statements, perhaps with a last expression, its result.
 //! Parameterizations (`gmp + mn`), flows (`input -> dense(10) -> relu`) and plain values are all [`Expr`]s.
 
 use crate::source::Span;
@@ -11,26 +11,26 @@ use crate::source::Span;
 pub struct Ast {
     /// Lines of `//!` documentation at the top, without the marker.
     pub docs: Vec<String>,
-    /// In file order.
+    /// The items, in file order.
     pub items: Vec<Item>,
-    /// Every `//` comment that is not documentation, in file order, for the formatter.
+    /// All `//` comments that are not documentation, in file order, for the formatter.
     pub comments: Vec<Comment>,
-    /// Where runs of blank lines begin, in bytes, in file order, for the formatter.
+    /// The bytes at which runs of blank lines begin, in file order, for the formatter.
     pub blank_lines: Vec<u32>,
 }
 
-/// A comment and where it stands; `text` is without `//` and the blanks around it.
+/// A comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// What it says.
+    /// Its text, without `//` and without the blanks around it.
     pub text: String,
     /// From `//` to the end of the line.
     pub span: Span,
-    /// Does it stand behind something on its line?
+    /// Is there something before it on its line?
     pub trailing: bool,
 }
 
-/// What can stand at the top level of a file.
+/// An item at the top level of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// `use std.resnet`
@@ -46,7 +46,7 @@ pub enum Item {
     Definition(Definition),
 }
 
-/// What a definition defines.
+/// The kind of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `model levy { … }`
@@ -61,6 +61,10 @@ pub enum Kind {
     Parameterization,
     /// `modifier mn(…) { … }`
     Modifier,
+    /// `activation relu(s) { … }`
+    Activation,
+    /// `stage layer_norm(eps = 1e-5) { … }`
+    Stage,
     /// `initializer he_normal { … }`
     Initializer,
     /// `optimizer adam(…) { … }`
@@ -72,21 +76,23 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order above.
-    pub const ALL: [Kind; 10] = [
+    /// All kinds, in the order above.
+    pub const ALL: [Kind; 12] = [
         Kind::Model,
         Kind::Block,
         Kind::Train,
         Kind::Dataset,
         Kind::Parameterization,
         Kind::Modifier,
+        Kind::Activation,
+        Kind::Stage,
         Kind::Initializer,
         Kind::Optimizer,
         Kind::Loss,
         Kind::Metric,
     ];
 
-    /// The word that opens such a definition.
+    /// Returns the first word of such a definition.
     #[must_use]
     pub fn keyword(self) -> &'static str {
         match self {
@@ -96,6 +102,8 @@ impl Kind {
             Kind::Dataset => "dataset",
             Kind::Parameterization => "parameterization",
             Kind::Modifier => "modifier",
+            Kind::Activation => "activation",
+            Kind::Stage => "stage",
             Kind::Initializer => "initializer",
             Kind::Optimizer => "optimizer",
             Kind::Loss => "loss",
@@ -107,13 +115,13 @@ impl Kind {
 /// `kind name(parameters) { statements result }`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
-    /// What is defined.
+    /// Its kind.
     pub kind: Kind,
-    /// `uci.yacht` has two parts; `train` has none.
+    /// Its name. `uci.yacht` has two parts; `train` has no name.
     pub name: Option<Path>,
-    /// In order.
+    /// Its parameters, in order.
     pub parameters: Vec<Parameter>,
-    /// Between the braces.
+    /// The statements between the braces.
     pub body: Body,
     /// Lines of `///` documentation before it, without the marker.
     pub docs: Vec<String>,
@@ -126,31 +134,31 @@ pub struct Definition {
 pub struct Parameter {
     /// Its name.
     pub name: Ident,
-    /// After `:`, a shape or a word.
+    /// The expression after `:`, a shape or a word.
     pub annotation: Option<Expr>,
-    /// After `=`.
+    /// The expression after `=`.
     pub default: Option<Expr>,
 }
 
-/// What stands between the braces of a definition.
+/// The body of a definition, between its braces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Body {
-    /// In order.
+    /// The statements, in order.
     pub statements: Vec<Statement>,
-    /// The last expression, which no name binds: a model's output, a loss's value.
+    /// The last expression, which has no name: a model's output, a loss's value.
     pub result: Option<Expr>,
-    /// With the braces.
+    /// From brace to brace.
     pub span: Span,
 }
 
-/// One line of a body.
+/// One statement of a body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
     /// `shortcut = input -> conv(64, 1)`, `loss = mse`, `param = gmp`
     Bind(Binding),
     /// `theta: angles ~ init`, `b: offset = 0`, `m: state = 0`
     Declare(Declaration),
-    /// `from(w, b) { theta = angles(w) … }` in a parameterization: how plain weights are written in it.
+    /// `from(w, b) { theta = angles(w) … }` in a parameterization: computes its parameters from plain weights.
     From(From),
 }
 
@@ -165,20 +173,25 @@ pub struct Binding {
     pub docs: Vec<String>,
 }
 
-/// `name: kind ~ initializer` or `name: kind = value`
+/// `name: kind ~ initializer` or `name: kind = value`, perhaps with `, frozen` behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declaration {
-    /// What is declared.
+    /// The declared name.
     pub name: Ident,
-    /// `weight`, `unit`, `offset`, `angles`, `state`
+    /// `weight`, `unit`, `offset`, `angles`, `layer`, `feature`, `position`, `state`; for a shape by axes its text,
+    /// `[units, rank]`.
     pub kind: Ident,
-    /// How it starts.
+    /// The names of `[units, rank]`, in order; `None` for a kind that is a word.
+    pub axes: Option<Vec<Ident>>,
+    /// Its initial value.
     pub initial: Initial,
+    /// The words after the initial value: `frozen`, `state`.
+    pub flags: Vec<Ident>,
     /// Lines of `///` documentation before it.
     pub docs: Vec<String>,
 }
 
-/// How a declared value starts.
+/// The initial value of a declaration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Initial {
     /// `~ init`: drawn by an initializer.
@@ -192,30 +205,30 @@ pub enum Initial {
 pub struct From {
     /// The names of the plain weight `[units, fan_in]` and offset `[units]`.
     pub parameters: Vec<Ident>,
-    /// One binding per declared parameter.
+    /// One binding for each declared parameter.
     pub body: Body,
-    /// All of it.
+    /// The whole section.
     pub span: Span,
 }
 
-/// A name where it stands.
+/// A name in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ident {
     /// The name.
     pub text: String,
-    /// Where.
+    /// Its place in the text.
     pub span: Span,
 }
 
 /// `input.channels`: one or more names joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
-    /// At least one.
+    /// The names, at least one.
     pub parts: Vec<Ident>,
 }
 
 impl Path {
-    /// From the first part to the last.
+    /// Returns the span from the first part to the last.
     #[must_use]
     pub fn span(&self) -> Span {
         match (self.parts.first(), self.parts.last()) {
@@ -237,13 +250,13 @@ impl std::fmt::Display for Path {
 /// A value, a parameterization, or a flow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr {
-    /// What it says.
+    /// The expression without its span.
     pub node: ExprKind,
-    /// Where.
+    /// Its place in the text.
     pub span: Span,
 }
 
-/// What an expression says.
+/// The kinds of expressions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExprKind {
     /// `10_000`
@@ -266,30 +279,30 @@ pub enum ExprKind {
     Call {
         /// `conv`
         callee: Path,
-        /// In order, positional before named.
+        /// In order; positional arguments come before named ones.
         arguments: Vec<Argument>,
     },
     /// `if condition { yes } else { no }`; `no` may itself be an `If`
     If {
-        /// Known at compile time.
+        /// The condition, which is known at compile time.
         condition: Box<Expr>,
-        /// Where it holds.
+        /// The value if the condition is true.
         yes: Box<Expr>,
-        /// Where it does not.
+        /// The value if the condition is false.
         no: Box<Expr>,
     },
     /// `match param { gmp => 0.1, _ => 0.01 }`
     Match {
-        /// What is looked at.
+        /// The value that patterns are compared with.
         subject: Box<Expr>,
-        /// The first that fits is taken.
+        /// The arms. The first one that fits is taken.
         arms: Vec<Arm>,
     },
     /// `input -> dense(100) as hidden -> relu`
     Flow {
-        /// What enters.
+        /// The tensor that the flow begins with.
         source: Box<Expr>,
-        /// At least one.
+        /// The stages, at least one.
         stages: Vec<Stage>,
     },
 }
@@ -297,7 +310,7 @@ pub enum ExprKind {
 /// `stride = 2` or `64`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Argument {
-    /// `None` for a positional one.
+    /// `None` for a positional argument.
     pub name: Option<Ident>,
     /// Its value.
     pub value: Expr,
@@ -308,7 +321,7 @@ pub struct Argument {
 pub struct Arm {
     /// `None` for `_`.
     pub pattern: Option<Expr>,
-    /// Right of `=>`.
+    /// The expression right of `=>`.
     pub value: Expr,
 }
 
@@ -330,7 +343,8 @@ pub enum UnaryOp {
     Not,
 }
 
-/// Operators with two operands, loosest first: `or`, `and`, comparisons, `+ -`, `* /`, `^` (to the right).
+/// Operators with two operands. Those that bind loosest come first: `or`, `and`, comparisons, `+ -`, `* /`, `^`. Only `^` is
+/// right-associative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinaryOp {
     /// `or`

@@ -1,7 +1,7 @@
-//! What is told to a person when a file is wrong: a code, a sentence, places in the text, a next step.
+//! Diagnostics: errors and warnings about a file. Each has a code, a sentence, places in the text, and a next step.
 //!
-//! Every stage words its own errors beside the code that finds them, as functions returning a [`Diagnostic`]; `src/`
-//! draws them. Codes: E01xx syntax, E02xx names, E03xx shapes and layers, E04xx compile-time values, E05xx definitions
+//! Every stage has its own errors beside the code that finds them, as functions that return a [`Diagnostic`]. `src/` prints
+//! them. Codes: E01xx syntax, E02xx names, E03xx shapes and layers, E04xx compile-time values, E05xx definitions
 //! (parameterizations, losses, optimizers), E06xx training settings, E07xx data sets, W09xx warnings.
 
 mod plain;
@@ -10,19 +10,19 @@ pub use plain::render;
 
 use crate::source::Span;
 
-/// Does the compilation go on?
+/// Whether work continues after a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Nothing is run.
+    /// Work stops.
     Error,
-    /// Told once, then work goes on.
+    /// It is reported once, then work continues.
     Warning,
 }
 
-/// A place in a text and what to say about it.
+/// A place in a text with a remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
-    /// Where.
+    /// The place.
     pub span: Span,
     /// A few words, no full stop.
     pub text: String,
@@ -33,18 +33,18 @@ pub struct Label {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// `E0303`, stable for ever; `gmpc explain` has a page for each.
+    /// Its code, such as `E0303`. Codes never change their meaning. `gmpc explain` has a page for each.
     pub code: &'static str,
-    /// One sentence in the reader's words, no full stop.
+    /// One sentence in the words of the user, no full stop.
     pub message: String,
-    /// The first label is where the error is; others say what it clashes with.
+    /// The first label is the place of the error. Others show what it conflicts with.
     pub labels: Vec<Label>,
     /// One next step.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// An error with its sentence; add places with [`Diagnostic::label`].
+    /// An error with its sentence. Callers add places with [`Diagnostic::label`].
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
         Diagnostic { severity: Severity::Error, code, message: message.into(), labels: Vec::new(), help: None }
     }
@@ -54,7 +54,7 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
-    /// Adds a place; the first one added is the main one.
+    /// Adds a place. The first one is the place of the error.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { span, text: text.into() });

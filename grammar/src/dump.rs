@@ -1,13 +1,13 @@
-//! The syntax tree as indented text, one node a line: `gmpc emit --stage ast`, and what tests compare.
+//! The syntax tree as indented text with one line for each node, for `gmpc emit --stage ast` and for tests.
 //!
-//! Two trees have the same dump exactly when they are equal up to spans, blank lines and trailing comments.
+//! Two trees have the same dump exactly if they are equal except for spans, blank lines and trailing comments.
 
 use crate::ast::{
     Ast, BinaryOp, Binding, Body, Definition, Expr, ExprKind, Initial, Item, Parameter, Stage, Statement, UnaryOp,
 };
 use std::fmt::Write;
 
-/// The tree, two columns a level, with a line end after each node.
+/// Prints a tree. Each level is indented by two columns.
 #[must_use]
 pub fn dump(ast: &Ast) -> String {
     let mut tree = Tree { text: String::new(), level: 0 };
@@ -25,7 +25,7 @@ pub fn dump(ast: &Ast) -> String {
     tree.text
 }
 
-/// One expression as indented text.
+/// Prints one expression as indented text.
 #[must_use]
 pub fn dump_expr(expr: &Expr) -> String {
     let mut tree = Tree { text: String::new(), level: 0 };
@@ -44,7 +44,7 @@ impl Tree {
         let _ = writeln!(self.text, "{:width$}{text}", "", width = 2 * self.level);
     }
 
-    /// A line, and below it, further in, what `inside` writes.
+    /// Writes a line, then the text of `inside` one level deeper.
     fn node(&mut self, text: &str, inside: impl FnOnce(&mut Self)) {
         self.line(text);
         self.level += 1;
@@ -93,7 +93,8 @@ impl Tree {
                         Initial::Draw(value) => ("draw", value),
                         Initial::Compute(value) => ("compute", value),
                     };
-                    self.node(&format!("declare {}: {}", declared.name.text, declared.kind.text), |tree| {
+                    let flags: String = declared.flags.iter().map(|flag| format!(", {}", flag.text)).collect();
+                    self.node(&format!("declare {}: {}{flags}", declared.name.text, declared.kind.text), |tree| {
                         tree.docs(&declared.docs);
                         tree.node(how, |tree| tree.expr(value));
                     });
@@ -110,6 +111,8 @@ impl Tree {
     }
 
     fn expr(&mut self, expr: &Expr) {
+        // Texts are printed with `{:?}`, so that a line end inside a string does not break the one line for each node.
+        // Branches and arms get a node of their own, because two expressions in a row would look like a list.
         match &expr.node {
             ExprKind::Integer(value) => self.line(&format!("integer {value}")),
             ExprKind::Float(value) => self.line(&format!("float {value:?}")),

@@ -1,11 +1,11 @@
-//! The text of `.gmpnet`: sources and spans, the grammar, the syntax tree, its errors, and its printing.
+//! The text of `.gmpnet` files: sources and spans, the grammar, the syntax tree, syntax errors, and printing.
 //!
 //! ```text
 //! text -read-> Ast -print-> canonical text
-//!                  -dump--> one node a line
+//!                  -dump--> one line for each node
 //! ```
 //!
-//! Nothing here knows what a name means; that is the compiler's `resolve`. Nothing here touches files, clocks or threads.
+//! This crate does not know what names mean: the compiler's `resolve` does. It uses no files, clocks or threads.
 //!
 //! ```
 //! use gmpc_grammar::{print, read, source::{Source, Sources}, diagnostic::render};
@@ -14,9 +14,9 @@
 //! let text = "param=gmp model m { input -> dense (100) -> relu }".to_owned();
 //! let id = sources.add(Source { name: "first.gmpnet".to_owned(), text: text.clone() });
 //! let (ast, errors) = read(&text, id);
-//! assert_eq!(print(&ast), "param = gmp\n\nmodel m {}\n"); // what could be understood
+//! assert_eq!(print(&ast), "param = gmp\n\nmodel m {}\n"); // the part without errors
 //! assert_eq!(render(&errors[0], &sources), "\
-//! error[E0136]: the arguments of `dense` stand directly behind its name
+//! error[E0136]: the arguments of `dense` must come directly after its name
 //!   first.gmpnet:1:35
 //!   1 │ param=gmp model m { input -> dense (100) -> relu }
 //!     │                                   ^^ a blank stands between
@@ -24,21 +24,21 @@
 //! ");
 //! ```
 //!
-//! # What can be relied on
+//! # Guarantees
 //!
-//! - Any text is read: [`read()`] gives a tree of what could be understood and every error found, in file order. The reader
-//!   goes on behind the statement or item that holds an error.
-//! - No text panics, hangs or overflows the stack: at most [`read::MAX_BYTES`] are read, [`read::MAX_BRACKETS`] brackets
-//!   may be open at once, and no expression is more than [`read::MAX_DEPTH`] operations deep, so that every later walk of
-//!   the tree may be recursive.
-//! - Spans lie inside of their text, at character boundaries.
-//! - `read(print(ast))` is `ast` up to spans, and printing again changes nothing.
-//! - Errors have stable codes, E01xx here; [`explain`] has a page for each.
+//! - Any text can be read: [`read()`] returns a tree of the parts without errors, and all errors in file order. After an error,
+//!   the reader continues with the next statement or item.
+//! - No text makes the reader panic, hang or overflow the stack. At most [`read::MAX_BYTES`] are read, at most
+//!   [`read::MAX_BRACKETS`] brackets may be open at once, and no expression is more than [`read::MAX_DEPTH`] operations deep.
+//!   So every later walk over the tree may be recursive.
+//! - Spans lie inside their text, at character boundaries.
+//! - `read(print(ast))` is `ast` except for spans, and printing again gives the same text.
+//! - Errors have stable codes, E01xx in this crate. [`explain`] has a page for each.
 //!
-//! # Where to read on
+//! # Where to read next
 //!
-//! `gmpnet.pest` is the grammar, from the file down to the token, each rule under a text it accepts. [`read`](mod@read) tells how
-//! it is driven; [`ast`] is what everything else codes against.
+//! `gmpnet.pest` is the grammar, from the file down to the token. Above each rule there is a text that it accepts.
+//! [`read`](mod@read) says how the grammar is used. [`ast`] is the syntax tree that all other code works with.
 
 #![forbid(unsafe_code)]
 

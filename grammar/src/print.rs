@@ -1,9 +1,9 @@
-//! Syntax tree to canonical text: a formatter.
+//! The formatter: prints a syntax tree as canonical text.
 //!
-//! What is printed reads as the same tree, up to spans, and printing that again gives the same text. Comments and
-//! documentation stay where they are, and so does a blank line between two statements, but not more than one. Four columns
-//! a level; lines of at most 100 columns where they can be broken: at `->`, in brackets, before `else`, before `+`. In
-//! settings (the top of a file, `train`, `dataset`) and between declarations the `=` and `~` of a run stand in one column.
+//! The printed text reads as the same tree, except for spans, and printing it again gives the same text. Comments and
+//! documentation stay where they are. A blank line between two statements stays, but never more than one. Each level is
+//! indented by four columns. Lines have at most 100 columns if they can be broken: at `->`, in brackets, before `else`, before
+//! `+`. The `=` and `~` of neighbouring settings (in a file, `train` or `dataset`) and declarations are aligned.
 
 mod expression;
 mod layout;
@@ -14,7 +14,7 @@ use crate::source::Span;
 use layout::{Layout, Page, WIDTH};
 use notes::Notes;
 
-/// The canonical text of a tree, with a line end at its end.
+/// Returns the canonical text of a tree. It ends with a line end.
 #[must_use]
 pub fn print(ast: &Ast) -> String {
     let mut printer = Printer { notes: Notes::new(&ast.comments, &ast.blank_lines), page: Page::default() };
@@ -22,7 +22,7 @@ pub fn print(ast: &Ast) -> String {
     printer.page.finish()
 }
 
-/// The canonical text of one expression, on one line where it fits, without a line end.
+/// Returns the canonical text of one expression, on one line if it fits, without a line end.
 #[must_use]
 pub fn print_expr(expr: &Expr) -> String {
     let mut page = Page::default();
@@ -36,7 +36,7 @@ struct Printer<'a> {
     page: Page,
 }
 
-/// Something that stands on lines of its own, one after the other.
+/// An item or a statement. It begins on a line of its own.
 #[derive(Clone, Copy)]
 enum Entry<'a> {
     Use(&'a crate::ast::Path, Span),
@@ -49,15 +49,16 @@ enum Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// From its first word, documentation aside, to its end.
+    /// Returns its span, without its documentation.
     fn span(&self) -> Span {
         match self {
             Entry::Use(_, span) => *span,
             Entry::Definition(definition) => definition.span,
             Entry::Setting(binding) | Entry::Bind(binding) => binding.name.span.to(binding.value.span),
-            Entry::Declare(declaration) => match &declaration.initial {
-                Initial::Draw(value) | Initial::Compute(value) => declaration.name.span.to(value.span),
-            },
+            Entry::Declare(declaration) => {
+                let (Initial::Draw(value) | Initial::Compute(value)) = &declaration.initial;
+                declaration.name.span.to(declaration.flags.last().map_or(value.span, |flag| flag.span))
+            }
             Entry::From(from) => from.span,
             Entry::Result(value) => value.span,
         }
@@ -72,7 +73,7 @@ impl Entry<'_> {
         }
     }
 
-    /// Columns before `=` or `~`, for what is aligned.
+    /// Returns the number of columns before `=` or `~`, if these are aligned.
     fn head_width(&self) -> Option<usize> {
         match self {
             Entry::Setting(binding) => Some(binding.name.text.len()),
@@ -104,11 +105,12 @@ impl Printer<'_> {
         self.entries(&entries, 0, u32::MAX, fresh);
     }
 
-    /// Entries one a line, with their comments; `end` is where the text around them ends.
+    /// Prints entries on lines of their own, with their comments. `end` is the end of the body that contains them.
     fn entries(&mut self, entries: &[Entry<'_>], indent: usize, end: u32, mut fresh: bool) {
         let widths = self.aligned(entries);
         for (i, entry) in entries.iter().enumerate() {
             let before = i.checked_sub(1).and_then(|b| entries.get(b));
+            // A definition always has a blank line around it. If comments come before it, the blank line comes before them.
             let apart = matches!(entry, Entry::Definition(_)) || matches!(before, Some(Entry::Definition(_)));
             let mut gap = before.is_some() && apart;
             while let Some(comment) = self.notes.next_before(entry.span().start) {
@@ -124,9 +126,11 @@ impl Printer<'_> {
             }
             self.begin(&mut fresh, indent, blank && entry.docs().is_empty());
             self.entry(entry, indent, widths.get(i).copied().unwrap_or(0), i > 0);
+            // Comments inside the entry that have not been printed, and comments after it on its line.
             let next = entries.get(i + 1).map_or(end, |next| next.span().start);
-            self.behind(entry.span().end, next, indent);
+            self.comments_after(entry.span().end, next, indent);
         }
+        // Comments after the last entry.
         while let Some(comment) = self.notes.next_before(end) {
             let blank = self.notes.blank_before(comment.span.start);
             self.begin(&mut fresh, indent, blank);
@@ -134,7 +138,7 @@ impl Printer<'_> {
         }
     }
 
-    /// For each entry the column of its `=` or `~`: that of the widest of its run. Blank lines, comments and
+    /// Returns for each entry the column of its `=` or `~`: that of the widest entry in its run. Blank lines, comments and
     /// documentation end a run.
     fn aligned(&self, entries: &[Entry<'_>]) -> Vec<usize> {
         let mut widths = vec![0; entries.len()];
@@ -154,6 +158,7 @@ impl Printer<'_> {
         widths
     }
 
+    /// Prints one entry without its comments. `width` is the column of its `=` or `~`. `follows`: there is an entry before it.
     fn entry(&mut self, entry: &Entry<'_>, indent: usize, width: usize, follows: bool) {
         match entry {
             Entry::Use(path, _) => self.words(&format!("use {path}")),
@@ -162,6 +167,7 @@ impl Printer<'_> {
                 self.words(&format!("{:width$} = ", binding.name.text));
                 self.value(&binding.value, indent);
             }
+            // Name and kind are padded together, so that the signs of neighbouring declarations stand in one column.
             Entry::Declare(declared) => {
                 let head = format!("{}: {}", declared.name.text, declared.kind.text);
                 let (sign, value) = match &declared.initial {
@@ -170,12 +176,14 @@ impl Printer<'_> {
                 };
                 self.words(&format!("{head:width$} {sign} "));
                 self.value(value, indent);
+                declared.flags.iter().for_each(|flag| self.words(&format!(", {}", flag.text)));
             }
             Entry::From(from) => {
                 let names: Vec<&str> = from.parameters.iter().map(|name| name.text.as_str()).collect();
                 self.words(&format!("from({}) ", names.join(", ")));
                 self.body(&from.body, Kind::Parameterization, true, indent);
             }
+            // A result after a statement may need parentheses: `-x` would continue the statement.
             Entry::Result(value) => {
                 let layout = expression::result(value, follows, &mut self.notes);
                 self.page.write(&Layout::grouped(layout), indent, false);
@@ -183,7 +191,7 @@ impl Printer<'_> {
         }
     }
 
-    /// A value behind `=` or `~`; what it continues with on further lines stands further right.
+    /// Prints the value after `=` or `~`. Its further lines are indented.
     fn value(&mut self, value: &Expr, indent: usize) {
         let layout = expression::bound(value, &mut self.notes);
         self.page.write(&Layout::grouped(layout), indent, false);
@@ -201,11 +209,14 @@ impl Printer<'_> {
             self.page.write(&layout, indent, false);
         }
         self.words(" ");
-        let short = matches!(definition.kind, Kind::Modifier | Kind::Loss | Kind::Metric | Kind::Initializer);
+        let short = matches!(
+            definition.kind,
+            Kind::Modifier | Kind::Activation | Kind::Loss | Kind::Metric | Kind::Initializer
+        );
         self.body(&definition.body, definition.kind, short, indent);
     }
 
-    /// Braces and what stands between them; on one line where `short` allows it and it fits.
+    /// Prints a body with its braces, on one line if `short` allows it and it fits.
     fn body(&mut self, body: &Body, kind: Kind, short: bool, indent: usize) {
         let settings = matches!(kind, Kind::Train | Kind::Dataset);
         let mut entries: Vec<Entry<'_>> = body
@@ -219,6 +230,7 @@ impl Printer<'_> {
             })
             .collect();
         entries.extend(body.result.as_ref().map(Entry::Result));
+        // The byte of the closing brace: comments before it belong to the body.
         let end = body.span.end.saturating_sub(1);
         if entries.is_empty() && self.notes.peek_before(end).is_none() {
             return self.words("{}");
@@ -228,7 +240,8 @@ impl Printer<'_> {
         }
         self.words("{");
         let first = entries.first().map_or(end, |entry| entry.span().start);
-        self.behind(body.span.start + 1, first, indent + 4);
+        self.comments_after(body.span.start + 1, first, indent + 4);
+        // A body neither begins nor ends with a blank line.
         self.notes.skip_blank(first);
         self.entries(&entries, indent + 4, end, false);
         self.notes.skip_blank(end);
@@ -236,7 +249,7 @@ impl Printer<'_> {
         self.words("}");
     }
 
-    /// A body of a few short statements as one line, if it has no comments and fits.
+    /// Returns a body of a few short statements as one line, if it has no comments and fits.
     fn one_line(&self, entries: &[Entry<'_>], end: u32) -> Option<String> {
         if self.notes.peek_before(end).is_some() {
             return None;
@@ -256,10 +269,10 @@ impl Printer<'_> {
         fits.then_some(line)
     }
 
-    /// Comments behind what was just printed, up to byte `next`, where the next thing begins.
-    fn behind(&mut self, end: u32, next: u32, indent: usize) {
+    /// Prints the comments after an entry that ends at byte `end`, up to byte `next`, where the next entry begins.
+    fn comments_after(&mut self, end: u32, next: u32, indent: usize) {
         let mut first = true;
-        while let Some(comment) = self.notes.next_behind(end, next) {
+        while let Some(comment) = self.notes.next_after(end, next) {
             if first {
                 self.words("  ");
             } else {
@@ -270,7 +283,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Begins a line, after a blank one if wanted; the first line of a page needs neither.
+    /// Begins a line, after a blank line if wanted. `fresh`: it is the first line of the text, which needs neither.
     fn begin(&mut self, fresh: &mut bool, indent: usize, blank: bool) {
         if !std::mem::replace(fresh, false) {
             if blank && !self.page.opened() {

@@ -1,4 +1,4 @@
-//! Text to syntax tree, going on after an error so that several are reported at once.
+//! Reads a text to a syntax tree. It continues after an error, so that several errors are reported at once.
 //!
 //! ```text
 //! text -scan-> tokens -foreign, brackets-> balanced text -parse-> pairs -build-> Ast
@@ -6,8 +6,8 @@
 //!                        blank the statement    +-----------+ diagnose, recover
 //! ```
 //!
-//! The grammar (`gmpnet.pest`) alone says what a program is. Where it stops, `diagnose` words the error from the tokens
-//! around, `recover` says which statement or item to leave out, and the text is read again without it.
+//! Only the grammar (`gmpnet.pest`) decides what a valid text is. Where it stops, `diagnose` makes the error from the tokens
+//! around this place. `recover` decides which statement or item to leave out, and the text is read again without it.
 
 mod brackets;
 mod build;
@@ -30,21 +30,21 @@ use reader::Reader;
 
 pub use scene::KEYWORDS;
 
-/// How tall the tree of an expression may be. Chosen by hand: far above what a person writes, low enough that every walk of
-/// the tree can be recursive.
+/// The largest height of an expression's tree. It is far above what a person writes, and low enough that every walk over the
+/// tree can be recursive.
 pub const MAX_DEPTH: usize = 128;
 
-/// How many brackets may be open at once. Chosen by measuring: reading this many takes less than a stack of 256 KiB
-/// in an optimized build.
+/// The most brackets that may be open at once. Measured: reading this many needs a stack of less than 256 KiB in an optimized
+/// build.
 pub const MAX_BRACKETS: usize = 64;
 
-/// Bytes of the largest text that is read, 4 MiB. Chosen by hand: a thousand times the largest example.
+/// Bytes of the largest text that is read, 4 MiB. It is a thousand times the largest example.
 pub const MAX_BYTES: usize = 4 << 20;
 
-/// Reads a whole file: what could be understood, and every error found, in file order.
+/// Reads a whole file. Returns the tree, and all errors in file order.
 ///
-/// Without errors the tree says exactly what the file says. With errors it lacks the statements and items that were not
-/// understood, so whoever goes on with it must not complain about what is missing.
+/// Without errors the tree is that of the whole file. With errors it lacks the statements and items that contain them. So a
+/// caller that continues with it must not report anything as missing.
 #[must_use]
 pub fn read(text: &str, source: SourceId) -> (Ast, Vec<Diagnostic>) {
     let mut ast = Ast::default();
@@ -63,7 +63,7 @@ pub fn read(text: &str, source: SourceId) -> (Ast, Vec<Diagnostic>) {
 /// Reads one expression, as in `--set data.noise=0` or `--param 'gmp + mn'`.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first mistake.
 pub fn read_expr(text: &str, source: SourceId) -> Result<Expr, Diagnostic> {
     alone(text, source, Rule::expr_alone, |builder, pair| builder.expr(pair))
 }
@@ -71,12 +71,12 @@ pub fn read_expr(text: &str, source: SourceId) -> Result<Expr, Diagnostic> {
 /// Reads a name with its dots, as in `train.optimizer.lr`.
 ///
 /// # Errors
-/// What stands there instead of a name.
+/// The text is not a name.
 pub fn read_path(text: &str, source: SourceId) -> Result<Path, Diagnostic> {
     alone(text, source, Rule::path_alone, |builder, pair| Some(builder.path(pair)))
 }
 
-/// Reads a text that holds one thing; there is nothing to go on with after an error.
+/// Reads a text with a single expression or name. It stops at the first error, because there is nothing else to read.
 fn alone<T>(
     text: &str,
     source: SourceId,

@@ -1,9 +1,10 @@
-//! "Did you mean …?": the nearest of the names that exist.
+//! "Did you mean …?": finds the most similar name.
 
-/// The candidate nearest to `word`, if one is near enough to be what was meant; the first of several equally near.
+/// Returns the candidate that is nearest to `word`, if it is near enough to be meant. Of several equally near candidates it is
+/// the first.
 ///
-/// Distance is counted in characters inserted, removed, replaced, or swapped with their neighbour. Near enough is one
-/// such slip in a short word and one in three characters of a long one. Capitals count as no slip.
+/// The distance counts characters that are inserted, removed, replaced, or swapped with their neighbour. A candidate is near
+/// enough with one such change in a short word, and one in three characters of a long word. Upper and lower case are equal.
 ///
 /// # Source
 /// Optimal string alignment: Damerau, "A technique for computer detection and correction of spelling errors", CACM 1964.
@@ -13,7 +14,7 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.filter(|c| *c != word) {
         let other: Vec<char> = candidate.to_lowercase().chars().take(LONGEST).collect();
-        // A slip that replaces all there is says nothing: `x` is not a misspelt `s`.
+        // If every character is changed, the words have nothing in common: `x` is not a misspelt `s`.
         let bound = permitted.min(letters.len().max(other.len()).saturating_sub(1));
         let slips = distance(&letters, &other);
         if slips <= bound && best.is_none_or(|(least, _)| slips < least) {
@@ -23,10 +24,10 @@ pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     best.map(|(_, candidate)| candidate)
 }
 
-/// Characters looked at: no name is longer, and a hostile one shall not cost quadratic time.
+/// The number of characters that are compared. No real name is longer. It limits the quadratic time for hostile texts.
 const LONGEST: usize = 64;
 
-/// Slips between two words, row by row; each row holds the distances from one prefix of `a` to all prefixes of `b`.
+/// Returns the distance between two words. Each row holds the distances from one prefix of `a` to all prefixes of `b`.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_forgiven() {
+    fn a_word_with_one_typing_error_is_found() {
         let names = ["model", "block", "train", "momentum", "relu"];
         assert_eq!(near("modle", &names), Some("model")); // swapped
         assert_eq!(near("blok", &names), Some("block")); // left out
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_wins_and_the_first_of_equals() {
+    fn the_nearest_word_is_taken_and_the_first_of_equally_near_ones() {
         assert_eq!(near("mae", &["mse", "mat", "made"]), Some("mse"));
         assert_eq!(near("dropot", &["dropouts", "dropout"]), Some("dropout"));
     }

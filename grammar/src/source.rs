@@ -1,18 +1,18 @@
-//! Texts and places in them: every later error points here.
+//! Texts and places in them. Every error points to such a place.
 //!
 //! A compilation reads several texts: the user's file, the standard library, and the values of `--set` and `--param`.
 //! Each gets a [`SourceId`], so that a [`Span`] is enough to find its line.
 
-/// One text that is compiled, with the name a person knows it by.
+/// One text of a compilation, with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// A path as the user typed it, `std/parameterization.gmpnet`, or `--set train.epochs`.
+    /// Its name in messages: a path as the user typed it, `std/parameterization.gmpnet`, or `--set train.epochs`.
     pub name: String,
     /// The whole text, UTF-8.
     pub text: String,
 }
 
-/// Which text of a [`Sources`] a span lies in.
+/// Index of a text in [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
@@ -28,7 +28,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The smallest span that holds both; `other` must lie in the same source, or `self` is returned.
+    /// Returns the smallest span that contains both. If `other` lies in another text, it returns `self`.
     #[must_use]
     pub fn to(self, other: Span) -> Span {
         if self.source != other.source {
@@ -45,26 +45,26 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Adds a text and names it for spans.
+    /// Adds a text, and returns its id for spans.
     pub fn add(&mut self, source: Source) -> SourceId {
         let id = SourceId(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
         self.texts.push(source);
         id
     }
 
-    /// The text behind an id, if it belongs to this collection.
+    /// Returns the text of an id, if it belongs to this collection.
     #[must_use]
     pub fn get(&self, id: SourceId) -> Option<&Source> {
         self.texts.get(id.0 as usize)
     }
 
-    /// The characters a span covers; empty for a span of another collection.
+    /// Returns the text of a span. It is empty for a span of another collection.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
         self.get(span.source).and_then(|s| s.text.get(span.start as usize..span.end as usize)).unwrap_or("")
     }
 
-    /// 1-based line and column (in characters) of a span's first byte.
+    /// Returns line and column (in characters) of a span's first byte, both counted from 1.
     #[must_use]
     pub fn line_column(&self, span: Span) -> (usize, usize) {
         let Some(before) = self.get(span.source).and_then(|s| s.text.get(..span.start as usize)) else {

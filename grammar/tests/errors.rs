@@ -1,4 +1,4 @@
-//! Every error of the reader as a person sees it, one snapshot a slip.
+//! Every error of the reader as it is shown. Each mistake has its own snapshot.
 
 use gmpc_grammar::diagnostic::{Diagnostic, render};
 use gmpc_grammar::explain::{explain, pages};
@@ -15,14 +15,14 @@ fn errors(text: &str) -> Vec<Diagnostic> {
     read(text, gmpc_grammar::source::SourceId(0)).1
 }
 
-/// All errors of a text, as they are shown.
+/// Returns all errors of a text as they are shown.
 fn shown(text: &str) -> String {
     let sources = sources(text);
     errors(text).iter().map(|error| render(error, &sources)).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn every_code_has_a_page_whose_examples_keep_their_word() {
+fn every_code_has_a_page_with_correct_examples() {
     for page in pages().filter(|page| !page.wrong.is_empty()) {
         let mut codes: Vec<_> = errors(page.wrong).iter().map(|error| error.code).collect();
         codes.dedup();
@@ -86,7 +86,7 @@ fn a_path_alone_has_its_errors_too() {
     insta::assert_snapshot!(texts.map(|text| format!("{text}\n{}", told(text))).join("\n\n"));
 }
 
-/// The same codes from other slips; the texts that a page cannot all hold.
+/// More mistakes with the same codes. The explain page of a code shows only one of them.
 const SLIPS: &[(&str, &str)] = &[
     ("a_brace_forgotten_before_the_next_definition", "model a {\n    input -> relu\n\ntrain {\n    epochs = 5\n}"),
     ("a_brace_forgotten_at_the_end", "train {\n    epochs = 5\n"),

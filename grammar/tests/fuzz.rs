@@ -1,4 +1,4 @@
-//! Whatever the text: no panic, no hang, and errors that point into it.
+//! The reader accepts any text without a panic and without hanging. Its errors point into the text.
 
 use gmpc_grammar::diagnostic::{Diagnostic, render};
 use gmpc_grammar::source::{Source, SourceId, Sources};
@@ -12,7 +12,7 @@ const TEXTS: [&str; 4] = [
     include_str!("texts/definitions.gmpnet"),
 ];
 
-/// The language's own words and signs, and some that only look like it.
+/// Words and signs of the language, and some that only look similar.
 const WORDS: [&str; 84] = [
     "model",
     "block",
@@ -100,7 +100,7 @@ const WORDS: [&str; 84] = [
     "\u{FEFF}",
 ];
 
-/// Reads a text in every way and looks at what comes back.
+/// Reads a text as a file, as an expression and as a path, and checks errors. A text without errors must survive printing.
 fn check(text: &str) {
     let mut sources = Sources::default();
     let id = sources.add(Source { name: "fuzz".to_owned(), text: text.to_owned() });
@@ -130,7 +130,7 @@ fn check_error(error: &Diagnostic, text: &str, sources: &Sources) {
     assert!(!inside.iter().any(|rule| error.message.contains(rule)), "a rule's name in {shown}");
 }
 
-/// Cuts, doubles, swaps and overwrites pieces of a text.
+/// Returns a text in which pieces are cut, doubled, swapped and overwritten.
 fn mutated(text: &str, changes: &[(u8, prop::sample::Index, prop::sample::Index, u8)]) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for (what, from, to, value) in changes {
@@ -184,17 +184,17 @@ proptest! {
     }
 }
 
-/// KiB of a small stack; the frames of an unoptimized build are several times larger.
+/// Size of a small stack in KiB. An unoptimized build gets more, because its frames are several times larger.
 const SMALL: usize = if cfg!(debug_assertions) { 2048 } else { 256 };
 
-/// Runs in a thread with a stack of its own, as an embedding program might.
+/// Runs a task in a thread with this stack size, as a program that embeds the reader might do.
 fn in_thread(kibibytes: usize, task: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(kibibytes << 10).spawn(task).expect("a thread");
     thread.join().expect("no panic");
 }
 
-/// The codes of the errors of a text, read in a thread of its own; a tree is dropped there too, and
-/// printed where the stack is not tiny.
+/// Reads a text in its own thread and returns the codes of its errors. The tree is dropped in the same thread, because dropping a
+/// deep tree needs stack as well. It is printed only if the stack is larger than `SMALL`.
 fn codes(kibibytes: usize, text: String) -> Vec<&'static str> {
     let (send, receive) = std::sync::mpsc::channel();
     in_thread(kibibytes, move || {
@@ -236,7 +236,7 @@ fn depth_has_its_own_error() {
 }
 
 #[test]
-fn what_is_just_not_too_deep_is_read() {
+fn the_deepest_allowed_nesting_is_read() {
     BRACKETS.iter().for_each(|pair| assert_eq!(codes(4 * SMALL, nested(*pair, 63)), [""; 0], "{pair:?}"));
     CHAINS.iter().for_each(|chain| assert_eq!(codes(4 * SMALL, chained(chain, 126)), [""; 0], "{chain}"));
 }
@@ -245,7 +245,7 @@ fn what_is_just_not_too_deep_is_read() {
 fn a_small_stack_does_not_overflow() {
     for n in (8..=64).step_by(8) {
         for pair in BRACKETS {
-            // The parser may give up first, with an error of its own.
+            // The parser may stop before the limit of depth, with an error of its own.
             let codes = codes(SMALL, nested(pair, n));
             assert!(codes.is_empty() || codes == ["E0103"] || codes == ["E0102"], "{codes:?} for {n} times {pair:?}");
         }
@@ -254,7 +254,9 @@ fn a_small_stack_does_not_overflow() {
 
 #[test]
 fn large_texts_neither_hang_nor_overflow() {
+    // At this size a test would notice a reader whose time grows with the square of the text.
     let size = if cfg!(debug_assertions) { 1 << 14 } else { 1 << 17 };
+    // A repeated piece opens something at every place without closing it, or makes one very long chain or line.
     for piece in [
         "(",
         ")",
@@ -288,6 +290,7 @@ fn large_texts_neither_hang_nor_overflow() {
         let text = piece.repeat(size / piece.len());
         in_thread(SMALL, move || drop(read(&text, SourceId(0))));
     }
+    // A text above 4 MiB is refused, even if it is blank.
     let (_, errors) = read(&" ".repeat((4 << 20) + 1), SourceId(0));
     assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["E0101"]);
 }

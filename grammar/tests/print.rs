@@ -1,4 +1,4 @@
-//! Canonical text: it reads as the same tree, and printing it again changes nothing.
+//! Printed text is canonical: it reads as the same tree, and printing this tree gives the same text.
 
 #[path = "print/generate.rs"]
 mod generate;
@@ -9,14 +9,14 @@ use gmpc_grammar::{dump, print, print_expr, read, read_expr};
 use proptest::prelude::*;
 use std::path::PathBuf;
 
-/// The tree of a text without errors.
+/// Reads a text that must have no errors.
 fn tree(text: &str) -> Ast {
     let (ast, errors) = read(text, SourceId(0));
     assert_eq!(errors, [], "in\n{text}");
     ast
 }
 
-/// What both properties say about one text; gives its canonical form.
+/// Checks both properties for one text. Returns its canonical form.
 fn formatted(text: &str) -> String {
     let ast = tree(text);
     let once = print(&ast);
@@ -113,6 +113,8 @@ fn what_is_too_long_breaks_where_it_can() {
 #[test]
 fn parentheses_stand_only_where_they_mean_something() {
     let written = |text: &str| print_expr(&read_expr(text, SourceId(0)).expect("an expression"));
+    // Without most of these parentheses the text would read as another tree, or not at all. `-(-a)` and `a^(-b)` keep two signs
+    // apart.
     for kept in [
         "a - (b - c)",
         "(a + b) * c",
@@ -133,6 +135,7 @@ fn parentheses_stand_only_where_they_mean_something() {
     ] {
         assert_eq!(written(kept), kept);
     }
+    // Redundant parentheses go, and numbers get their canonical digits.
     for (text, canonical) in [
         ("((a))", "a"),
         ("(a * b) + c", "a * b + c"),

@@ -1,4 +1,4 @@
-//! What is read, as the tree says it.
+//! The trees that the reader builds.
 
 use gmpc_grammar::ast::{Expr, ExprKind, Item, Statement};
 use gmpc_grammar::dump::{dump, dump_expr};
@@ -13,7 +13,7 @@ fn tree(text: &str) -> String {
     dump(&ast)
 }
 
-/// An expression with every operation in parentheses.
+/// Prints an expression with parentheses around every operation.
 fn explicit(text: &str) -> String {
     fn write(expr: &Expr) -> String {
         match &expr.node {
@@ -86,7 +86,7 @@ fn a_statement_ends_where_the_next_one_begins() {
     let flow = tree("model m { input -> relu -> tanh }");
     assert_eq!(tree("model m {\n input\n -> relu\n -> tanh\n}"), flow);
     assert!(tree("model m { input -> relu // why\n // and so on\n -> tanh }").starts_with(&flow));
-    // A parenthesis or a bracket at the start of a line begins a value of its own.
+    // A parenthesis or a bracket at the start of a line begins a new value. It does not continue the line before.
     assert_eq!(tree("loss l { a = b\n(c) }"), tree("loss l { a = b  c }"));
     assert_eq!(tree("loss l { a = b\n[c] }"), tree("loss l { a = (b)  [c] }"));
 }
@@ -120,7 +120,7 @@ fn texts_of_any_editor_are_read() {
 }
 
 #[test]
-fn the_words_of_definitions_are_names_elsewhere() {
+fn the_first_words_of_definitions_are_names_elsewhere() {
     tree(
         "train { loss = mse  optimizer = adam(lr = 1)  model = block  use_all = true  orders = [anded, nothing, iffy] }",
     );

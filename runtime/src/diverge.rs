@@ -1,17 +1,21 @@
-//! Where a run first met a number that is not finite: the witness keeps every value of a step, and this looks through them.
+//! Finds where a run first met a number that is not finite. The failing step runs again as a program that outputs every
+//! intermediate value.
 
-use crate::device::candle::{is_finite, trace};
-use crate::device::{DeviceError, Numbers, States};
-use gmpc_compiler::graph::{Graph, Id, Op, Output, Random};
-use gmpc_compiler::net::Layer;
+use gmpc_compiler::ir::graph::{Graph, Id, Op, Output, Random};
+use gmpc_compiler::ir::net::Layer;
+use gmpc_compiler::ir::program::Program;
+use gmpc_compiler::{Watched, watch};
+use gmpc_device::{Device, DeviceError, Numbers, States};
+use gmpc_device_cpu::Cpu;
 use gmpc_grammar::source::Span;
+use std::sync::Arc;
 
-/// A number that was not finite, and where it came up.
+/// A number that is not finite, and the step in which it first appeared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Divergence {
     /// Counted from 1.
     pub epoch: u64,
-    /// Batch of the epoch, counted from 1.
+    /// Batch within the epoch, counted from 1.
     pub batch: u64,
     /// Optimizer step of the run, counted from 1.
     pub step: u64,
@@ -22,18 +26,18 @@ pub struct Divergence {
 /// The first value that was not finite.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Origin {
-    /// `the result of exp`, `the new value of hidden.w`.
+    /// What the value is: `the result of exp`, `the new value of hidden.w`.
     pub what: String,
-    /// `hidden`, where a layer's line asked for the value.
+    /// The layer whose line asked for the value, such as `hidden`, if it is known.
     pub layer: Option<String>,
-    /// `hidden.w`, where it is the value of a state or its update.
+    /// The state, such as `hidden.w`, if the value is a state or its update.
     pub state: Option<String>,
-    /// The line that asked for it.
+    /// The source line that asked for the value, if there is one.
     pub span: Option<Span>,
 }
 
 impl Divergence {
-    /// One next step.
+    /// The next step for the user.
     #[must_use]
     pub fn help(&self) -> &'static str {
         "try a smaller learning rate, or a warm-up; the last checkpoint is still finite"
@@ -51,28 +55,49 @@ impl std::fmt::Display for Divergence {
     }
 }
 
-/// Looks for the first value of a step that is not finite. `states` are those before the step.
+/// Describes the first value of a step that is not finite. The arguments are those of [`first_not_finite`]; `layers`
+/// give the value its layer's name.
 ///
 /// # Errors
-/// The witness cannot run the graph.
+/// The errors of [`first_not_finite`].
 pub fn locate(
-    graph: &Graph,
+    program: &Program,
     inputs: &[Numbers],
     states: &States,
     random: Random,
     layers: &[Layer],
+    threads: usize,
 ) -> Result<Option<Origin>, DeviceError> {
-    let values = trace(graph, inputs, states, random)?;
-    for (id, value) in graph.ids().zip(&values) {
-        if !is_finite(value)? {
-            return Ok(Some(describe(graph, id, layers)));
-        }
+    let found = first_not_finite(program, inputs, states, random, threads)?;
+    Ok(found.map(|id| describe(&program.graph, id, layers)))
+}
+
+/// Finds the first value of a step, in the order of the graph's nodes, that is not finite. `states` are those before
+/// the step, and `inputs` hold all numbers of the program's inputs. The step runs once on this machine's CPU with this
+/// number of threads, whichever device trained the run. `None`: every value is finite.
+///
+/// # Errors
+/// The program needs more memory than there is, or there is no code generator for this CPU.
+pub fn first_not_finite(
+    program: &Program,
+    inputs: &[Numbers],
+    states: &States,
+    random: Random,
+    threads: usize,
+) -> Result<Option<Id>, DeviceError> {
+    let Watched { program: watched, values, first } = watch(program);
+    let mut executable = Cpu::with_threads(threads).load(&Arc::new(watched))?;
+    for (index, numbers) in inputs.iter().enumerate() {
+        executable.input(index).copy_from(&numbers.as_slice());
     }
-    Ok(None)
+    executable.run(&mut states.clone(), random)?;
+    let is_finite = |index: usize| executable.output(first + index).first().is_finite();
+    Ok((0..values.len()).find(|&index| !is_finite(index)).map(|index| values[index]))
 }
 
 fn describe(graph: &Graph, id: Id, layers: &[Layer]) -> Origin {
     let node = &graph[id];
+    // A value that is written to a state is named after the state, which users know, and not after its operation.
     let written = graph.outputs.iter().find_map(|output| match output {
         Output::Write { state, id: written } if *written == id => graph.states.get(*state),
         _ => None,
@@ -98,10 +123,11 @@ fn describe(graph: &Graph, id: Id, layers: &[Layer]) -> Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gmpc_compiler::experiment::Precision;
-    use gmpc_compiler::graph::{Role, State};
-    use gmpc_compiler::layout::StateLayout;
-    use std::sync::Arc;
+    use gmpc_compiler::ir::experiment::Precision;
+    use gmpc_compiler::ir::graph::{Role, State};
+    use gmpc_compiler::ir::layout::StateLayout;
+    use gmpc_compiler::ir::program::Goal;
+    use gmpc_compiler::lower;
 
     #[test]
     fn the_first_value_on_the_way_is_named() {
@@ -114,20 +140,26 @@ mod tests {
             file_shape: shape.clone(),
             shape,
             transposed: false,
+            meaning: gmpc_compiler::ir::axes::Meaning::default(),
         };
         let (index, w) = graph.state(state);
         let log = graph.unary(Op::Log, x);
         let sum = graph.add(log, w);
         graph.write(index, sum);
         let states = States::zeros(&Arc::new(StateLayout::new(&graph.states)), Precision::F32);
-        let at = |x: f32| locate(&graph, &[Numbers::F32(vec![x])], &states, Random::default(), &[]).unwrap();
+        let program = lower(Goal::Train, Precision::F32, 1, &graph, vec![]);
+        let find = |x: f32, states: &States| {
+            locate(&program, &[Numbers::F32(vec![x])], states, Random::default(), &[], 1).unwrap()
+        };
+        let at = |x: f32| find(x, &states);
         assert_eq!(at(1.0), None);
         assert_eq!(at(0.0).unwrap().what, "the result of log");
         assert_eq!(at(f32::NAN).unwrap().what, "the input x");
         let mut states = states.clone();
         *states.data_mut() = Numbers::F32(vec![f32::MAX; 16]);
-        let origin = locate(&graph, &[Numbers::F32(vec![f32::INFINITY])], &states, Random::default(), &[]).unwrap();
-        assert_eq!(origin.unwrap().what, "the input x");
+        assert_eq!(find(f32::INFINITY, &states).unwrap().what, "the input x");
+        *states.data_mut() = Numbers::F32(vec![f32::INFINITY; 16]);
+        assert_eq!(find(1.0, &states).unwrap().what, "hidden.w");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Numbers in files that must come back as the same bits: written as the shortest decimal text that does so.
+//! Numbers in JSON files that must be read back as the same bits. Each number is a string that holds the shortest
+//! decimal text with this property.
 //!
-//! JSON numbers would not do: they cannot hold infinities, and readers may be off by one unit in the last place.
+//! A JSON number is not enough: it cannot be infinite or NaN, and some readers are off by one unit in the last place.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A number that a file gives back exactly, NaN and infinities included.
+/// A number that is read back with the same bits, NaN and infinities included.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
 pub struct Exact(pub f64);
 
@@ -17,7 +18,7 @@ impl Serialize for Exact {
 impl<'de> Deserialize<'de> for Exact {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map(Exact).map_err(|_| serde::de::Error::custom(format!("`{text}` is no number")))
+        text.parse().map(Exact).map_err(|_| serde::de::Error::custom(format!("`{text}` is not a number")))
     }
 }
 

@@ -1,47 +1,81 @@
-//! Everything that can keep the runtime from doing what it was asked to, one variant an exit code.
+//! Why a command could not do what it was asked for: one variant for each exit code.
 
-use crate::device::DeviceError;
 use crate::diverge::Divergence;
+use gmpc_device::DeviceError;
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Sources;
 use std::path::Path;
 
-/// Why something was not done.
+/// Why a command could not do what it was asked for.
 pub enum Failure {
-    /// The file is wrong: every diagnostic, and the texts they point into. Exit code 1.
+    /// The .gmpnet file has errors. Exit code 1.
     File {
-        /// Errors and warnings in the order they are told.
+        /// All errors and warnings, in the order in which they are printed.
         diagnostics: Vec<Diagnostic>,
-        /// What the spans refer to.
+        /// The texts that the spans of the diagnostics point into.
         sources: Box<Sources>,
     },
-    /// What was asked for makes no sense for this run. Exit code 2.
-    Usage(Told),
-    /// A data set is missing, damaged, or not what its declaration says. Exit code 3.
-    Data(Told),
+    /// The request does not fit the file, the run or the other options. Exit code 2.
+    Usage(Message),
+    /// A data set is missing or damaged, or does not match its declaration. Exit code 3.
+    Data(Message),
     /// A number in training was not finite. Exit code 4.
     Diverged(Box<Divergence>),
     /// The device failed. Exit code 5.
     Device(DeviceError),
     /// Reading or writing failed. Exit code 6.
-    Io(Told),
-    /// A promise of ours did not hold. Exit code 70.
+    Io(Message),
+    /// An internal error of gmpc. Exit code 70.
     Bug(String),
 }
 
-/// A sentence and a next step.
+/// One sentence that says what is wrong, and one next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Message {
     /// One sentence, no full stop.
     pub message: String,
-    /// One next step.
+    /// One next step, if there is one.
     pub help: Option<String>,
+    /// The code of its page, and the position in a file that it is about, if there is one.
+    pub place: Option<Box<Place>>,
 }
 
-impl Told {
-    /// A sentence alone.
+/// The code of a page, and a position in a file of data or of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The code of the page, such as `E0755`.
+    pub code: &'static str,
+    /// The file or folder that the message is about; empty if it is about none.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: Option<u32>,
+    /// Column, counted from 1.
+    pub column: Option<u32>,
+}
+
+impl From<&gmpc_data::DataError> for Place {
+    fn from(error: &gmpc_data::DataError) -> Self {
+        Place { code: error.code, file: error.file.clone(), line: error.line, column: error.column }
+    }
+}
+
+impl Message {
+    /// A sentence without a next step.
     pub fn new(message: impl Into<String>) -> Self {
-        Told { message: message.into(), help: None }
+        Message { message: message.into(), help: None, place: None }
+    }
+
+    /// Adds the code of the page, and the file or folder that the message is about.
+    #[must_use]
+    pub fn at(mut self, code: &'static str, path: &Path) -> Self {
+        self.place = Some(Box::new(Place { code, file: path.display().to_string(), line: None, column: None }));
+        self
+    }
+
+    /// Adds the code of the page.
+    #[must_use]
+    pub fn code(self, code: &'static str) -> Self {
+        self.at(code, Path::new(""))
     }
 
     /// Adds the next step.
@@ -53,13 +87,29 @@ impl Told {
 }
 
 impl Failure {
-    /// Doing something with a path failed: `cannot write runs/a/last.safetensors: no space left on device`.
+    /// An operation on a path failed: `cannot write runs/a/last.safetensors: no space left on device`.
     #[must_use]
     pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
-        Failure::Io(Told::new(format!("cannot {doing} {}: {error}", path.display())))
+        let message = Message::new(format!("cannot {doing} {}: {error}", path.display())).at("E0807", path);
+        Failure::Io(message.help(gmpc_data::way_on(error)))
     }
 
-    /// What the process ends with.
+    /// The code of the page about this failure. A message without a code of its own has the code of its kind. `None`
+    /// for diagnostics, which carry their own codes, and for internal errors.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        let of_kind = match self {
+            Failure::File { .. } | Failure::Bug(_) => None,
+            Failure::Usage(_) => Some("E0817"),
+            Failure::Data(_) => Some("E0818"),
+            Failure::Diverged(_) => Some("E0815"),
+            Failure::Device(_) => Some("E0816"),
+            Failure::Io(_) => Some("E0807"),
+        };
+        self.place().map(|place| place.code).or(of_kind)
+    }
+
+    /// The exit code of the process, as [`Failure`] lists them.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -73,11 +123,20 @@ impl Failure {
         }
     }
 
+    /// The code and the position in a file that the message carries, if it carries one.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Failure::Usage(message) | Failure::Data(message) | Failure::Io(message) => message.place.as_deref(),
+            Failure::File { .. } | Failure::Diverged(_) | Failure::Device(_) | Failure::Bug(_) => None,
+        }
+    }
+
     /// The next step, if there is one.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         match self {
-            Failure::Usage(told) | Failure::Data(told) | Failure::Io(told) => told.help.as_deref(),
+            Failure::Usage(message) | Failure::Data(message) | Failure::Io(message) => message.help.as_deref(),
             Failure::Device(error) => error.help.as_deref(),
             Failure::Diverged(divergence) => Some(divergence.help()),
             Failure::File { .. } | Failure::Bug(_) => None,
@@ -92,7 +151,7 @@ impl std::fmt::Display for Failure {
                 Some(first) => f.write_str(&first.message),
                 None => f.write_str("the file is wrong"),
             },
-            Failure::Usage(told) | Failure::Data(told) | Failure::Io(told) => f.write_str(&told.message),
+            Failure::Usage(message) | Failure::Data(message) | Failure::Io(message) => f.write_str(&message.message),
             Failure::Diverged(divergence) => divergence.fmt(f),
             Failure::Device(error) => error.fmt(f),
             Failure::Bug(what) => write!(f, "a bug in gmpc: {what}"),
@@ -101,7 +160,7 @@ impl std::fmt::Display for Failure {
 }
 
 impl std::fmt::Debug for Failure {
-    /// The sentence, for `unwrap` in tests: the texts that spans point into are long.
+    /// Writes the sentence instead of the fields, for `unwrap` in tests: a field holds whole source texts.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "exit code {}: {self}", self.exit_code())?;
         self.help().map_or(Ok(()), |help| write!(f, " ({help})"))

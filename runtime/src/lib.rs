@@ -1,34 +1,32 @@
-//! Runs gmpc programs: devices, data, training, checkpoints, comparison.
+//! Runs networks: the network at run time, training, run folders, and the tasks behind the commands.
+//!
+//! ```text
+//! program -> train -> run (folder, checkpoint, records) -> task (train, eval, predict, compare, …)
+//! ```
 
-pub mod analysis;
-pub mod bench;
-pub mod checkpoint;
-pub mod compare;
-pub mod convert;
-pub mod data;
-pub mod device;
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        clippy::disallowed_methods,
+        reason = "numbers of tests are small, and their inputs need no last digit"
+    )
+)]
+
 pub mod diverge;
-pub mod evaluate;
 pub mod event;
 pub mod exact;
+pub mod explain;
 pub mod failure;
-pub mod gradcheck;
-pub mod launch;
-pub mod metrics;
-pub mod network;
-pub mod predict;
-pub mod report;
-pub mod reproduce;
-pub mod request;
-pub mod rows;
-pub mod run_folder;
-pub mod scalar;
-pub mod schedule;
-pub mod session;
-pub mod states;
-pub mod tensorboard;
+mod memory;
+pub mod program;
+pub mod run;
+pub mod task;
+pub mod timings;
 pub mod train;
-pub mod trajectory;
 
 #[cfg(test)]
 mod testing;

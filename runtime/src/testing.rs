@@ -1,16 +1,16 @@
-//! A network small enough to be written down as a graph, for tests of everything around it: one linear unit with noise on
-//! its prediction in training, squared error, gradient descent with momentum, and a running mean of the inputs.
+//! A network that is small enough to be written as a graph, for tests of the code around it: one linear unit with noise
+//! on its prediction in training, squared error, gradient descent with momentum, and a running mean of the inputs.
 
-use crate::device::candle::Candle;
 use crate::failure::Failure;
-use crate::rows::Rows;
-use crate::session::{Programs, Session};
-use gmpc_compiler::backend::cpu::Code;
-use gmpc_compiler::experiment::{Contractions, Precision};
-use gmpc_compiler::graph::{Graph, Id, Op, Role, State};
-use gmpc_compiler::layout::StateLayout;
-use gmpc_compiler::net::Layer;
-use gmpc_compiler::program::{Goal, Measure, Program};
+use crate::program::session::{Programs, Session};
+use gmpc_compiler::ir::experiment::Precision;
+use gmpc_compiler::ir::graph::{Graph, Id, Op, Role, State};
+use gmpc_compiler::ir::layout::StateLayout;
+use gmpc_compiler::ir::net::Layer;
+use gmpc_compiler::ir::program::{Goal, Measure, Program};
+use gmpc_compiler::lower;
+use gmpc_data::Rows;
+use gmpc_device_cpu::Cpu;
 use std::sync::Arc;
 
 /// Input columns.
@@ -32,7 +32,14 @@ struct Nodes {
 fn declare(graph: &mut Graph) -> Nodes {
     let mut state = |name: &str, role, shape: Vec<usize>| {
         let file_shape = shape.iter().rev().copied().collect();
-        graph.state(State { name: name.into(), role, transposed: shape.len() == 2, shape, file_shape })
+        graph.state(State {
+            name: name.into(),
+            role,
+            transposed: shape.len() == 2,
+            shape,
+            file_shape,
+            meaning: gmpc_compiler::ir::axes::Meaning::default(),
+        })
     };
     Nodes {
         w: state("unit.w", Role::Parameter, vec![FEATURES, 1]),
@@ -42,7 +49,7 @@ fn declare(graph: &mut Graph) -> Nodes {
 }
 
 impl Tiny {
-    /// In this precision.
+    /// The network in this precision.
     pub fn new(precision: Precision) -> Self {
         let mut graph = Graph::default();
         let nodes = declare(&mut graph);
@@ -52,25 +59,16 @@ impl Tiny {
         Tiny { layout, initialization: graph, precision }
     }
 
-    /// On the witness.
+    /// A session on the CPU.
     pub fn session(precision: Precision) -> Session {
-        Session::new(Arc::new(Candle), Arc::new(Tiny::new(precision)))
+        Session::new(Arc::new(Cpu::default()), Arc::new(Tiny::new(precision)))
     }
 }
 
 impl Programs for Tiny {
     fn program(&self, goal: Goal, batch: usize) -> Result<Program, Failure> {
         let (graph, measures) = build(goal, batch);
-        let code = Code::default();
-        let mut prologue = Graph::default();
-        if goal == Goal::Train {
-            for name in ["lr", "step"] {
-                let id = prologue.input(name, vec![]);
-                prologue.output(name, id);
-            }
-        }
-        let contractions = Contractions::Full;
-        Ok(Program { goal, precision: self.precision, contractions, batch, graph, prologue, measures, code })
+        Ok(lower(goal, self.precision, batch, &graph, measures))
     }
 
     fn initialization(&self) -> &Graph {
@@ -90,7 +88,6 @@ impl Programs for Tiny {
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // a handful of rows
 fn build(goal: Goal, batch: usize) -> (Graph, Vec<Measure>) {
     let mut g = Graph::default();
     let x = g.input("x", vec![batch, FEATURES]);

@@ -1,8 +1,8 @@
-//! The train loop: epochs of steps, judged after each epoch, stopped between any two steps and continued as if nothing had
-//! happened.
+//! The train loop: epochs of steps, with an evaluation after each epoch. It can be stopped between any two steps and be
+//! resumed with bit-identical results.
 //!
-//! Everything that decides what comes next is in [`Progress`] and the session's states; orders of rows and random numbers
-//! are functions of the seed, the epoch and the step. Nothing is allocated in a step.
+//! [`Progress`] and the session's states determine everything that follows. The orders of rows and the random numbers
+//! are functions of the seed, the epoch and the step. A step allocates nothing.
 
 mod judge;
 mod pace;
@@ -10,97 +10,105 @@ mod plan;
 mod progress;
 mod recording;
 mod replay;
+pub mod schedule;
 
 pub use plan::Tables;
 pub use progress::Progress;
 
-use crate::data::order_into;
-use crate::device::{Numbers, Slice, States};
 use crate::event::{Epoch, Event, Listener, Moved, Steps, StoppedBy};
 use crate::exact::Exact;
 use crate::failure::Failure;
-use crate::metrics::Sums;
-use crate::rows::{Pick, Rows};
-use crate::schedule::should_stop;
-use crate::session::{Clock, Session};
-use crate::trajectory::kept;
-use gmpc_compiler::experiment::TrainSpec;
+use crate::program::metrics::Sums;
+use crate::program::session::{Clock, Session};
+use crate::train::schedule::should_stop;
+use gmpc_compiler::ir::experiment::TrainSpec;
+use gmpc_data::order_into;
+use gmpc_data::{Pick, Rows};
+use gmpc_device::{Numbers, Slice, States};
 use judge::Judge;
 use pace::Pace;
 use plan::Plan;
 use recording::Recording;
-use replay::Snapshot;
+use replay::ReplayPoint;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Steps between two looks at the clock, which asks the system.
+/// Steps between two checks whether a checkpoint is due. Each check reads the clock.
 const STEPS_PER_LOOK: u64 = 16;
 
-/// What a checkpoint holds.
+/// The contents of a checkpoint.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
-    /// Every counter.
+pub struct Snapshot<'a> {
+    /// All counters.
     pub progress: &'a Progress,
-    /// Parameters, statistics, optimizer state.
+    /// Parameters, statistics and the states of the optimizer.
     pub states: &'a States,
-    /// Parameters and statistics of the best epoch, once there is one.
+    /// Parameters and statistics of the best epoch; `None` before there is one.
     pub best: Option<&'a States>,
 }
 
-/// Keeps what a run must not lose. A run that is not kept uses [`Forget`].
-pub trait Keep {
-    /// Is it time to save?
+/// Receives what a run must store. A run without files uses [`NoCheckpoint`].
+pub trait CheckpointSink {
+    /// True if it is time to save.
     fn is_due(&mut self) -> bool;
 
-    /// Saves, all or nothing; returns the file.
+    /// Saves a snapshot atomically, and returns the path of the file.
     ///
     /// # Errors
-    /// Nothing was saved; what was saved before is still there.
-    fn save(&mut self, standing: Standing<'_>) -> Result<std::path::PathBuf, Failure>;
+    /// Nothing was saved; the checkpoint before is undamaged.
+    fn save(&mut self, snapshot: Snapshot<'_>) -> Result<std::path::PathBuf, Failure>;
 
-    /// Notes an epoch's result.
+    /// Checks that the folder still belongs to this process.
     ///
     /// # Errors
-    /// It could not be written.
+    /// It does not, so nothing more may be written to it.
+    fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Stores the result of an epoch.
+    ///
+    /// # Errors
+    /// It cannot be written.
     fn note(&mut self, epoch: &Epoch) -> Result<(), Failure>;
 
-    /// Are the boundaries of the first layers kept, where the file asks for them?
+    /// True if the boundaries of the first layers are recorded, provided that the file asks for records.
     fn records(&self) -> bool {
         false
     }
 
-    /// Keeps the boundaries of one first layer as they are now, `[fan_in + 1, units]`.
+    /// Records the present boundaries of one first layer, `[fan_in + 1, units]`.
     ///
     /// # Errors
-    /// They could not be written.
+    /// They cannot be written.
     fn record(&mut self, _layer: usize, _numbers: &Slice<'_>) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Keeps the whole network as it is now, where the file asks for that.
+    /// Records the present states of the whole network, if the file asks for it.
     ///
     /// # Errors
-    /// It could not be written.
+    /// They cannot be written.
     fn record_states(&mut self, _states: &States) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// How far the recorded boundaries moved since this was asked for last, where that is followed.
-    fn movement(&mut self) -> Vec<Moved> {
+    /// How far the recorded boundaries moved since the last call; empty if this is not measured.
+    fn drift(&mut self) -> Vec<Moved> {
         Vec::new()
     }
 }
 
-/// Keeps nothing.
+/// Stores nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Forget;
+pub struct NoCheckpoint;
 
-impl Keep for Forget {
+impl CheckpointSink for NoCheckpoint {
     fn is_due(&mut self) -> bool {
         false
     }
 
-    fn save(&mut self, _: Standing<'_>) -> Result<std::path::PathBuf, Failure> {
+    fn save(&mut self, _: Snapshot<'_>) -> Result<std::path::PathBuf, Failure> {
         Ok(std::path::PathBuf::new())
     }
 
@@ -111,7 +119,7 @@ impl Keep for Forget {
 
 /// A run that is going on.
 pub struct Trainer<'a> {
-    /// The network. Its states are the run's.
+    /// The network. Its states are those of the run.
     pub session: Session,
     spec: &'a TrainSpec,
     tables: &'a Tables,
@@ -121,17 +129,19 @@ pub struct Trainer<'a> {
     sums: Sums,
     /// The learning rate of this epoch.
     lr: f64,
-    /// Rows of this epoch in the order they are trained on; empty where the order does not matter.
+    /// Rows of this epoch in the order of training; empty if the order makes no difference.
     order: Vec<u32>,
     best: Option<States>,
-    snapshot: Option<Snapshot>,
+    replay_point: Option<ReplayPoint>,
     recording: Option<Recording>,
-    /// Since when the time counts that `progress.seconds` does not hold yet.
+    /// Number of epochs after which to pause, if the run does not end before.
+    pause: Option<u64>,
+    /// The time up to which `progress.seconds` counts.
     since: Instant,
 }
 
 impl<'a> Trainer<'a> {
-    /// A run from its beginning: `session` has been initialized with the same seed.
+    /// A run from its beginning. `session` was initialized with the same seed.
     ///
     /// # Errors
     /// The training program cannot be compiled or loaded; a monitored part has no rows.
@@ -140,10 +150,10 @@ impl<'a> Trainer<'a> {
         Self::resume(session, spec, tables, progress, None)
     }
 
-    /// A run that goes on where a checkpoint was written: the session's states, `progress` and `best` are from there.
+    /// A run that continues from a checkpoint, which gave the session's states, `progress` and `best`.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; and a checkpoint whose counters do not fit the file's settings.
+    /// The errors of [`Trainer::new`]; the checkpoint's counters do not fit the settings of the file.
     pub fn resume(
         mut session: Session,
         spec: &'a TrainSpec,
@@ -152,44 +162,67 @@ impl<'a> Trainer<'a> {
         best: Option<States>,
     ) -> Result<Self, Failure> {
         let plan = Plan::new(&mut session, spec, tables)?;
+        plan.check(&progress, spec.epochs)?;
         let judge = Judge::new(&session, &plan, spec, tables)?;
         let mut sums = session.empty_sums(plan.full);
+        // A checkpoint from within an epoch contains sums of the epoch's first steps.
         if progress.batch > 0 {
             sums = plan.resumed_sums(&progress, &sums)?;
         }
         let (order, since, lr) = (Vec::new(), Instant::now(), spec.lr);
-        let (snapshot, recording) = (None, None);
-        let mut trainer =
-            Trainer { session, spec, tables, plan, judge, progress, sums, lr, order, best, snapshot, recording, since };
+        let (replay_point, recording, pause) = (None, None, None);
+        let mut trainer = Trainer {
+            session,
+            spec,
+            tables,
+            plan,
+            judge,
+            progress,
+            sums,
+            lr,
+            order,
+            best,
+            replay_point,
+            recording,
+            pause,
+            since,
+        };
         trainer.begin_epoch();
         Ok(trainer)
     }
 
-    /// Trains until the run has ended or `stop` is set, which is looked at before every step.
+    /// Lets the run pause after this number of epochs in all. Schedules are those of the whole run, so it continues from
+    /// [`Trainer::snapshot`] as if it had not paused.
+    pub fn pause_after(&mut self, epochs: u64) {
+        self.pause = Some(epochs);
+    }
+
+    /// Trains until the run ends, pauses, or `stop` is set. `stop` is checked before every step.
     ///
     /// # Errors
-    /// [`Failure::Diverged`] in the step in which the loss is not finite, with the last finite state saved; a fault of the
-    /// device or of `keep`.
+    /// [`Failure::Diverged`] in the step in which the loss is not finite; the last finite states are saved. A failure
+    /// of the device or of `sink`.
     pub fn run(
         &mut self,
-        keep: &mut dyn Keep,
+        sink: &mut dyn CheckpointSink,
         listener: &mut dyn Listener,
         stop: &AtomicBool,
     ) -> Result<StoppedBy, Failure> {
-        self.recording = Recording::new(&mut self.session, self.spec, keep)?;
+        self.recording = Recording::new(&mut self.session, self.spec, sink)?;
         if self.progress.step == 0 {
-            self.record(keep, false)?;
+            self.record(sink, false)?;
         }
-        let ended = self.epochs(keep, listener, stop);
+        let ended = self.epochs(sink, listener, stop);
+        // The states that were restored before the failing step are finite: a checkpoint of them is useful.
         if matches!(ended, Err(Failure::Diverged(_))) && self.session.states.first_not_finite().is_none() {
-            self.save(keep, listener)?;
+            self.save(sink, listener)?;
         }
         ended
     }
 
     fn epochs(
         &mut self,
-        keep: &mut dyn Keep,
+        sink: &mut dyn CheckpointSink,
         listener: &mut dyn Listener,
         stop: &AtomicBool,
     ) -> Result<StoppedBy, Failure> {
@@ -197,23 +230,33 @@ impl<'a> Trainer<'a> {
             if let Some(ended) = self.progress.ended {
                 return Ok(ended);
             }
-            if !self.steps(keep, listener, stop)? {
-                self.save(keep, listener)?;
+            if self.pause.is_some_and(|epochs| self.progress.epoch >= epochs) {
+                // A state that is not finite stays so: the run would fail at its end, and is said to have failed here.
+                let broken = self.session.states.first_not_finite().is_some();
+                return if broken { Err(self.diagnose()) } else { Ok(StoppedBy::Pause) };
+            }
+            if !self.steps(sink, listener, stop)? {
+                self.save(sink, listener)?;
                 return Ok(StoppedBy::Signal);
             }
             let mut epoch = self.close_epoch()?;
-            self.record(keep, true)?;
-            epoch.movement = keep.movement();
-            keep.note(&epoch)?;
-            listener.hear(&Event::Epoch(epoch));
-            if self.progress.ended.is_none() && keep.is_due() {
-                self.save(keep, listener)?;
+            self.record(sink, true)?;
+            epoch.drift = sink.drift();
+            sink.note(&epoch)?;
+            listener.on_event(&Event::Epoch(epoch));
+            if self.progress.ended.is_none() && sink.is_due() {
+                self.save(sink, listener)?;
             }
         }
     }
 
-    /// The rest of an epoch's steps; false where `stop` came first.
-    fn steps(&mut self, keep: &mut dyn Keep, listener: &mut dyn Listener, stop: &AtomicBool) -> Result<bool, Failure> {
+    /// The remaining steps of an epoch. Returns false if `stop` was set before the end.
+    fn steps(
+        &mut self,
+        sink: &mut dyn CheckpointSink,
+        listener: &mut dyn Listener,
+        stop: &AtomicBool,
+    ) -> Result<bool, Failure> {
         let mut pace = Pace::new();
         while self.progress.batch < self.plan.batches {
             if stop.load(Ordering::Relaxed) {
@@ -222,19 +265,20 @@ impl<'a> Trainer<'a> {
             if !self.step()? {
                 return Err(self.diagnose());
             }
-            self.record(keep, false)?;
+            // Records come before a checkpoint, so that the checkpoint's files contain them.
+            self.record(sink, false)?;
             if let Some(rows_per_second) = pace.step(self.plan.batch(self.progress.batch - 1).1.len()) {
                 let (epoch, total) = (self.progress.epoch + 1, self.plan.batches);
-                listener.hear(&Event::Steps(Steps { epoch, done: self.progress.batch, total, rows_per_second }));
+                listener.on_event(&Event::Steps(Steps { epoch, done: self.progress.batch, total, rows_per_second }));
             }
-            if self.progress.step.is_multiple_of(STEPS_PER_LOOK) && keep.is_due() {
-                self.save(keep, listener)?;
+            if self.progress.step.is_multiple_of(STEPS_PER_LOOK) && sink.is_due() {
+                self.save(sink, listener)?;
             }
         }
         Ok(true)
     }
 
-    /// The next step of this epoch; false where its loss is not finite.
+    /// The next step of this epoch. Returns false if its loss is not finite.
     fn step(&mut self) -> Result<bool, Failure> {
         let (handle, range) = self.plan.batch(self.progress.batch);
         let clock = Clock { lr: self.lr, step: self.progress.step + 1, seed: self.progress.seed };
@@ -247,7 +291,7 @@ impl<'a> Trainer<'a> {
         Ok(finite)
     }
 
-    /// Makes everything ready that is fixed during an epoch. To be called again after a resume in mid-epoch.
+    /// Prepares everything that is fixed during an epoch. Also called when a run is resumed within an epoch.
     fn begin_epoch(&mut self) {
         let Progress { seed, epoch, batch, .. } = self.progress;
         self.lr = self.progress.rate.at(&self.spec.schedule, self.spec.lr, epoch, self.spec.epochs);
@@ -256,19 +300,20 @@ impl<'a> Trainer<'a> {
         }
         if epoch < self.spec.epochs {
             let order = Some(self.order.as_slice()).filter(|order| !order.is_empty());
-            self.tables.train.begin(seed, epoch, order, self.plan.place(batch));
+            self.tables.train.begin(seed, epoch, order, self.plan.start(batch));
         }
+        // A new epoch begins with empty sums. A resumed epoch keeps the sums of its checkpoint.
         if batch == 0 {
             self.sums.totals.fill(0.0);
             self.sums.rows = 0;
-            Snapshot::refresh(&mut self.snapshot, &self.progress, &self.session.states);
-        } else if self.snapshot.is_none() {
+            ReplayPoint::refresh(&mut self.replay_point, &self.progress, &self.session.states);
+        } else if self.replay_point.is_none() {
             self.progress.keep(&self.sums);
-            Snapshot::refresh(&mut self.snapshot, &self.progress, &self.session.states);
+            ReplayPoint::refresh(&mut self.replay_point, &self.progress, &self.session.states);
         }
     }
 
-    /// Judges the epoch whose steps are done and goes on to the next.
+    /// Evaluates the epoch whose steps are done, and begins the next.
     fn close_epoch(&mut self) -> Result<Epoch, Failure> {
         let epoch = self.progress.epoch;
         let (figures, finite) = self.judge.figures(&mut self.session, &self.plan, self.tables, &self.sums)?;
@@ -287,13 +332,13 @@ impl<'a> Trainer<'a> {
             return Err(self.diagnose());
         }
         self.begin_epoch();
-        Ok(Epoch { epoch: epoch + 1, lr, figures, best: better, seconds: self.seconds(), movement: vec![] })
+        Ok(Epoch { epoch: epoch + 1, lr, figures, best: better, seconds: self.seconds(), drift: vec![] })
     }
 
-    /// Records the boundaries, where that is asked for and due.
-    fn record(&mut self, keep: &mut dyn Keep, epoch_ended: bool) -> Result<(), Failure> {
+    /// Records the boundaries, if records are asked for and one is due.
+    fn record(&mut self, sink: &mut dyn CheckpointSink, epoch_ended: bool) -> Result<(), Failure> {
         match self.recording.filter(|recording| recording.is_due(&self.progress, epoch_ended)) {
-            Some(recording) => recording.record(&mut self.session, keep),
+            Some(recording) => recording.record(&mut self.session, sink),
             None => Ok(()),
         }
     }
@@ -306,25 +351,25 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Saves the run as it stands, unless it is broken.
-    fn save(&mut self, keep: &mut dyn Keep, listener: &mut dyn Listener) -> Result<(), Failure> {
+    /// Saves the run in its present state, unless a state is not finite.
+    fn save(&mut self, sink: &mut dyn CheckpointSink, listener: &mut dyn Listener) -> Result<(), Failure> {
         if self.session.states.first_not_finite().is_some() {
-            return Err(self.diagnose()); // the checkpoint that is there is better than this
+            return Err(self.diagnose()); // the existing checkpoint is better than this state
         }
-        let path = keep.save(self.standing())?;
-        listener.hear(&Event::Checkpoint { path, step: self.progress.step });
+        let path = sink.save(self.snapshot())?;
+        listener.on_event(&Event::Checkpoint { path, step: self.progress.step });
         Ok(())
     }
 
-    /// What a checkpoint holds now.
-    pub fn standing(&mut self) -> Standing<'_> {
+    /// The contents of a checkpoint at this moment.
+    pub fn snapshot(&mut self) -> Snapshot<'_> {
         self.progress.keep(&self.sums);
         self.progress.seconds = Exact(self.seconds());
         self.since = Instant::now();
-        Standing { progress: &self.progress, states: &self.session.states, best: self.best.as_ref() }
+        Snapshot { progress: &self.progress, states: &self.session.states, best: self.best.as_ref() }
     }
 
-    /// Puts the best epoch's parameters and statistics in place, where `stop` says `restore_best`.
+    /// Restores the best epoch's parameters and statistics, if `stop` says `restore_best`.
     pub fn restore_best(&mut self) {
         if self.spec.stop.as_ref().is_some_and(|stop| stop.restore_best)
             && let Some(best) = &self.best
@@ -333,7 +378,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Loss and metrics of a part with the states as they are, under full names: `test.rmse`.
+    /// Loss and metrics of a part with the present states, under full names such as `test.rmse`.
     ///
     /// # Errors
     /// The device failed.
@@ -342,19 +387,19 @@ impl<'a> Trainer<'a> {
         Ok(figures.into_iter().map(|(name, value)| (format!("{part}.{name}"), value)).collect())
     }
 
-    /// Optimizer steps of an epoch.
+    /// Number of optimizer steps in an epoch.
     #[must_use]
     pub fn steps_in_an_epoch(&self) -> u64 {
         self.plan.batches
     }
 
-    /// How far the run is.
+    /// How far the run has come.
     #[must_use]
     pub fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Time spent, stops not counted.
+    /// Wall-clock seconds of the run. Time between a stop and a resumption does not count.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         self.progress.seconds.0 + self.since.elapsed().as_secs_f64()
@@ -368,12 +413,12 @@ fn copy_best(states: &States, best: &mut Option<States>) {
     }
 }
 
-/// Copies parameters and statistics; they come before the optimizer's states, which need not be kept.
+/// Copies parameters and statistics. They come before the optimizer's states, which the best epoch does not need.
 fn copy_kept(from: &States, to: &mut States) {
-    copy_numbers(from.data(), to.data_mut(), kept(&from.layout));
+    copy_numbers(from.data(), to.data_mut(), from.layout.parameters_and_statistics());
 }
 
-/// Copies the first `end` numbers; both have the same precision and length.
+/// Copies the first `end` numbers. Both have the same precision and length.
 fn copy_numbers(from: &Numbers, to: &mut Numbers, end: usize) {
     match (from, to) {
         (Numbers::F32(from), Numbers::F32(to)) => to[..end].copy_from_slice(&from[..end]),

@@ -1,4 +1,4 @@
-//! The options of what shows or measures a compiled network.
+//! The options of commands that show, convert or measure a compiled network.
 
 use super::{DataDirArgs, DeviceArgs, FileArgs, positive};
 use clap::{Args as ClapArgs, ValueEnum};
@@ -9,13 +9,17 @@ use std::path::PathBuf;
 pub struct ConvertArgs {
     /// The run folder
     pub run: PathBuf,
-    /// The parameterization to write it in; `sp` folds everything into plain weights
+    /// The parameterization to write; `sp` folds everything into plain weights
     #[arg(long, value_name = "P")]
     pub param: String,
-    /// The `.safetensors` file to write, or a run folder that `eval` and `predict` accept; by default
-    /// `best.P.safetensors` in the run folder
+    /// The `.safetensors` file to write, or a run folder for `eval` and `predict`; by default `best.P.safetensors` in
+    /// the run folder
     #[arg(long, short, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
+    /// Also write how rows are scaled, the names of columns and classes, and which run the weights are from, as JSON;
+    /// the metadata of the weights contain the same
+    #[arg(long, value_name = "FILE.json")]
+    pub scaling: Option<PathBuf>,
 }
 
 /// `gmpc emit`
@@ -23,39 +27,80 @@ pub struct ConvertArgs {
 pub struct EmitArgs {
     #[command(flatten)]
     pub file: FileArgs,
-    /// Which stage
+    /// The stage
     #[arg(long, value_enum)]
     pub stage: StageName,
-    /// Rows in a step; the file's batch by default
+    /// Rows in a step; by default the file's batch size
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch: Option<usize>,
     #[command(flatten)]
     pub data: DataDirArgs,
 }
 
-/// A stage of the compiler, in order.
+/// What the stages of the compiler make, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StageName {
-    /// The syntax tree.
+    /// The syntax tree
+    #[value(alias = "read")]
     Ast,
-    /// Names found, overrides applied: the file as a run folder keeps it.
+    /// The syntax tree with overrides applied
+    Override,
+    /// The file with all names resolved, as a run folder stores it
+    #[value(alias = "resolve")]
     Module,
-    /// Layers with names and shapes.
+    /// Layers with names and shapes
+    #[value(alias = "infer")]
     Net,
-    /// The network's tensor operations.
-    Graph,
-    /// The whole training step, simplified.
+    /// The graph that computes the first value of every state
+    Initialize,
+    /// The tensor operations of the network alone, in the mode of the step
+    #[value(alias = "graph")]
+    Parameterize,
+    /// The graph of the whole training step
     Step,
-    /// Fused loop nests.
+    /// The step after simplification
+    Simplify,
+    /// The step with scales and shifts moved into convolutions
+    Prepare,
+    /// The step with scalars moved into a prologue: the graph that devices run
+    Hoist,
+    /// Kernels: fused loop nests
+    #[value(alias = "fuse")]
     Kernels,
-    /// Cranelift's intermediate code.
+    /// The memory address of every buffer
+    Plan,
+    /// Cranelift IR (CLIF)
+    #[value(alias = "emit")]
     Clif,
-    /// Machine code of this processor.
+    /// Machine code for this CPU
     Asm,
-    /// CUDA C++, and what is launched in turn.
+    /// CUDA C++ and the list of launches
     Cuda,
-    /// NVIDIA's intermediate code.
+    /// PTX, the intermediate code of NVIDIA's compiler
     Ptx,
+}
+
+impl StageName {
+    /// The stage of gmpc's pipeline that makes it; `None` if another compiler does.
+    pub fn stage(self) -> Option<&'static str> {
+        Some(match self {
+            StageName::Ast => "read",
+            StageName::Override => "override",
+            StageName::Module => "resolve",
+            StageName::Net => "infer",
+            StageName::Initialize => "initialize",
+            StageName::Parameterize => "parameterize",
+            StageName::Step => "step",
+            StageName::Simplify => "simplify",
+            StageName::Prepare => "prepare",
+            StageName::Hoist => "hoist",
+            StageName::Kernels => "fuse",
+            StageName::Plan => "plan",
+            StageName::Clif => "emit",
+            StageName::Cuda => "cuda.emit",
+            StageName::Asm | StageName::Ptx => return None,
+        })
+    }
 }
 
 /// `gmpc summary`
@@ -63,7 +108,7 @@ pub enum StageName {
 pub struct SummaryArgs {
     #[command(flatten)]
     pub file: FileArgs,
-    /// Rows in a step; the file's batch by default
+    /// Rows in a step; by default the file's batch size
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch: Option<usize>,
     #[command(flatten)]
@@ -73,13 +118,19 @@ pub struct SummaryArgs {
 /// `gmpc bench`
 #[derive(Debug, Clone, ClapArgs)]
 pub struct BenchArgs {
+    /// Print how long each stage of the compiler took
+    #[arg(long)]
+    pub timings: bool,
     #[command(flatten)]
     pub file: FileArgs,
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Rows in a step; the file's batch by default
+    /// Rows in a step; by default the file's batch size
     #[arg(long, value_name = "N", value_parser = positive)]
     pub batch: Option<usize>,
+    /// Time the step alone, and not each kernel after it
+    #[arg(long)]
+    pub no_kernels: bool,
     #[command(flatten)]
     pub data: DataDirArgs,
 }
@@ -104,7 +155,7 @@ pub struct FmtArgs {
     /// The `.gmpnet` files
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// Change nothing; exit with 1 if a file is not laid out canonically
+    /// Change nothing; exit with 1 if a file is not in canonical format
     #[arg(long)]
     pub check: bool,
 }

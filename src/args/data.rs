@@ -7,17 +7,17 @@ use std::path::PathBuf;
 /// `gmpc data …`
 #[derive(Debug, Clone, Subcommand)]
 pub enum DataCommand {
-    /// The data sets of the standard library, and whether they are here
+    /// List the data sets of the standard library, and whether they are on this machine
     List(DataDirArgs),
-    /// One data set: what it is, its files, what is in them
+    /// Describe a data set: what it is, its files and their contents
     Info(DataInfoArgs),
-    /// Download a data set and check it
+    /// Download a data set and verify its checksums
     Fetch(DataNameArgs),
-    /// Make a table or array of yours a data set of the data folder, and print its declaration
+    /// Copy a table or an array into the data folder, and print its declaration
     Import(DataImportArgs),
-    /// Look through the files that are here: checksums of tables, every image of a set of images
+    /// Verify files: checksums of tables, and every image of an image set
     Verify {
-        /// Such as `uci.yacht`; without one, every data set that is here
+        /// Such as `uci.yacht`; without a name, every data set on this machine
         name: Option<String>,
         #[command(flatten)]
         data: DataDirArgs,
@@ -33,24 +33,24 @@ pub struct DataNameArgs {
     pub data: DataDirArgs,
 }
 
-/// A data set to look at.
+/// A data set to describe.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DataInfoArgs {
     /// Such as `uci.yacht`; or a `.gmpnet` file, for the data set it uses
     pub name: String,
-    /// Of images: write a contact sheet here, a row of images for each class
+    /// For images: write a contact sheet with one row of images for each class
     #[arg(long, value_name = "FILE.png")]
     pub preview: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataDirArgs,
 }
 
-/// A file that becomes a data set.
+/// A file to import as a data set.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct DataImportArgs {
     /// A table, an `.npy` matrix or an `.npz` archive
     pub file: PathBuf,
-    /// What to call it, such as `coffee`; by default as the file is called
+    /// Name of the data set, such as `coffee`; by default the file's name
     #[arg(long)]
     pub name: Option<String>,
     #[command(flatten)]

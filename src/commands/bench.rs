@@ -1,50 +1,56 @@
-//! `gmpc bench FILE`: what a training step costs, on random rows; `--param sp,gmp`: of several parameterizations in turns.
+//! `gmpc bench FILE`: the cost of a training step on random rows. With `--param sp,gmp`, steps of several
+//! parameterizations are interleaved.
 
 use crate::args::{BenchArgs, FileArgs};
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, number, thousands};
-use crate::project::{device, remark, request, tell};
-use gmpc_runtime::bench::{Bench, Beside, COUNTED, Kernel, bench, beside};
-use gmpc_runtime::compare::split_list;
-use gmpc_runtime::device::Activity;
+use crate::output::{Output, timings};
+use crate::project::{clock, device, remark, request, tell};
+use gmpc_device::Activity;
+use gmpc_runtime::task::bench::{Bench, COUNTED, InterleavedBench, KernelTime, bench, interleaved};
+use gmpc_runtime::task::compare::split_list;
+use gmpc_runtime::task::experiment::Request;
 use std::sync::Arc;
 
-/// Times it.
+/// Times the step and prints the result.
 ///
 /// # Errors
-/// The file is wrong, or the device fails.
+/// The file has errors, or the device fails.
 pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
     let params = args.file.param.as_deref().map(split_list).unwrap_or_default();
     if params.len() > 1 {
-        return in_turns(args, &params, output);
+        return several(args, &params, output);
     }
-    let request = request(&args.file, &args.data, device(args.device)?)?;
-    let (bench, warnings) = bench(&request, args.batch)?;
+    let (times, observer) = clock(args.timings);
+    let request = Request { observer, ..request(&args.file, &args.data, device(args.device)?)? };
+    let (bench, warnings) = bench(&request, args.batch, !args.no_kernels)?;
     tell(warnings, output);
     remark(request.device.as_ref(), output);
     output.line(&bench.to_json());
     output.say(text(&bench));
+    timings::print(times.as_deref(), output);
     Ok(())
 }
 
-/// Times several parameterizations whose steps take turns.
-fn in_turns(args: &BenchArgs, params: &[String], output: &Output) -> Result<(), Failure> {
-    let device = device(args.device)?;
+/// Times several parameterizations with interleaved steps.
+fn several(args: &BenchArgs, params: &[String], output: &Output) -> Result<(), Failure> {
+    let (device, (times, observer)) = (device(args.device)?, clock(args.timings));
     let requests = params.iter().map(|param| {
         let file = FileArgs { param: Some(param.clone()), ..args.file.clone() };
-        request(&file, &args.data, Arc::clone(&device))
+        let request = request(&file, &args.data, Arc::clone(&device))?;
+        Ok::<_, Failure>(Request { observer: Arc::clone(&observer), ..request })
     });
-    let (all, warnings) = beside(&requests.collect::<Result<Vec<_>, _>>()?, args.batch)?;
+    let (all, warnings) = interleaved(&requests.collect::<Result<Vec<_>, _>>()?, args.batch)?;
     tell(warnings, output);
     remark(device.as_ref(), output);
     all.iter().for_each(|one| output.line(&one.to_json()));
     output.say(table(&all));
+    timings::print(times.as_deref(), output);
     Ok(())
 }
 
-/// For people: a row a parameterization.
-fn table(all: &[Beside]) -> String {
+/// The table for people: one row for each parameterization.
+fn table(all: &[InterleavedBench]) -> String {
     let Some(first) = all.first() else { return String::new() };
     let rows: Vec<_> = all
         .iter()
@@ -61,15 +67,15 @@ fn table(all: &[Beside]) -> String {
             ]
         })
         .collect();
-    let over = format!("over {}", first.param);
+    let over = format!("ratio to {}", first.param);
     format!(
-        "training steps in turns, {} rounds, {} rows, {}, {}, {}\n\n{}",
+        "training steps interleaved, {} rounds, {} rows, {}, {}, {}\n\n{}",
         first.rounds,
         first.batch,
         first.precision,
         first.device,
         shared_by(first.threads, "thread"),
-        draw(&["param", "us per step", "fastest", &over, "half of all rounds", "planned memory", "parameters"], &rows)
+        draw(&["param", "us per step", "fastest", &over, "interquartile range", "planned memory", "parameters"], &rows)
     )
 }
 
@@ -78,16 +84,21 @@ fn shared_by(count: usize, what: &str) -> String {
     if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
 }
 
-/// For people.
+/// The text for people.
 fn text(bench: &Bench) -> String {
     let what = if bench.trains { "training step" } else { "prediction" };
-    let rows: Vec<_> = bench.kernels.iter().map(|kernel| row(kernel, bench.peak_gflops)).collect();
+    let rows: Vec<_> = bench.kernels.iter().map(|kernel| row(kernel, bench)).collect();
     let kernels = if rows.is_empty() {
         String::new()
     } else {
-        format!("\n\n{}", draw(&["kernel, alone", "line", "us", "GFLOP/s", "of peak"], &rows))
+        format!("\n\n{}", draw(&["kernel, alone", "line", "us", "GFLOP/s", "of peak", "GB/s", "of memory"], &rows))
     };
-    let told = bench.activity.map(told).unwrap_or_default();
+    let memory = if bench.peak_gbps.is_nan() {
+        String::new()
+    } else {
+        format!(", memory outside the caches {} GB/s", number(bench.peak_gbps))
+    };
+    let calls = bench.activity.map(calls).unwrap_or_default();
     format!(
         "{what}, param {}, {} rows, {}, {}, {}\n\n\
          us per step      {:>12}   fastest {}, program alone {}\n\
@@ -95,7 +106,7 @@ fn text(bench: &Bench) -> String {
          compile, ms      {:>12}   source to first step {}, to its end {}\n\
          planned memory   {:>12}   peak of the process {}\n\
          parameters       {:>12}\n\
-         flops per step   {:>12}   peak of {} {} GFLOP/s{told}{kernels}",
+         flops per step   {:>12}   peak of {} {} GFLOP/s{memory}{calls}{kernels}",
         bench.param,
         bench.batch,
         bench.precision,
@@ -117,9 +128,8 @@ fn text(bench: &Bench) -> String {
     )
 }
 
-/// What the driver is told in a step, on average.
-fn told(all: Activity) -> String {
-    #[allow(clippy::cast_precision_loss)] // far below 2^53
+/// The mean number of driver calls in a step.
+fn calls(all: Activity) -> String {
     let each = |count: u64| number(count as f64 / f64::from(COUNTED));
     format!(
         "\ncalls per step   {:>12} graph launches, {} launches, {} library calls, {} copies, {} waits, {} allocations",
@@ -132,13 +142,15 @@ fn told(all: Activity) -> String {
     )
 }
 
-fn row(kernel: &Kernel, peak_gflops: f64) -> Vec<Field> {
+fn row(kernel: &KernelTime, bench: &Bench) -> Vec<Field> {
     vec![
         Field::text(&kernel.name),
         Field::text(kernel.line.as_deref().unwrap_or_default()),
         Field::number(number(kernel.us)),
         Field::number(format!("{:.1}", kernel.gflops())),
-        Field::number(format!("{:.0} %", 100.0 * kernel.gflops() / peak_gflops)),
+        Field::number(format!("{:.0} %", 100.0 * kernel.gflops() / bench.peak_gflops)),
+        Field::number(format!("{:.1}", kernel.gbps())),
+        Field::number(format!("{:.0} %", 100.0 * kernel.gbps() / bench.peak_gbps)),
     ]
 }
 
@@ -148,7 +160,7 @@ mod tests {
 
     #[test]
     fn parameterizations_stand_below_each_other_with_their_ratio_to_the_first() {
-        let one = |param: &str, us_per_step, ratio| Beside {
+        let one = |param: &str, us_per_step, ratio| InterleavedBench {
             param: param.into(),
             device: "cpu".into(),
             threads: 2,
@@ -165,14 +177,14 @@ mod tests {
         };
         let all = [one("sp", 213_000.0, [1.0; 3]), one("gmp + mn", 218_500.0, [1.0258, 1.01, 1.04])];
         insta::assert_snapshot!(table(&all), @"
-        training steps in turns, 15 rounds, 64 rows, f32, cpu, 2 threads
+        training steps interleaved, 15 rounds, 64 rows, f32, cpu, 2 threads
 
-        param     us per step  fastest  over sp  half of all rounds  planned memory  parameters
-        sp             213000   212000    1.000  1.000 to 1.000           180.0 MiB   4,586,644
-        gmp + mn       218500   217500    1.026  1.010 to 1.040           180.0 MiB   4,586,644
+        param     us per step  fastest  ratio to sp  interquartile range  planned memory  parameters
+        sp             213000   212000        1.000  1.000 to 1.000            180.0 MiB   4,586,644
+        gmp + mn       218500   217500        1.026  1.010 to 1.040            180.0 MiB   4,586,644
         ");
         assert_eq!(table(&[]), "");
-        let alone = Beside { threads: 1, ..one("sp", 10.0, [1.0; 3]) };
+        let alone = InterleavedBench { threads: 1, ..one("sp", 10.0, [1.0; 3]) };
         assert!(table(&[alone]).contains("cpu, one thread"));
     }
 }

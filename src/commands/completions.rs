@@ -1,4 +1,4 @@
-//! `gmpc completions SHELL`: a script on standard output that completes commands and options.
+//! `gmpc completions SHELL`: prints a script that completes commands and options.
 
 use crate::args::Args;
 use crate::failure::Failure;
@@ -7,7 +7,7 @@ use clap::CommandFactory;
 /// Prints the script.
 ///
 /// # Errors
-/// None; a closed pipe ends the program quietly.
+/// None.
 pub fn run(shell: clap_complete::Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "gmpc", &mut script);

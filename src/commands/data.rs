@@ -1,4 +1,4 @@
-//! `gmpc data …`: which data sets there are, where they are, getting them.
+//! `gmpc data …`: lists, describes, downloads, imports and verifies data sets.
 
 mod fetch;
 mod import;
@@ -9,19 +9,23 @@ mod verify;
 use crate::args::{DataCommand, DataDirArgs};
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use crate::project::read_text;
-use gmpc_compiler::experiment::DataSpec;
-use gmpc_compiler::module::Module;
-use gmpc_compiler::resolve::{self, Overrides};
+use crate::project::request_for;
+use gmpc_compiler::front;
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::{DataSource, DataSpec};
+use gmpc_compiler::ir::module::Module;
+use gmpc_compiler::stage::Silent;
+use gmpc_data::Directories;
+use gmpc_device_cpu::Cpu;
 use gmpc_grammar::ast;
 use gmpc_grammar::source::Source;
-use gmpc_runtime::data::Directories;
 use std::path::Path;
+use std::sync::Arc;
 
-/// Does what was asked for.
+/// Runs one of the commands about data.
 ///
 /// # Errors
-/// An unknown data set; the disk, the network, a wrong checksum.
+/// The data set is unknown; a file, the network or a checksum fails.
 pub fn run(command: &DataCommand, output: &Output) -> Result<(), Failure> {
     match command {
         DataCommand::List(data) => list::run(data, output),
@@ -32,29 +36,30 @@ pub fn run(command: &DataCommand, output: &Output) -> Result<(), Failure> {
     }
 }
 
-/// A small file that uses a data set, resolved: how a name becomes a declaration.
+/// Resolves a small file that uses a data set. This turns the name of a data set into its declaration.
 fn using(data: Option<&str>) -> Result<Module, Failure> {
     let data = data.map_or(String::new(), |name| format!("data = {name}\n"));
     let text = format!("{data}model any(input: [1]) {{ input -> linear(1) }}\n");
     let source = Source { name: "gmpc data".into(), text };
-    Ok(resolve::read(source, &Overrides::default())?.0)
+    Ok(front(source, &Overrides::default(), &Silent)?.0)
 }
 
-/// Names of the standard library's data sets.
+/// Names of the data sets in the standard library.
 fn names() -> Result<Vec<String>, Failure> {
     let definitions = using(None)?.definitions;
     Ok(definitions.into_keys().filter(|(kind, _)| *kind == ast::Kind::Dataset).map(|(_, name)| name).collect())
 }
 
-/// The declaration behind a name, or the one a `.gmpnet` file uses, and where its files are looked for.
+/// The declaration of a data set by its name, or of the one that a `.gmpnet` file uses, and the folders of its files.
 fn find(name: &str, data: &DataDirArgs) -> Result<(DataSpec, Directories), Failure> {
     let path = Path::new(name);
-    let option = data.data_dir.as_deref();
     if path.extension().is_some_and(|ending| ending == "gmpnet") {
-        let source = Source { name: name.to_string(), text: read_text(path)? };
-        let (module, _) = resolve::read(source, &Overrides::default())?;
-        let no_data = || Failure::new(Kind::Usage, format!("{name} uses no data set"));
-        return Ok((module.experiment.data.ok_or_else(no_data)?, Directories::new(option, Some(path))));
+        // As training would search them. For the `source.gmpnet` of a run these are the folders of the original file.
+        let request = request_for(path, Overrides::default(), data, Arc::new(Cpu::default()))?;
+        let module = declared(&request.file)?;
+        let help = "add a line such as `data = uci.yacht`, or name a data set";
+        let no_data = || Failure::with_help(Kind::Usage, format!("{name} uses no data set"), help);
+        return Ok((module.experiment.data.ok_or_else(no_data)?, request.directories));
     }
     let names = names()?;
     if !names.iter().any(|known| known == name) {
@@ -64,5 +69,23 @@ fn find(name: &str, data: &DataDirArgs) -> Result<(DataSpec, Directories), Failu
     }
     let missing = || Failure::new(Kind::Bug, format!("the data set {name} has no declaration"));
     let spec = using(Some(name))?.experiment.data.ok_or_else(missing)?;
-    Ok((spec, Directories::new(option, None)))
+    Ok((spec, Directories::new(data.data_dir.as_deref(), None)))
+}
+
+/// Resolves a file. It may leave the size of images open (E0715), which listing and verifying them do not need.
+fn declared(source: &Source) -> Result<Module, Failure> {
+    let failure = match front(source.clone(), &Overrides::default(), &Silent) {
+        Ok((module, _)) => return Ok(module),
+        Err(failure) => failure,
+    };
+    if failure.diagnostics.iter().any(|diagnostic| diagnostic.code != "E0715") {
+        return Err(failure.into());
+    }
+    let any = ("data.transform".to_string(), "[resize(8), center_crop(8)]".to_string());
+    let overrides = Overrides { set: vec![any], ..Overrides::default() };
+    let Ok((mut module, _)) = front(source.clone(), &overrides, &Silent) else { return Err(failure.into()) };
+    if let Some(DataSource::Images(images)) = module.experiment.data.as_mut().map(|data| &mut data.source) {
+        images.transform.clear();
+    }
+    Ok(module)
 }

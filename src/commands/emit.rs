@@ -1,80 +1,79 @@
-//! `gmpc emit FILE --stage S`: a stage of the compiler as text, on standard output.
+//! `gmpc emit FILE --stage S`: prints what a stage of the compiler makes.
+//!
+//! The pipeline runs as far as needed, and its harness prints the stage into a string. Machine code and PTX are made by
+//! other compilers from the pipeline's last result.
 
 use crate::args::{EmitArgs, StageName};
 use crate::failure::{Failure, Kind};
 use crate::output::{Output, to_stdout};
-use crate::project::{batch, module, network, read_text, step_goal, wrong};
-use gmpc_compiler::fuse::{Epilogues, fuse};
-use gmpc_compiler::graph::Graph;
-use gmpc_compiler::kernels;
-use gmpc_compiler::program::{Goal, Program};
-use gmpc_runtime::network::Network;
-use gmpc_runtime::session::Programs;
+use crate::project::{batch, module, network_with, step_goal};
+use gmpc_compiler::stage::{Harness, Observer};
+use gmpc_runtime::program::session::Programs;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Prints the stage.
 ///
 /// # Errors
-/// The file is wrong; for `asm`, there is no code generator for this processor; for `ptx`, no CUDA.
+/// The file has errors; for `asm`, there is no code generator for this CPU; for `ptx`, there is no CUDA.
 pub fn run(args: &EmitArgs, output: &Output) -> Result<(), Failure> {
-    let text = match args.stage {
-        StageName::Ast => ast(args)?,
-        StageName::Module => module(&args.file, &args.data, output)?.effective_source.clone(),
-        stage => later(stage, args, network(&args.file, &args.data, output)?.as_ref())?,
+    let shown = Arc::new(Shown { stage: args.stage.stage(), text: Mutex::new(None) });
+    let made = compile(args, &shown, output);
+    // A file with an error in a later stage still has this stage, so its text comes first.
+    let text = match shown.take() {
+        Some(text) => text,
+        None => made?.ok_or_else(|| Failure::new(Kind::Bug, "the pipeline has no such stage"))?,
     };
     to_stdout(&text.trim_end());
     Ok(())
 }
 
-/// The tree as it was read, before any override.
-fn ast(args: &EmitArgs) -> Result<String, Failure> {
-    let text = read_text(&args.file.file)?;
-    let mut sources = gmpc_grammar::source::Sources::default();
-    let name = args.file.file.display().to_string();
-    let id = sources.add(gmpc_grammar::source::Source { name, text: text.clone() });
-    let (ast, errors) = gmpc_grammar::read(&text, id);
-    if errors.is_empty() { Ok(gmpc_grammar::dump(&ast)) } else { Err(wrong(errors, sources)) }
+/// Runs the pipeline at least up to the stage. Returns the text of stages that other compilers make.
+fn compile(args: &EmitArgs, shown: &Arc<Shown>, output: &Output) -> Result<Option<String>, Failure> {
+    let observer: Arc<dyn Observer> = Arc::clone(shown) as Arc<dyn Observer>;
+    if let StageName::Ast | StageName::Override | StageName::Module = args.stage {
+        return module(&args.file, &args.data, observer, output).map(|_| None);
+    }
+    let network = network_with(&args.file, &args.data, observer, output)?;
+    if let StageName::Net | StageName::Initialize = args.stage {
+        return Ok(None);
+    }
+    let program = network.program(step_goal(&network), batch(args.batch, &network))?;
+    match args.stage {
+        StageName::Asm => gmpc_device_cpu::disassemble(&program)
+            .map(Some)
+            .map_err(|error| Failure::new(Kind::Device, error.to_string())),
+        StageName::Cuda => {
+            // The observer receives the text.
+            let _ = gmpc_cuda::lower(&program, Harness::new(shown.as_ref(), Some(&network.module.sources)));
+            Ok(None)
+        }
+        StageName::Ptx => {
+            let source = gmpc_cuda::lower_cuda(&program, None).source;
+            Ok(Some(crate::cuda::ptx(&source).map_err(gmpc_runtime::failure::Failure::from)?))
+        }
+        _ => Ok(None),
+    }
 }
 
-/// A stage for which shapes have to be known.
-fn later(stage: StageName, args: &EmitArgs, network: &Network) -> Result<String, Failure> {
-    let rows = batch(args.batch, network);
-    let step = || network.program(step_goal(network), rows);
-    Ok(match stage {
-        StageName::Ast | StageName::Module => String::new(),
-        StageName::Net => network.net.to_string(),
-        StageName::Graph => print(&network.program(Goal::Predict, rows)?.graph, network),
-        StageName::Step => print(&step()?.graph, network),
-        StageName::Kernels => kernels::print(&fuse(&step()?.graph, Epilogues::Inside), Some(&network.module.sources)),
-        StageName::Clif => clif(&step()?),
-        StageName::Asm => asm(&step()?)?,
-        StageName::Cuda => cuda(&step()?, network),
-        StageName::Ptx => ptx(&step()?)?,
-    })
+/// Stores the text of a stage when it runs for the first time.
+#[derive(Debug)]
+struct Shown {
+    stage: Option<&'static str>,
+    text: Mutex<Option<String>>,
 }
 
-/// A graph with the lines its nodes come from.
-fn print(graph: &Graph, network: &Network) -> String {
-    graph.print(Some(&network.module.sources))
+impl Shown {
+    fn take(&self) -> Option<String> {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
-/// Cranelift's intermediate code of every function.
-fn clif(program: &Program) -> String {
-    let functions: Vec<String> = program.code.functions.iter().map(|function| function.display().to_string()).collect();
-    functions.join("\n")
-}
+impl Observer for Shown {
+    fn wants(&self, stage: &'static str) -> bool {
+        self.stage == Some(stage)
+    }
 
-/// The CUDA C++ of every kernel, and what is launched in turn.
-fn cuda(program: &Program, network: &Network) -> String {
-    gmpc_compiler::lower_cuda(program, Some(&network.module.sources)).to_string()
-}
-
-/// NVIDIA's intermediate code, from NVIDIA's own compiler.
-fn ptx(program: &Program) -> Result<String, Failure> {
-    let source = gmpc_compiler::lower_cuda(program, None).source;
-    Ok(gmpc_runtime::device::cuda::ptx(&source).map_err(gmpc_runtime::failure::Failure::from)?)
-}
-
-/// This processor's instructions.
-fn asm(program: &Program) -> Result<String, Failure> {
-    gmpc_runtime::device::cpu::disassemble(program).map_err(|error| Failure::new(Kind::Device, error.to_string()))
+    fn printed(&self, _: &'static str, text: String) {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+    }
 }

@@ -1,25 +1,30 @@
-//! `gmpc eval RUN`: loss and metrics of a finished run on the rows it was chosen and is reported on.
+//! `gmpc eval RUN`: loss and metrics of a finished run on all parts of its data.
 
 use super::train::data_directories;
 use crate::args::EvalArgs;
 use crate::failure::Failure;
-use crate::output::{Output, figures};
+use crate::output::{CHOSEN_ON_TEST, Output, figures};
 use crate::project::{device, tell};
-use gmpc_runtime::evaluate;
+use gmpc_runtime::task::evaluate;
 use serde_json::{Map, json};
 
-/// Evaluates the weights the run ended with.
+/// Evaluates the final weights of a run.
 ///
 /// # Errors
-/// No run folder; data that are missing or have changed.
+/// There is no run folder; data are missing or have changed.
 pub fn run(args: &EvalArgs, output: &Output) -> Result<(), Failure> {
     let (found, warnings) = evaluate::evaluate(&args.run, &data_directories(&args.data), &device(args.device)?)?;
+    let chosen_on_test = warnings.diagnostics.iter().any(|warning| warning.code == "W0903");
     tell(warnings, output);
     let mut line = Map::new();
     line.insert("event".into(), json!("eval"));
     line.insert("run".into(), json!(args.run.display().to_string()));
     line.extend(found.iter().map(|(name, value)| (name.clone(), json!(value))));
+    if chosen_on_test {
+        line.insert("chosen_on".into(), json!("test"));
+    }
     output.line(&line.into());
-    output.say(figures(&found));
+    let beside = if chosen_on_test { CHOSEN_ON_TEST } else { "" };
+    output.say(format_args!("{}{beside}", figures(&found)));
     Ok(())
 }

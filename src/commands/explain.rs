@@ -1,9 +1,8 @@
-//! `gmpc explain CODE`: an error code at length, with a program that goes wrong and one that works; without a code, all.
+//! `gmpc explain CODE`: explains an error code, with a wrong and a right program. Without a code, lists all codes.
 
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use gmpc_compiler::explain::{self, Page};
-use gmpc_runtime::data;
 use serde_json::json;
 
 /// Prints the page.
@@ -22,7 +21,7 @@ pub fn run(code: Option<&str>, output: &Output) -> Result<(), Failure> {
         return Ok(());
     };
     let found = pages().find(|page| page.code.eq_ignore_ascii_case(code.trim()));
-    let Some(page) = found else { return Err(unknown(code)) };
+    let Some(page) = found else { return word(code.trim(), output) };
     output.line(&json!({
         "event": "page", "code": page.code, "about": page.about, "wrong": page.wrong, "right": page.right,
     }));
@@ -30,12 +29,33 @@ pub fn run(code: Option<&str>, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Of the grammar, the compiler and the data readers.
-fn pages() -> impl Iterator<Item = Page> {
-    explain::pages().chain(data::explain::pages().copied())
+/// Prints all pages that mention a word of the language: `gmpc explain momentum`.
+///
+/// # Errors
+/// No page mentions the word.
+fn word(word: &str, output: &Output) -> Result<(), Failure> {
+    let quoted = format!("`{word}`");
+    let found: Vec<Page> = pages().filter(|page| page.about.contains(&quoted)).collect();
+    if word.is_empty() || found.is_empty() {
+        return Err(unknown(word));
+    }
+    for (index, page) in found.iter().enumerate() {
+        output.line(&json!({
+            "event": "page", "code": page.code, "about": page.about, "wrong": page.wrong, "right": page.right,
+        }));
+        output.say(format_args!("{}{}", if index > 0 { "\n" } else { "" }, text(page)));
+    }
+    Ok(())
 }
 
-/// For people.
+/// The pages of the data readers, the grammar, the compiler and the runtime. If two of them have a page for one code,
+/// that of the data readers comes first, because it is more specific.
+fn pages() -> impl Iterator<Item = Page> {
+    let data = gmpc_data::explain::pages().copied();
+    data.chain(explain::pages()).chain(gmpc_runtime::explain::pages().copied())
+}
+
+/// The text for people.
 fn text(page: &Page) -> String {
     let mut text = format!("{}: {}", page.code, page.about.trim());
     for (title, program) in [("Wrong", page.wrong), ("Right", page.right)] {
@@ -47,7 +67,7 @@ fn text(page: &Page) -> String {
     text
 }
 
-/// Up to the first full stop that ends a sentence, on one line.
+/// The text up to the first full stop that ends a sentence, on one line.
 fn first_sentence(about: &str) -> String {
     let line = about.split_whitespace().collect::<Vec<_>>().join(" ");
     line.split(". ").next().unwrap_or("").trim_end_matches('.').to_string()

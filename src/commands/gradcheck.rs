@@ -1,4 +1,4 @@
-//! `gmpc gradcheck FILE`: compiled gradients against finite differences, in double precision.
+//! `gmpc gradcheck FILE`: compares compiled gradients with finite differences in double precision.
 
 use crate::args::GradcheckArgs;
 use crate::failure::{Failure, Kind};
@@ -6,19 +6,19 @@ use crate::output::Output;
 use crate::output::table::{Field, draw};
 use crate::project::{device, network};
 use gmpc_compiler::gradcheck::Report;
-use gmpc_runtime::gradcheck::gradcheck;
+use gmpc_runtime::task::gradcheck::gradcheck;
 use serde_json::json;
 
-/// Checks every parameter's gradient and the input's.
+/// Checks the gradients of every parameter and of the input.
 ///
 /// # Errors
-/// The file is wrong, or a gradient is.
+/// The file has errors, or a gradient is wrong.
 pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
     let network = network(&args.file, &args.data, output)?;
     let seed = network.module.experiment.seed;
     let device = device(args.device)?;
     let report = gradcheck(&network.module, &network.net, args.batch, seed, device.as_ref())?;
-    tell(&report, output);
+    report_gradients(&report, output);
     if report.passed() {
         output.note(format_args!("all gradients agree with finite differences"));
         return Ok(());
@@ -26,12 +26,12 @@ pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
     Err(Failure::with_help(
         Kind::Diverged,
         "a gradient does not agree with its finite differences",
-        "a definition with a jump or a corner at the values drawn has none there; try another `--seed`",
+        "there is no gradient where a definition has a jump or a kink: try another `--seed`. What stands in `stop_gradient` is held fixed by gradients, but moves in differences",
     ))
 }
 
-/// One line a tensor.
-fn tell(report: &Report, output: &Output) {
+/// Prints one line for each tensor.
+fn report_gradients(report: &Report, output: &Output) {
     for tensor in &report.tensors {
         output.line(&json!({
             "event": "gradient", "name": tensor.name, "elements": tensor.elements, "kinks": tensor.kinks,

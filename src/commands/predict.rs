@@ -5,19 +5,25 @@ use crate::args::{DataDirArgs, PredictArgs};
 use crate::failure::Failure;
 use crate::output::{Output, to_stdout};
 use crate::project::{device, tell};
-use gmpc_runtime::predict::{Predictions, predict};
+use gmpc_runtime::run::output::{check, check_ending};
+use gmpc_runtime::task::predict::{Predictions, predict};
 use serde_json::json;
+use std::path::PathBuf;
 
-/// Classes of an image that are printed.
+/// Number of most likely classes that are printed for an image.
 const BEST: usize = 5;
 
-/// Predicts and writes.
+/// Predicts and writes the predictions.
 ///
 /// # Errors
-/// No run folder; an input that does not fit the network; the disk.
+/// There is no run folder; an input does not fit the network; a file cannot be read or written.
 pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
+    if let Some(path) = &args.output {
+        check_ending(path, &["csv", "npy"])?;
+        check(path, &args.input.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    }
     let directories = data_directories(&DataDirArgs { data_dir: None });
-    let (predictions, warnings) = predict(&args.run, &args.input, &directories, &device(args.device)?)?;
+    let (predictions, warnings) = predict(&args.run, &args.input, &args.keep, &directories, &device(args.device)?)?;
     tell(warnings, output);
     match &args.output {
         Some(path) => {
@@ -33,7 +39,7 @@ pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A line an image: its file, and its best classes.
+/// One line for each image: its file, and its most likely classes.
 fn best(predictions: &Predictions) -> String {
     let line = |(row, file): (usize, &String)| {
         let best =
@@ -43,11 +49,17 @@ fn best(predictions: &Predictions) -> String {
     predictions.files.iter().enumerate().map(line).collect()
 }
 
-/// One JSON line a row.
+/// One JSON line for each row.
 fn lines(predictions: &Predictions, output: &Output) {
     for (row, values) in predictions.values.chunks(predictions.outputs.max(1)).enumerate() {
         let class = predictions.classes.get(row);
         let mut line = json!({ "event": "prediction", "row": row, "values": values, "class": class });
+        if let Some(at) = predictions.lines.get(row) {
+            line["line"] = json!(at);
+        }
+        if let Some(kept) = predictions.kept.get(row).filter(|kept| !kept.is_empty()) {
+            line["keep"] = predictions.keep.iter().cloned().zip(kept.iter().map(|cell| json!(cell))).collect();
+        }
         if let Some(file) = predictions.files.get(row) {
             line["file"] = json!(file);
             line["best"] = json!(predictions.best(row, BEST));

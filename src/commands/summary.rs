@@ -1,43 +1,42 @@
-//! `gmpc summary FILE`: layers, shapes, parameters, arithmetic and planned memory.
+//! `gmpc summary FILE`: layers, shapes, parameters, operations and planned memory.
 
 use crate::args::SummaryArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, thousands};
 use crate::project::{batch, network, step_goal};
-use gmpc_compiler::backend::cuda::{Counts, one_by_one};
-use gmpc_compiler::cost::flops;
-use gmpc_compiler::graph::{Role, State};
-use gmpc_compiler::lower_cuda;
-use gmpc_compiler::net::{Layer, LayerKind, Product};
-use gmpc_compiler::program::Goal;
-use gmpc_compiler::window::Window;
-use gmpc_runtime::device::Device;
-use gmpc_runtime::device::cpu::Cpu;
-use gmpc_runtime::network::Network;
-use gmpc_runtime::session::Programs;
+use gmpc_compiler::ir::graph::{Role, State};
+use gmpc_compiler::ir::net::{Connection, Layer, LayerKind};
+use gmpc_compiler::ir::program::Goal;
+use gmpc_compiler::ir::window::Window;
+use gmpc_compiler::lower::cost::flops;
+use gmpc_cuda::{Counts, one_by_one};
+use gmpc_device::Device;
+use gmpc_device_cpu::Cpu;
+use gmpc_runtime::program::network::Network;
+use gmpc_runtime::program::session::Programs;
 use serde_json::{Value, json};
 
-/// What is told about a network; arithmetic and memory are those of a whole batch.
+/// The facts about a network. Operations and memory are those of a full batch.
 struct Summary {
     layers: Vec<LayerRow>,
     parameters: usize,
     batch: usize,
     flops_forward: u64,
-    /// Gradients and the update; 0 where the file does not train.
+    /// Operations of gradients and update; 0 if the file does not train.
     flops_backward: u64,
-    /// Parameters alone.
+    /// Bytes of the parameters alone.
     parameter_bytes: usize,
-    /// Parameters, statistics and the optimizer's states.
+    /// Bytes of parameters, statistics and optimizer states.
     state_bytes: usize,
-    /// Activations and what else a step keeps while it runs.
+    /// Bytes of activations and other values during a step.
     activation_bytes: usize,
-    /// What convolutions work in, on this machine.
+    /// Bytes of workspace for convolutions on this machine.
     workspace_bytes: usize,
-    /// What a step on a CUDA device comes to, counted.
+    /// Launches and memory traffic of a step on a CUDA device, counted and not measured.
     cuda: Counts,
-    /// The same with a launch for each operation.
-    one_by_one: Counts,
+    /// The same with one launch for each operation.
+    unfused: Counts,
 }
 
 /// One layer.
@@ -47,15 +46,15 @@ struct LayerRow {
     param: Option<String>,
     shape: Vec<usize>,
     parameters: usize,
-    /// Forward, for the whole batch: two for each multiply-add of a product, one for each number that anything else computes
-    /// from.
+    /// Operations of the forward pass for the full batch: two for each multiply-add, one for each input element of
+    /// anything else.
     flops: u64,
 }
 
-/// Prints it.
+/// Prints the summary.
 ///
 /// # Errors
-/// The file is wrong.
+/// The file has errors.
 pub fn run(args: &SummaryArgs, output: &Output) -> Result<(), Failure> {
     let network = network(&args.file, &args.data, output)?;
     let summary = summarize(&network, batch(args.batch, &network))?;
@@ -79,22 +78,30 @@ fn summarize(network: &Network, batch: usize) -> Result<Summary, Failure> {
         state_bytes: network.layout().elements * bytes,
         activation_bytes: step.code.scratch_bytes,
         workspace_bytes: Cpu::default().working_bytes(&step),
-        cuda: lower_cuda(&step, None).counts(),
-        one_by_one: one_by_one(&step.graph, step.precision),
+        cuda: gmpc_cuda::lower_cuda(&step, None).counts(),
+        unfused: one_by_one(&step.graph, step.precision),
     })
 }
 
 fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
     let own = |state: &&State| {
-        state.role == Role::Parameter && state.name.rsplit_once('.').is_some_and(|(l, _)| l == layer.name)
+        // `hidden.w`, and `hidden.prelu.slope` of the activation.
+        let rest = state.name.strip_prefix(&layer.name).and_then(|rest| rest.strip_prefix('.'));
+        let of_activation = match &layer.kind {
+            LayerKind::Unit(unit) => format!("{}.", unit.activation.name()),
+            _ => ".".to_string(),
+        };
+        state.role == Role::Parameter
+            && rest.is_some_and(|rest| !rest.contains('.') || rest.starts_with(&of_activation))
     };
     let input = layer.inputs.first().map_or(&[][..], |&i| &network.net.layers[i].shape);
     let (seen, results) = (elements(input), elements(&layer.shape));
     let (kind, param, flops) = match &layer.kind {
         LayerKind::Unit(unit) => {
-            let fan_in = unit.product.fan_in(input).unwrap_or(usize::MAX);
-            let (activation, product) = (unit.activation.to_string(), product_name(&unit.product));
-            let kind = if activation == "identity" { product } else { format!("{product}, {activation}") };
+            // The compiler refuses units with more inputs than can be counted, so this cannot fail.
+            let fan_in = unit.connection.fan_in(input).expect("a network that was compiled");
+            let (activation, connection) = (unit.activation.to_string(), connection_name(&unit.connection));
+            let kind = if activation == "identity" { connection } else { format!("{connection}, {activation}") };
             (kind, Some(unit.param.to_string()), fan_in.saturating_mul(2).saturating_mul(results))
         }
         LayerKind::MaxPool(window) => (window_name("max_pool", window), None, results.saturating_mul(window.area())),
@@ -102,7 +109,7 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
         LayerKind::GlobalAvgPool => ("global_avg_pool".to_string(), None, seen),
         LayerKind::Input | LayerKind::Flatten | LayerKind::Concat => (layer.kind.to_string(), None, 0),
         LayerKind::Dropout { probability } => (format!("dropout {probability}"), None, 0),
-        LayerKind::MeanNorm { .. } => ("mean_norm".to_string(), None, results),
+        LayerKind::Stage(stage) => (stage.definition.name.clone(), None, results),
         other => (other.to_string(), None, results),
     };
     LayerRow {
@@ -116,14 +123,14 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
 }
 
 /// `dense`, `conv 3x3`, `conv 7x7 stride 2`
-fn product_name(product: &Product) -> String {
-    match product {
-        Product::Dense { .. } => "dense".to_string(),
-        Product::Convolution { window, .. } => window_name("conv", window),
+fn connection_name(connection: &Connection) -> String {
+    match connection {
+        Connection::Dense { .. } => "dense".to_string(),
+        Connection::Convolution { window, .. } => window_name("conv", window),
     }
 }
 
-/// `conv 3x3`, `max_pool 3x3 stride 2`: strides that are the usual ones are left out.
+/// `conv 3x3`, `max_pool 3x3 stride 2`. The default stride is left out.
 fn window_name(name: &str, window: &Window) -> String {
     let [[kh, kw], [sh, sw]] = [window.kernel, window.stride];
     let usual = if name == "conv" { [1, 1] } else { window.kernel };
@@ -138,7 +145,7 @@ fn elements(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
-/// Launches and bytes that the compiler counted; nothing of it was measured.
+/// Launches and bytes that the compiler counted. Nothing was measured.
 fn counted(counts: &Counts) -> Value {
     json!({
         "launches": counts.launches(), "kernels": counts.kernels, "libraries": counts.libraries,
@@ -147,7 +154,7 @@ fn counted(counts: &Counts) -> Value {
 }
 
 impl Summary {
-    /// All memory of a step.
+    /// Bytes of memory of a step.
     fn planned_bytes(&self) -> usize {
         self.state_bytes.saturating_add(self.activation_bytes).saturating_add(self.workspace_bytes)
     }
@@ -171,7 +178,7 @@ impl Summary {
             "workspace_bytes": self.workspace_bytes,
             "planned_bytes": self.planned_bytes(),
             "cuda_counted": counted(&self.cuda),
-            "one_by_one_counted": counted(&self.one_by_one),
+            "one_by_one_counted": counted(&self.unfused),
         })
     }
 
@@ -199,14 +206,14 @@ impl Summary {
             ("- activations", bytes(self.activation_bytes as u64)),
             ("- workspace", bytes(self.workspace_bytes as u64)),
             ("CUDA launches*", thousands(self.cuda.launches() as u64)),
-            ("- one by one", thousands(self.one_by_one.launches() as u64)),
+            ("- unfused", thousands(self.unfused.launches() as u64)),
             ("CUDA traffic*", bytes(self.cuda.bytes())),
-            ("- one by one", bytes(self.one_by_one.bytes())),
+            ("- unfused", bytes(self.unfused.bytes())),
         ];
         let width = totals.iter().map(|(_, number)| number.len()).max().unwrap_or(0);
         let totals: Vec<String> = totals.iter().map(|(word, number)| format!("{word:<18}{number:>width$}")).collect();
         format!(
-            "model {}, param {}, {}, batch {}\n\n{}\n\n{}\n\n* of a step, counted by the compiler, not measured; one by one: a launch for each operation",
+            "model {}, param {}, {}, batch {}\n\n{}\n\n{}\n\n* of a step, counted by the compiler, not measured; unfused: a launch for each operation",
             experiment.model,
             experiment.param,
             experiment.precision_word(),

@@ -1,28 +1,34 @@
-//! `gmpc train FILE` and `gmpc train --resume RUN`: trains, tells how it goes, keeps everything in a run folder.
+//! `gmpc train FILE` and `gmpc train --resume RUN`: trains a network, reports its progress, and writes a run folder.
 
 use crate::args::{DataDirArgs, TrainArgs};
 use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
 use crate::output::table::{bytes, thousands};
 use crate::output::watch::Watch;
-use crate::output::{Output, figures, stdout_is_colourful};
-use crate::project::{device, overrides, remark, request_for, tell};
-use gmpc_runtime::data::Directories;
+use crate::output::{CHOSEN_ON_TEST, Output, figures, stdout_is_colourful, timings};
+use crate::project::{clock, device, once, overrides, remark, request_for, tell};
+use gmpc_data::Directories;
 use gmpc_runtime::event::{Done, Event, Start, StoppedBy};
-use gmpc_runtime::launch::{self, Keeping, Out};
-use gmpc_runtime::request;
-use gmpc_runtime::run_folder::CADENCE;
+use gmpc_runtime::run::folder::CADENCE;
+use gmpc_runtime::task::experiment;
+use gmpc_runtime::task::resume;
+use gmpc_runtime::task::train::{self, Out, WriterOptions};
 use std::path::Path;
 use std::time::Duration;
 
-/// Trains, from the beginning or from where a run was stopped.
+/// Trains from the beginning, or continues a run that was stopped.
 ///
 /// # Errors
-/// The file, the data, the device, the disk; training that diverges; a signal, after everything was saved.
+/// The file, the data, the device or the disk; training diverges; a signal stopped it after everything was saved.
 pub fn run(args: &TrainArgs, output: &Output) -> Result<(), Failure> {
     let interrupt = interrupt::listen()?;
-    let mut teller = Teller { output: *output, watch: None };
-    let mut listener = |event: &Event| teller.hear(event);
+    let mut printer = EventPrinter { output: *output, watch: None };
+    let mut listener = |event: &Event| {
+        if matches!(event, Event::Start(_)) {
+            interrupt.begun();
+        }
+        printer.on_event(event);
+    };
     let done = match (&args.resume, &args.file) {
         (Some(folder), _) => resume(args, folder, output, &mut listener, &interrupt)?,
         (None, Some(file)) => start(args, file, output, &mut listener, &interrupt)?,
@@ -31,7 +37,7 @@ pub fn run(args: &TrainArgs, output: &Output) -> Result<(), Failure> {
     if done.stopped_by == StoppedBy::Signal {
         let folder = done.run.as_deref().unwrap_or(Path::new("RUN")).display().to_string();
         let message = format!("after {} epochs, everything saved", done.epochs);
-        return Err(interrupt.stopped(message, format!("go on with `gmpc train --resume {folder}`")));
+        return Err(interrupt.stopped(message, format!("continue with `gmpc train --resume {folder}`")));
     }
     Ok(())
 }
@@ -45,12 +51,20 @@ fn start(
 ) -> Result<Done, Failure> {
     let mut overrides = overrides(args.param.as_deref(), &args.overrides)?;
     overrides.set.extend(args.record.iter().map(|what| ("train.record".to_string(), what.clone())));
-    let request = request_for(file, overrides, &args.data, device(args.device)?)?;
-    // Read once more than needed, so that warnings come before the training they are about.
-    tell(request::read(&request)?.1, output);
-    let out = args.out.as_deref().map_or(Out::Runs, Out::Folder);
-    let done = launch::train(&request, out, keeping(args, output), listener, &interrupt.stop)?.0;
+    once(overrides.set.iter().map(|(key, _)| key.as_str()))?;
+    let mut request = request_for(file, overrides, &args.data, device(args.device)?)?;
+    // The file is read a second time here, so that its warnings come before the training.
+    tell(experiment::read(&request)?.1, output);
+    let (times, observer) = clock(args.timings);
+    request.observer = observer;
+    let out = match &args.out {
+        None => Out::Runs,
+        Some(folder) if args.force => Out::Replacing(folder),
+        Some(folder) => Out::Folder(folder),
+    };
+    let done = train::train(&request, out, writer_options(args, output), listener, &interrupt.stop)?.0;
     remark(request.device.as_ref(), output);
+    timings::print(times.as_deref(), output);
     Ok(done)
 }
 
@@ -63,30 +77,31 @@ fn resume(
 ) -> Result<Done, Failure> {
     let directories = data_directories(&args.data);
     let device = device(args.device)?;
-    let done = launch::resume(folder, &directories, &device, keeping(args, output), listener, &interrupt.stop)?.0;
+    let done =
+        resume::resume(folder, &directories, &device, writer_options(args, output), listener, &interrupt.stop)?.0;
     remark(device.as_ref(), output);
     Ok(done)
 }
 
-/// What is kept on the way.
-fn keeping(args: &TrainArgs, output: &Output) -> Keeping {
+/// What the run writes while it goes on.
+fn writer_options(args: &TrainArgs, output: &Output) -> WriterOptions {
     let every = args.save_every.map_or(CADENCE, Duration::from_secs);
-    Keeping { every, tensorboard: args.tensorboard, following: !output.json && !output.quiet }
+    WriterOptions { every, tensorboard: args.tensorboard, following: !output.json && !output.quiet }
 }
 
-/// The data folder for a run that knows its own file.
+/// The data folder of a command about a run, whose own file says the rest.
 pub fn data_directories(args: &DataDirArgs) -> Directories {
     Directories::new(args.data_dir.as_deref(), None)
 }
 
-/// Tells events, to people and as JSON lines.
-struct Teller {
+/// Prints events for people, and as JSON lines.
+struct EventPrinter {
     output: Output,
     watch: Option<Watch>,
 }
 
-impl Teller {
-    fn hear(&mut self, event: &Event) {
+impl EventPrinter {
+    fn on_event(&mut self, event: &Event) {
         if self.output.json && !matches!(event, Event::Checkpoint { .. } | Event::Steps(_)) {
             self.output.line(&event.to_json());
         }
@@ -94,7 +109,7 @@ impl Teller {
             Event::Start(start) => self.start(start),
             Event::Steps(steps) => self.watch.iter_mut().for_each(|watch| watch.steps(steps)),
             Event::Epoch(epoch) => self.watch.iter_mut().for_each(|watch| watch.epoch(epoch)),
-            Event::Warning { message, help, .. } => self.warning(message, help.as_deref()),
+            Event::Warning { code, message, help } => self.warning(code, message, help.as_deref()),
             Event::Checkpoint { .. } => {}
             Event::Done(done) => self.done(done),
         }
@@ -113,17 +128,25 @@ impl Teller {
             start.device,
             start.precision,
         ));
-        self.output.note(format_args!("rows: {train} to train on, {valid} to choose on, {test} to report on"));
+        self.output.note(format_args!("rows: {train} for training, {valid} for validation, {test} for testing"));
+        if !start.features.is_empty() {
+            self.output.note(format_args!("features: {}", some(start.features.iter().map(|name| named(name)))));
+        }
+        if !start.classes.is_empty() {
+            let class =
+                |(name, [train, valid, test]): &(String, [usize; 3])| format!("{name} ({})", train + valid + test);
+            self.output.note(format_args!("classes, with rows: {}", some(start.classes.iter().map(class))));
+        }
         if start.resumed_from > 0 {
-            self.output.note(format_args!("going on after epoch {}", start.resumed_from));
+            self.output.note(format_args!("continuing after epoch {}", start.resumed_from));
         }
         self.watch = Some(Watch::new(&self.output, start));
     }
 
-    fn warning(&mut self, message: &str, help: Option<&str>) {
+    fn warning(&mut self, code: &str, message: &str, help: Option<&str>) {
         let output = self.output;
         let say = || {
-            output.warn(message);
+            output.warn_of(code, message);
             if let Some(help) = help {
                 output.note(format_args!("  help: {help}"));
             }
@@ -141,7 +164,7 @@ impl Teller {
         }
         let why = match done.stopped_by {
             StoppedBy::EarlyStop => ", stopped early",
-            StoppedBy::Epochs | StoppedBy::Signal => "",
+            StoppedBy::Epochs | StoppedBy::Signal | StoppedBy::Pause => "",
         };
         let (bold, plain) = if stdout_is_colourful() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
         self.output.note(format_args!(
@@ -150,11 +173,25 @@ impl Teller {
             done.seconds,
             done.best_epoch
         ));
-        self.output.say(format_args!("{bold}{}{plain}", figures(&done.figures)));
+        let beside = if done.chosen_on_test { CHOSEN_ON_TEST } else { "" };
+        self.output.say(format_args!("{bold}{}{plain}{beside}", figures(&done.figures)));
         if let Some(run) = &done.run {
-            self.output.note(format_args!("kept in {}", run.display()));
+            self.output.note(format_args!("saved in {}", run.display()));
         }
     }
+}
+
+/// The name of a column, which may be empty.
+fn named(name: &str) -> String {
+    if name.is_empty() { "(no name)".to_string() } else { name.to_string() }
+}
+
+/// The first names, and the number of the others.
+fn some(all: impl ExactSizeIterator<Item = String>) -> String {
+    const SHOWN: usize = 12;
+    let rest = all.len().saturating_sub(SHOWN);
+    let shown = all.take(SHOWN).collect::<Vec<_>>().join(", ");
+    if rest > 0 { format!("{shown} and {rest} more") } else { shown }
 }
 
 /// `one epoch`, `2 epochs`

@@ -1,79 +1,91 @@
-//! How far a run is: a bar with the time to go on a terminal, a few plain lines elsewhere, nothing when quiet.
+//! Progress of a command: a bar with the remaining time on a terminal, a few plain lines elsewhere, nothing with
+//! `--quiet`.
 
 use super::Output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Lines appear at least this often where there is no bar.
+/// Longest time between two lines if there is no bar.
 const QUIET_TIME: Duration = Duration::from_secs(15);
 
-/// Parts of one step of the bar, so that a long step moves it too and the time to go is known before it ends.
+/// Number of parts of one step of the bar. A long step then moves it too, and the remaining time is known before the
+/// step ends.
 const PARTS: u64 = 1000;
 
-/// Progress of one run.
+/// The progress of one command.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     silent: bool,
     lines: Lines,
-    told: Instant,
+    last: Instant,
 }
 
-/// When a plain line is due.
+/// Decides when a plain line is due.
 #[derive(Debug)]
 pub struct Lines {
     total: u64,
-    told: Instant,
+    last: Instant,
 }
 
 impl Lines {
-    /// For so many steps.
+    /// For this number of steps.
     pub fn new(total: u64) -> Self {
-        Lines { total, told: Instant::now() }
+        Lines { total, last: Instant::now() }
     }
 
-    /// After the step of this number, from 1 up.
+    /// True if a line is due after step `count`, counted from 1.
     pub fn is_time(&mut self, count: u64) -> bool {
-        let due = is_round(count) || count == self.total || self.told.elapsed() > QUIET_TIME;
+        let due = self.total <= FEW || is_round(count) || count == self.total || self.last.elapsed() > QUIET_TIME;
         if due {
-            self.told = Instant::now();
+            self.last = Instant::now();
         }
         due
     }
 
-    /// Within a step: only when nothing was told for long.
+    /// True if a line is due within a step, because there was none for a long time.
     pub fn is_long(&mut self) -> bool {
-        let due = self.told.elapsed() > QUIET_TIME;
+        let due = self.last.elapsed() > QUIET_TIME;
         if due {
-            self.told = Instant::now();
+            self.last = Instant::now();
         }
         due
     }
 }
 
-/// Is standard error a terminal that can draw lines anew?
+/// True if standard error is a terminal that can overwrite lines.
 pub fn is_terminal() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 impl Progress {
-    /// For `total` steps of something called `unit`.
+    /// For `total` steps that take about equally long. `unit` is their name in the plural.
     pub fn new(output: &Output, total: u64, unit: &str) -> Self {
-        let bar = (is_terminal() && !output.quiet).then(|| bar(total, unit));
-        Progress { bar, silent: output.quiet, lines: Lines::new(total), told: Instant::now() }
+        Self::with(output, total, &format!("{unit}, {{eta}} to go"))
     }
 
-    /// `count` of the steps are done (from 1 up); `text` says how it goes and is only made where it is shown.
+    /// For steps of which some are found done: the text says how long it will take.
+    pub fn untimed(output: &Output, total: u64, unit: &str) -> Self {
+        Self::with(output, total, unit)
+    }
+
+    fn with(output: &Output, total: u64, unit: &str) -> Self {
+        let bar = (is_terminal() && !output.quiet).then(|| bar(total, unit));
+        Progress { bar, silent: output.quiet, lines: Lines::new(total), last: Instant::now() }
+    }
+
+    /// Reports that `count` steps are done, counted from 1. `text` describes the state; it is only called if the text
+    /// is shown.
     pub fn at(&mut self, count: u64, text: impl FnOnce() -> String) {
         if self.silent {
             return;
         }
         if let Some(bar) = &self.bar {
-            // Making the text costs more than a small network's epoch: ten times a second is plenty.
+            // Making the text takes longer than an epoch of a small network, so it is made at most ten times a second.
             bar.set_position(count * PARTS);
-            if self.told.elapsed() > Duration::from_millis(100) {
-                self.told = Instant::now();
+            if self.last.elapsed() > Duration::from_millis(100) {
+                self.last = Instant::now();
                 bar.set_message(text());
             }
         } else if self.lines.is_time(count) {
@@ -81,7 +93,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -98,9 +110,9 @@ impl Drop for Progress {
 /// A bar on standard error.
 fn bar(total: u64, unit: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total * PARTS), ProgressDrawTarget::stderr_with_hz(10));
-    let template = format!("{{bar:24}} {{whole}}/{total} {unit}, {{eta}} to go  {{msg}}");
+    let template = format!("{{bar:24}} {{whole}}/{total} {unit}  {{msg}}");
     let whole = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        let _ = write!(text, "{}", state.pos() / PARTS); // what cannot be written is not shown
+        let _ = write!(text, "{}", state.pos() / PARTS); // a text that cannot be written is not shown
     };
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style.with_key("whole", whole));
@@ -108,7 +120,10 @@ fn bar(total: u64, unit: &str) -> ProgressBar {
     bar
 }
 
-/// 1, 2, 5, 10, 20, 50, …: enough to see a run go, few enough for 10,000 epochs.
+/// A run with no more epochs than this prints a line for each.
+const FEW: u64 = 20;
+
+/// True for 1, 2, 5, 10, 20, 50, …: often enough to follow a run, and rare enough for 10,000 epochs.
 fn is_round(count: u64) -> bool {
     let mut power = 1_u64;
     while power.saturating_mul(10) <= count {
@@ -122,8 +137,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn short_runs_tell_every_epoch() {
+        assert!((1..=20).all(|count| Lines::new(20).is_time(count)));
+        assert!(!Lines::new(21).is_time(3));
+    }
+
+    #[test]
     fn lines_become_sparser_as_epochs_go_on() {
-        let told: Vec<u64> = (1..=10_000).filter(|n| is_round(*n)).collect();
-        assert_eq!(told, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]);
+        let round: Vec<u64> = (1..=10_000).filter(|n| is_round(*n)).collect();
+        assert_eq!(round, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]);
     }
 }

@@ -1,4 +1,4 @@
-//! Plain tables: columns of text, numbers to the right.
+//! Plain tables: columns of text; numbers are aligned to the right.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
@@ -6,26 +6,26 @@ use comfy_table::{Cell, CellAlignment, Table};
 /// One cell of a table.
 #[derive(Debug, Clone)]
 pub struct Field {
-    /// What it shows.
+    /// The text of the cell.
     pub text: String,
-    /// Stands at the right edge of its column.
+    /// True if the text is aligned to the right.
     pub right: bool,
-    /// Shown with a star.
+    /// True if the cell is marked with a star.
     pub best: bool,
 }
 
 impl Field {
-    /// Words.
+    /// A cell with a word.
     pub fn text(text: impl Into<String>) -> Self {
         Field { text: text.into(), right: false, best: false }
     }
 
-    /// A number, already written out.
+    /// A cell with a number, which is already text.
     pub fn number(text: impl Into<String>) -> Self {
         Field { text: text.into(), right: true, best: false }
     }
 
-    /// The best of its column.
+    /// Marks the cell as the best of its column.
     pub fn best(mut self, best: bool) -> Self {
         self.best = best;
         self
@@ -37,7 +37,7 @@ impl Field {
     }
 }
 
-/// A head and rows, as text without a line end after it; the best of a column has a star.
+/// A header and rows as text, without a line end after it. Marked cells have a star.
 pub fn draw(head: &[&str], rows: &[Vec<Field>]) -> String {
     let right = |i: usize| rows.iter().any(|row| row.get(i).is_some_and(|field| field.right));
     let mut table = Table::new();
@@ -53,7 +53,7 @@ fn aligned(cell: Cell, right: bool) -> Cell {
     cell.set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
 }
 
-/// `12_345` as people read it: `12,345`.
+/// A number with commas between groups of three digits: `12,345`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -81,7 +81,7 @@ pub fn bytes(number: u64) -> String {
     if unit == "bytes" { format!("{number} bytes") } else { format!("{size:.1} {unit}") }
 }
 
-/// Four significant digits, `1.234e-5` where that is shorter.
+/// Four significant digits, in scientific notation for very small and very large numbers: `1.234e-5`.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     if value == 0.0 || !value.is_finite() {
@@ -90,6 +90,11 @@ pub fn number(value: f64) -> String {
     if !(1e-4..1e6).contains(&size) {
         return format!("{value:.3e}");
     }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::disallowed_methods,
+        reason = "from -4 to 6; a digit that is shown or not"
+    )]
     let before = size.log10().floor() as i32 + 1;
     let after = usize::try_from((4 - before).max(0)).unwrap_or(0);
     format!("{value:.after$}")

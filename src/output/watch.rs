@@ -1,4 +1,4 @@
-//! How a training run goes, while it goes: a few lines that are drawn anew on a terminal, plain lines elsewhere.
+//! Shows the progress of a training run: a few lines that are redrawn on a terminal, and plain lines elsewhere.
 
 mod draw;
 mod history;
@@ -13,22 +13,22 @@ use history::History;
 use std::time::{Duration, Instant};
 use terminal::Terminal;
 
-/// Time between two drawings; what changes faster cannot be read.
+/// Shortest time between two drawings. What changes faster cannot be read.
 const OFTEN: Duration = Duration::from_millis(100);
 
-/// Shows a run.
+/// Shows the progress of a run.
 #[derive(Debug)]
 pub struct Watch {
     shown: Shown,
     view: View,
     began: Instant,
-    /// Epochs that were done before.
+    /// Number of epochs that were done before this process began.
     resumed_from: u64,
 }
 
 #[derive(Debug)]
 enum Shown {
-    /// Lines that are drawn anew, and when they were.
+    /// Lines that are redrawn, and the time of the last drawing.
     Terminal(Terminal, Instant),
     Plain(Lines),
     Nothing,
@@ -46,7 +46,7 @@ impl Watch {
         Watch { shown, view, began: Instant::now(), resumed_from: start.resumed_from }
     }
 
-    /// An epoch is done.
+    /// Shows an epoch that is done.
     pub fn epoch(&mut self, epoch: &Epoch) {
         match &mut self.shown {
             Shown::Terminal(..) => {
@@ -62,7 +62,7 @@ impl Watch {
         }
     }
 
-    /// An epoch goes on.
+    /// Shows progress within an epoch.
     pub fn steps(&mut self, steps: &Steps) {
         match &mut self.shown {
             Shown::Terminal(..) => {
@@ -78,7 +78,7 @@ impl Watch {
         }
     }
 
-    /// Says something above the lines.
+    /// Prints something above the redrawn lines.
     pub fn above(&mut self, say: impl FnOnce()) {
         if let Shown::Terminal(terminal, _) = &mut self.shown {
             terminal.draw(&[]);
@@ -98,12 +98,12 @@ impl Watch {
             let value = epoch.figures.iter().find(|(name, _)| *name == curve.name).map(|(_, value)| *value);
             curve.history.push(value.unwrap_or(f64::NAN));
         }
-        if !epoch.movement.is_empty() {
-            view.moved.clone_from(&epoch.movement);
+        if !epoch.drift.is_empty() {
+            view.moved.clone_from(&epoch.drift);
         }
     }
 
-    /// Draws the lines unless that was just done.
+    /// Draws the lines, unless they were drawn a moment ago.
     fn draw(&mut self, at_once: bool) {
         let Shown::Terminal(terminal, drawn) = &mut self.shown else { return };
         if !at_once && drawn.elapsed() < OFTEN {
@@ -115,7 +115,7 @@ impl Watch {
     }
 }
 
-/// Until the last epoch, at the pace of this process so far.
+/// Time until the last epoch ends, from the speed of this process so far.
 fn to_go(view: &View, passed: Duration, resumed_from: u64) -> Option<Duration> {
     let part = view.steps.as_ref().map_or(0.0, |steps| steps.done as f64 / steps.total.max(1) as f64);
     let done = view.epoch as f64 + part - resumed_from as f64;
@@ -124,7 +124,7 @@ fn to_go(view: &View, passed: Duration, resumed_from: u64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The training loss, and the first metric (or the loss) of the rows that are chosen on.
+/// The training loss, and the first metric (or the loss) of the validation or test rows.
 fn shown(figures: &[Figure]) -> Vec<&str> {
     let names = || figures.iter().map(|(name, _)| name.as_str());
     let loss = names().find(|name| *name == "train.loss");
@@ -138,7 +138,7 @@ fn shown(figures: &[Figure]) -> Vec<&str> {
 /// `epoch 20/100  train.loss 0.5012  lr 0.1`
 fn line(epoch: &Epoch, epochs: u64) -> String {
     let moved = |moved: &Moved| format!("  {} dphi {}", moved.layer, number(moved.location));
-    let moved: String = epoch.movement.iter().map(moved).collect();
+    let moved: String = epoch.drift.iter().map(moved).collect();
     let (figures, lr) = (super::figures(&epoch.figures), rate(epoch.lr));
     format!("epoch {}/{epochs}  {figures}  lr {lr}{moved}", epoch.epoch)
 }

@@ -1,4 +1,4 @@
-// Looks at a report from inside and posts what it finds. `faults` is filled by a script that ran before all others.
+// Measures a report from inside and posts the results. A script that ran before all others has filled `faults`.
 'use strict';
 const probe = async () => {
   const found = { width: innerWidth, dark: matchMedia('(prefers-color-scheme: dark)').matches, faults };
@@ -11,13 +11,13 @@ const probe = async () => {
     if (!node.textContent.trim() || ['SCRIPT', 'STYLE', 'TITLE'].includes(element.tagName.toUpperCase()) || !visible(element)) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    // A drawn text has one box; text in a column has one for each line.
+    // A text in a drawing has one box, a text in a column has one box per line.
     const boxes = element instanceof SVGElement ? [element.getBoundingClientRect()] : [...range.getClientRects()];
     for (const box of boxes) if (box.width > 0.5 && box.height > 0.5) texts.push({ text: node.textContent.trim().slice(0, 40), element, box });
   }
   found.texts = texts.length;
 
-  // Drawn text is as high as its font; half a pixel of rounding is no overlap, nor is the empty room of a line above and below it.
+  // A text in a drawing is as high as its font. Half a pixel of rounding is no overlap, nor is the space above and below a line.
   const overlaps = [], inset = 1.5;
   for (let i = 0; i < texts.length; i += 1) {
     for (let j = i + 1; j < texts.length; j += 1) {
@@ -62,8 +62,8 @@ const probe = async () => {
   found.tables = [...document.querySelectorAll('table')].map((table) => table.rows.length);
   found.sources = document.querySelectorAll('details pre').length;
 
-  // A closer view changes the numbers at the axes, and going back restores them. Every figure has values under the pointer
-  // and gives its numbers.
+  // Zooming in changes the numbers at the axes, and zooming out restores them. Every figure shows values under the pointer and
+  // offers its numbers as a file.
   const saved = [];
   URL.createObjectURL = (blob) => { saved.push(blob); return '#'; };
   HTMLAnchorElement.prototype.click = () => {};

@@ -1,49 +1,52 @@
-//! A device without a GPU: the launches of the CUDA backend's plan on the emulator, library calls as plain sums.
+//! A device without a GPU: the emulator runs the launches that the CUDA backend plans, and computes library calls as
+//! plain sums.
 //!
-//! Texts are compiled by the hundred in one go, not one by one: a first pass over the tests' work with a [`Gatherer`], which
-//! runs nothing, tells which programs there are.
+//! Compiling hundreds of texts one by one would take too long. Therefore a test runs twice: first on a [`Collector`],
+//! which only collects the texts of all programs, and then, after all texts were compiled in a few large files, on
+//! [`Emulated`].
 
 use crate::emulator::build::{Build, Unit, program};
-use crate::emulator::process::{Argument, Convolution, Launch, Matrix, Multiplied, Process, Product, Region};
-use gmpc_compiler::backend::cuda;
-use gmpc_compiler::experiment::{Contractions, Precision};
-use gmpc_compiler::graph::{Output, Random};
-use gmpc_compiler::kernels::Pass;
-use gmpc_compiler::layout::StateLayout;
-use gmpc_compiler::lower_cuda;
-use gmpc_compiler::plan::{Address, bytes};
-use gmpc_compiler::program::Program;
-use gmpc_runtime::device::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
+use crate::emulator::process::{Argument, Convolution, Launch, MatMul, Matrix, Multiplied, Process, Region};
+use gmpc_compiler::ir::code::Address;
+use gmpc_compiler::ir::graph::{Output, Random};
+use gmpc_compiler::ir::kernels::Dtype;
+use gmpc_compiler::ir::kernels::Pass;
+use gmpc_compiler::ir::layout::StateLayout;
+use gmpc_compiler::ir::program::Program;
+use gmpc_cuda::lower_cuda;
+use gmpc_device::{Device, DeviceError, Executable, Numbers, Slice, SliceMut, States};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// Texts in one file of C++: enough to share what every file costs, few enough for two compilers to work side by side.
+/// Texts per file of C++. Every file costs the time to read the headers, so files are large, but small enough that there
+/// is work for two compilers at the same time.
 const UNITS: usize = 24;
 
-/// Notes the text of every program that is loaded, and runs none.
+/// A device that collects the text of every program that is loaded, and runs none.
 #[derive(Debug, Default)]
-pub struct Gatherer {
+pub struct Collector {
     texts: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// Programs for texts.
+/// The compiled programs of all collected texts.
 #[derive(Debug)]
 pub struct Library {
-    /// Where each text is: the program's file, the text's name in it.
+    /// For each text the file of the program that holds it, and the name of the text there.
     places: HashMap<String, (PathBuf, String)>,
 }
 
-fn kernels(program: &cuda::Program) -> BTreeSet<String> {
-    let name = |launch: &cuda::Launch| match &launch.work {
-        cuda::Work::Kernel(kernel) => Some(kernel.name.clone()),
-        cuda::Work::Product(_) | cuda::Work::Convolution(_) => None,
+/// The names of the kernels that a program launches.
+fn kernels(program: &gmpc_cuda::Program) -> BTreeSet<String> {
+    let name = |launch: &gmpc_cuda::Launch| match &launch.work {
+        gmpc_cuda::Work::Kernel(kernel) => Some(kernel.name.clone()),
+        gmpc_cuda::Work::MatMul(_) | gmpc_cuda::Work::Convolution(_) => None,
     };
     program.launches.iter().filter_map(name).collect()
 }
 
-impl Gatherer {
-    /// Every text so far, with a name.
+impl Collector {
+    /// Every text that was collected so far, with a name.
     pub fn units(&self) -> Vec<Unit> {
         let texts = self.texts.lock().expect("no test has failed here");
         let unit = |(index, (text, kernels)): (usize, (&String, &BTreeSet<String>))| Unit {
@@ -54,13 +57,14 @@ impl Gatherer {
         texts.iter().enumerate().map(unit).collect()
     }
 
-    /// Compiles every text so far.
+    /// Compiles every text that was collected so far.
     ///
     /// # Errors
-    /// What the compiler says.
+    /// The messages of the compiler.
     pub fn build(&self, build: Build) -> Result<Library, String> {
         let units = self.units();
         let chunks: Vec<&[Unit]> = units.chunks(UNITS).collect();
+        // Compile times of chunks differ a lot. Each thread takes the next chunk when it is free, instead of a fixed half.
         let next = std::sync::atomic::AtomicUsize::new(0);
         let work = || -> Result<Vec<(usize, PathBuf)>, String> {
             let mut built = Vec::new();
@@ -74,6 +78,7 @@ impl Gatherer {
             let threads = [(); 2].map(|()| scope.spawn(work));
             threads.map(|thread| thread.join().expect("a compiler is only waited for"))
         });
+        // The text itself is the key: a program that is lowered again later must find its compiled text.
         let mut places = HashMap::new();
         for part in built {
             for (index, path) in part? {
@@ -86,9 +91,9 @@ impl Gatherer {
     }
 }
 
-impl Device for Gatherer {
+impl Device for Collector {
     fn name(&self) -> &'static str {
-        "gatherer"
+        "collector"
     }
 
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
@@ -99,7 +104,7 @@ impl Device for Gatherer {
     }
 }
 
-/// Inputs and outputs on the host.
+/// Inputs and outputs of a program in the memory of the host.
 struct Memory {
     inputs: Vec<Numbers>,
     outputs: Vec<Numbers>,
@@ -132,12 +137,12 @@ impl Executable for Memory {
     }
 }
 
-/// The emulator with what was gathered for it.
+/// The emulator as a device, with the programs that were compiled for it.
 #[derive(Debug, Clone)]
 pub struct Emulated {
     /// Every text that will be loaded.
     pub compiled: Arc<Library>,
-    /// The order of threads and blocks, and what memory holds before anything is stored there.
+    /// Determines the order of threads and blocks, and the content of memory before the first store.
     pub seed: u64,
 }
 
@@ -149,16 +154,16 @@ impl Device for Emulated {
     fn load(&self, program: &Arc<Program>) -> Result<Box<dyn Executable>, DeviceError> {
         let cuda = lower_cuda(program, None);
         let place = self.compiled.places.get(&cuda.source);
-        let (path, unit) = place.ok_or_else(|| failed("the first pass did not gather this program".to_string()))?;
+        let (path, unit) = place.ok_or_else(|| failed("the first pass did not collect this program".to_string()))?;
         let mut process = Process::start(path, self.seed).map_err(failed)?;
         let elements = StateLayout::new(&program.graph.states).elements;
-        process.memory(elements * bytes(program.precision));
+        process.memory(elements * program.precision.bytes());
         process.memory(cuda.scratch_bytes);
         Ok(Box::new(Loaded { memory: Memory::new(program), cuda, unit: unit.clone(), process }))
     }
 }
 
-/// Numbers in the precision of an input.
+/// Copies numbers into an input, in the precision of the input.
 pub fn fill(to: SliceMut<'_>, from: &[f64]) {
     match to {
         SliceMut::F32(to) => to.iter_mut().zip(from).for_each(|(to, &x)| *to = x as f32),
@@ -170,14 +175,14 @@ fn failed(message: String) -> DeviceError {
     DeviceError { message, help: None }
 }
 
-/// The two memories of a program.
+/// The numbers of the two memories of a program, in the order in which `load` allocates them.
 const STATES: usize = 0;
 const SCRATCH: usize = 1;
 
-/// A program on the emulator.
+/// A program that runs on the emulator.
 struct Loaded {
     memory: Memory,
-    cuda: cuda::Program,
+    cuda: gmpc_cuda::Program,
     unit: String,
     process: Process,
 }
@@ -196,7 +201,7 @@ impl Executable for Loaded {
             let words = [random.seed, random.step].map(u64::to_le_bytes);
             self.process.write(SCRATCH, offset, &words.concat());
         }
-        self.cuda.launches.iter().for_each(|launch| run(&mut self.process, &self.unit, launch, self.cuda.precision));
+        self.cuda.launches.iter().for_each(|launch| run(&mut self.process, &self.unit, launch));
         read(&mut self.process, STATES, 0, states.data_mut())?;
         for (output, &offset) in self.memory.outputs.iter_mut().zip(&self.cuda.outputs) {
             read(&mut self.process, SCRATCH, offset, output)?;
@@ -232,8 +237,8 @@ fn read(process: &mut Process, memory: usize, offset: usize, to: &mut Numbers) -
     Ok(())
 }
 
-/// The same bytes for the emulator.
-fn region(from: cuda::Region) -> Region {
+/// A region of a plan as a region of the emulator.
+fn region(from: gmpc_cuda::Region) -> Region {
     let (memory, offset) = match from.address {
         Address::States(offset) => (STATES, offset),
         Address::Scratch(offset) => (SCRATCH, offset),
@@ -241,31 +246,31 @@ fn region(from: cuda::Region) -> Region {
     Region { memory, offset, bytes: from.bytes, read: from.read, written: from.written }
 }
 
-fn matrix(from: cuda::Operand) -> Matrix {
+fn matrix(from: gmpc_cuda::Operand) -> Matrix {
     Matrix { region: region(from.region), offset: from.offset, rows: from.rows, columns: from.columns }
 }
 
-/// Runs a launch as the device would, a library's call as plain sums.
-pub fn run(process: &mut Process, unit: &str, launch: &cuda::Launch, precision: Precision) {
-    let multiplied = |contractions, half| match (contractions, precision) {
-        (Contractions::Bf16, _) if half => Multiplied::Halves,
-        (Contractions::Bf16, _) => Multiplied::Half,
-        (_, Precision::F64) => Multiplied::Double,
-        (_, Precision::F32) => Multiplied::Single,
+/// Runs a launch as a GPU would. A library's call becomes plain sums.
+pub fn run(process: &mut Process, unit: &str, launch: &gmpc_cuda::Launch) {
+    let multiplied = |from: gmpc_cuda::Region, to: gmpc_cuda::Region| match (from.dtype, to.dtype) {
+        (Dtype::Bf16, Dtype::Bf16) => Multiplied::AllBf16,
+        (Dtype::Bf16, _) => Multiplied::Bf16Operands,
+        (Dtype::F64, _) => Multiplied::Double,
+        _ => Multiplied::Single,
     };
     match &launch.work {
-        cuda::Work::Kernel(kernel) => launched(process, unit, kernel),
-        cuda::Work::Product(product) => {
-            process.product(&library_product(product), multiplied(product.contractions, product.half));
+        gmpc_cuda::Work::Kernel(kernel) => launched(process, unit, kernel),
+        gmpc_cuda::Work::MatMul(product) => {
+            process.matmul(&library_matmul(product), multiplied(product.a.region, product.c.region));
         }
-        cuda::Work::Convolution(product) => {
-            process.convolve(&library_convolution(product), multiplied(product.contractions, true));
+        gmpc_cuda::Work::Convolution(product) => {
+            process.convolve(&library_convolution(product), multiplied(product.a, product.c));
         }
     }
 }
 
 /// Runs a kernel of a unit.
-pub fn launched(process: &mut Process, unit: &str, kernel: &cuda::Kernel) {
+pub fn launched(process: &mut Process, unit: &str, kernel: &gmpc_cuda::Kernel) {
     process.launch(&Launch {
         kernel: &format!("{unit}.{}", kernel.name),
         grid: kernel.grid,
@@ -275,8 +280,8 @@ pub fn launched(process: &mut Process, unit: &str, kernel: &cuda::Kernel) {
     });
 }
 
-fn library_product(product: &cuda::Product) -> Product {
-    Product {
+fn library_matmul(product: &gmpc_cuda::MatMul) -> MatMul {
+    MatMul {
         sizes: [product.m, product.n, product.k],
         operands: [product.a, product.b, product.c].map(matrix),
         bias: product.bias.map(matrix),
@@ -284,13 +289,13 @@ fn library_product(product: &cuda::Product) -> Product {
     }
 }
 
-fn library_convolution(product: &cuda::Convolution) -> Convolution {
+fn library_convolution(product: &gmpc_cuda::Convolution) -> Convolution {
     let ([batch, height, width, channels], [out_height, out_width, units]) = (product.images, product.result);
     let ([kh, kw], [sh, sw], [ph, pw]) = (product.window.kernel, product.window.stride, product.window.before);
     let pass = match product.pass {
         Pass::Forward => 0,
-        Pass::Input => 1,
-        Pass::Weight => 2,
+        Pass::BackwardData => 1,
+        Pass::BackwardFilter => 2,
     };
     let sizes = [batch, height, width, channels, out_height, out_width, units, kh, kw, sh, sw, ph, pw];
     let (operands, bias) = ([product.a, product.b, product.c].map(region), product.bias.map(region));

@@ -1,22 +1,22 @@
-//! Batches that the GPU makes itself, on the emulator against those that the processor makes: the same bits.
+//! Batches that kernels gather on the GPU, here on the emulator, have the same bits as batches that the CPU makes.
 
-use crate::emulator::build::{Build, Unit, compiler, program};
+use crate::networks::{request, source};
+
+use crate::emulator::build::{Build, Unit, program};
 use crate::emulator::process::{Argument, Launch, Process, Region};
-use gmpc_compiler::backend::cuda::gather::{self, Gather};
-use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::graph::Random;
-use gmpc_compiler::resolve::Overrides;
-use gmpc_grammar::source::Source;
-use gmpc_runtime::data::Directories;
-use gmpc_runtime::data::images::{Draw, PURPOSE, Store};
-use gmpc_runtime::device::cpu::Cpu;
-use gmpc_runtime::device::gather::Table;
-use gmpc_runtime::device::{DeviceError, Executable, Numbers, Slice, SliceMut, States};
-use gmpc_runtime::request::{Request, prepare};
-use gmpc_runtime::rows::{Pick, Rows};
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::Precision;
+use gmpc_compiler::ir::graph::Random;
+use gmpc_cuda::emit::gather::{self, Gather};
+use gmpc_data::images::Draw;
+use gmpc_data::{Pick, Rows};
+use gmpc_device::table::Table;
+use gmpc_device::{DeviceError, Executable, Numbers, Slice, SliceMut, States};
+use gmpc_device_cpu::Cpu;
+use gmpc_runtime::task::experiment::prepare;
 use std::sync::Arc;
 
-/// An input that the emulator makes.
+/// A program whose only input is gathered on the emulator.
 struct Emulates {
     precision: Precision,
     batch: usize,
@@ -39,15 +39,13 @@ impl Executable for Emulates {
             Table::Numbers { numbers, width } => {
                 (gather::numbers(self.precision, self.batch, *width), vec![bytes(&numbers.as_slice())])
             }
-            Table::Images { store, steps, values } => {
-                let Store::Kept { shape, pixels } = &***store else { return Ok(false) };
-                (
-                    gather::images(self.precision, self.batch, *shape, steps, PURPOSE),
-                    vec![pixels.clone(), bytes(values)],
-                )
-            }
+            Table::Images { pixels, shape, purpose, steps, values } => (
+                gather::images(self.precision, self.batch, *shape, steps, *purpose),
+                vec![pixels.to_vec(), bytes(values)],
+            ),
         };
         let Some(kernel) = kernel else { return Ok(false) };
+        // The words say which rows to take and, for images, which random numbers to draw.
         let mut words = vec![0; kernel.words];
         ask(&mut words);
         let asked = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -71,7 +69,7 @@ fn bytes(numbers: &Slice<'_>) -> Vec<u8> {
     }
 }
 
-/// The kernel's result from memories that it reads.
+/// Runs the kernel on the memories that it reads. Returns the memory that it writes.
 fn run(kernel: &Gather, read: Vec<Vec<u8>>, size: usize, seed: u64) -> Vec<u8> {
     let unit = Unit { name: "data".into(), text: kernel.source.clone(), kernels: vec![Gather::NAME.into()] };
     let path = program(&[unit], Build::Plain).unwrap_or_else(|text| panic!("{text}"));
@@ -96,7 +94,7 @@ fn run(kernel: &Gather, read: Vec<Vec<u8>>, size: usize, seed: u64) -> Vec<u8> {
     made
 }
 
-/// Images to train on, with these steps.
+/// Training images with these steps of transformation and augmentation.
 fn images(transform: &str, augment: &str, precision: &str) -> Rows {
     let transform = if transform.is_empty() { String::new() } else { format!(", transform = {transform}") };
     let text = format!(
@@ -104,32 +102,25 @@ fn images(transform: &str, augment: &str, precision: &str) -> Rows {
          model m {{ input -> flatten -> linear(20) }}\n\
          train {{ loss = cross_entropy optimizer = sgd(lr = 0.1) batch = 16 epochs = 1 augment = {augment} }}\n"
     );
-    let request = Request {
-        file: Source { name: "m.gmpnet".into(), text },
-        overrides: Overrides::default(),
-        directories: Directories { data: "nowhere".into(), beside: None },
-        device: Arc::new(Cpu::default()),
-    };
+    let request = request(source(&text), Overrides::default(), Arc::new(Cpu::default()));
     prepare(&request).unwrap_or_else(|e| panic!("{e:?}")).tables.train
 }
 
 const PICKED: [u32; 16] = [11, 3, 47, 0, 1, 2, 11, 30, 29, 28, 27, 26, 25, 24, 40, 39];
 
-/// The same batch made here and there.
+/// The same batch, made by the CPU and on the emulator.
 fn both(rows: &Rows, pick: &Pick<'_>, draw: Draw, precision: Precision, seed: u64) -> [Vec<u8>; 2] {
     let mut here = Numbers::zeros(precision, pick.len() * rows.width());
     rows.inputs_into(pick, draw, &mut here.as_mut()).unwrap();
     let here = bytes(&here.as_slice());
     let mut there = Emulates { precision, batch: pick.len(), seed, made: vec![0; here.len()] };
-    assert!(rows.inputs_there(pick, draw, &mut there, 0).unwrap(), "a kernel makes it");
+    assert!(rows.inputs_there(pick, draw, &mut there, 0).unwrap(), "a kernel makes this batch");
     [here, there.made]
 }
 
 #[test]
-fn images_are_those_that_the_processor_makes_bit_for_bit() {
-    if compiler().is_none() {
-        return;
-    }
+#[cfg_attr(not(has_cxx), ignore = "needs a C++ compiler: install g++ or set CXX")]
+fn images_are_those_that_the_cpu_makes_bit_for_bit() {
     for (transform, augment, precision) in [
         ("", "[random_crop(32, pad = 4), horizontal_flip]", Precision::F32),
         ("", "[horizontal_flip, random_crop(32, pad = 1), horizontal_flip, random_crop(32, pad = 30)]", Precision::F32),
@@ -150,10 +141,8 @@ fn images_are_those_that_the_processor_makes_bit_for_bit() {
 }
 
 #[test]
-fn rows_of_a_table_are_those_that_the_processor_picks() {
-    if compiler().is_none() {
-        return;
-    }
+#[cfg_attr(not(has_cxx), ignore = "needs a C++ compiler: install g++ or set CXX")]
+fn rows_of_a_table_are_those_that_the_cpu_picks() {
     for (precision, width) in [(Precision::F32, 13), (Precision::F32, 1), (Precision::F64, 4)] {
         let numbers: Vec<f64> = (0..50 * width).map(|i| f64::from(i as u32).sin()).collect();
         let rows = Rows::new(precision, 50, &numbers, &[0.0; 50]);

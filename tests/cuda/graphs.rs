@@ -1,33 +1,45 @@
-//! Graphs that between them need every kind of kernel, in sizes that fit nothing: one block and many, rows and columns shorter
-//! and longer than a warp and a block, ends that are no multiple of 16 bytes.
+//! Graphs that together need every kind of kernel, in awkward sizes: for one block and for many, with rows and columns
+//! shorter and longer than a warp and a block, and with ends that are no multiple of 16 bytes.
 
-use gmpc_compiler::graph::{Graph, Id, Op, Role, State};
-use gmpc_compiler::window::Window;
+use gmpc_compiler::ir::axes::Meaning;
+use gmpc_compiler::ir::graph::groups::{BINARY, COMPARISONS, UNARY};
+use gmpc_compiler::ir::graph::{Graph, Id, Op, Role, State};
+use gmpc_compiler::ir::window::Window;
 
-#[path = "../../runtime/src/device/cpu/tests/random_graph.rs"]
+#[path = "../../runtime/device/cpu/src/tests/random_graph.rs"]
 mod random_graph;
 
-/// A graph to be computed, and how exactly single precision can.
+/// A graph to compute, and the accuracy to expect in single precision.
 pub struct Case {
-    /// For messages.
+    /// Name for messages.
     pub name: String,
-    /// What is computed.
+    /// The graph.
     pub graph: Graph,
-    /// In f32, relative to the largest number of an output.
+    /// Largest error in f32, relative to the largest number of an output.
     pub tolerance: f64,
-    /// Inputs are angles near pi/2, as those of long directions are.
+    /// Are the inputs angles near pi/2, as in units with many inputs?
     pub angles: bool,
 }
 
 pub(super) fn state(name: &str, shape: &[usize]) -> State {
     let shape = shape.to_vec();
-    State { name: name.into(), role: Role::Parameter, file_shape: shape.clone(), shape, transposed: false }
+    State {
+        name: name.into(),
+        role: Role::Parameter,
+        file_shape: shape.clone(),
+        shape,
+        transposed: false,
+        meaning: Meaning::default(),
+    }
 }
 
-/// All of them. `small`: without the sizes for which a sanitizer takes long.
+/// All cases. With `small`, large sizes are left out, for which a sanitizer takes long.
 pub fn cases(small: bool) -> Vec<Case> {
+    // The tolerance of 2e-5 allows for sums of some thousand terms in f32. Random graphs amplify rounding, and drawn
+    // numbers must be exact.
     let case = |name: String, graph, tolerance| Case { name, graph, tolerance, angles: false };
     let mut cases = Vec::new();
+    // 4, 100 and 1000 columns allow accesses of 16 bytes, the others do not.
     for columns in [1, 3, 4, 17, 100, 1000] {
         cases.push(case(format!("elementwise, 3 x {columns}"), elementwise(columns), 2e-5));
     }
@@ -38,6 +50,8 @@ pub fn cases(small: bool) -> Vec<Case> {
             }
         }
     }
+    // Long reductions: along rows and along columns, with more terms than a block has threads and with columns that fill
+    // no warp.
     for (shape, axis) in [
         ([300, 65], 0),
         ([300, 65], 1),
@@ -54,6 +68,8 @@ pub fn cases(small: bool) -> Vec<Case> {
     for (angles, units) in [(1, 1), (2, 5), (12, 100), (40, 3), (150, 33)] {
         cases.push(case(format!("{units} units of {angles} angles"), directions(angles, units), 2e-5));
     }
+    // 4607 angles are those of a 3 x 3 filter on 512 channels. Their sines are multiplied, so the angles must be near
+    // pi/2: otherwise the products underflow.
     if !small {
         let graph = directions(4607, 5);
         cases.push(Case { name: "4607 angles".to_string(), graph, tolerance: 1e-5, angles: true });
@@ -81,34 +97,35 @@ pub fn cases(small: bool) -> Vec<Case> {
     cases
 }
 
+/// Every elementwise operation once.
 fn elementwise(columns: usize) -> Graph {
     let mut g = Graph::default();
+    // Logarithm, root, divisor and power need numbers that are positive and not near zero.
     let (x, y) = (g.input("x", vec![3, columns]), g.input("y", vec![3, columns]));
     let (shift, positive) = (g.constant(0.5), g.unary(Op::Abs, x));
     let positive = g.add(positive, shift);
-    for op in [Op::Neg, Op::Abs, Op::Exp, Op::Sin, Op::Cos, Op::Tanh, Op::Erf] {
-        let value = g.unary(op.clone(), x);
+    for op in UNARY {
+        // Logarithms and roots have no value below 0.
+        let any = !matches!(op, Op::Log | Op::Log1p | Op::Sqrt);
+        let value = g.unary(op.clone(), if any { x } else { positive });
         g.output(op.name(), value);
     }
-    for op in [Op::Log, Op::Sqrt] {
-        let value = g.unary(op.clone(), positive);
+    for op in BINARY.iter().chain(COMPARISONS) {
+        let (left, right) = match op {
+            Op::Div => (y, positive), // away from a division by 0
+            Op::Pow => (positive, y),
+            _ => (x, y),
+        };
+        let value = g.binary(op.clone(), left, right);
         g.output(op.name(), value);
     }
-    for op in [Op::Add, Op::Sub, Op::Mul, Op::Max, Op::Min, Op::Less, Op::LessEqual, Op::Equal] {
-        let value = g.binary(op.clone(), x, y);
-        g.output(op.name(), value);
-    }
-    let quotient = g.div(y, positive);
-    g.output("div", quotient);
-    let power = g.binary(Op::Pow, positive, y);
-    g.output("pow", power);
     let less = g.binary(Op::Less, x, y);
     let chosen = g.select(less, x, positive);
     g.output("select", chosen);
     g
 }
 
-/// A sum, a largest number, and what softmax does with both.
+/// A sum, a maximum, and a softmax, which needs both.
 fn reductions(shape: &[usize], axes: &[usize]) -> Graph {
     let mut g = Graph::default();
     let x = g.input("x", shape.to_vec());
@@ -124,7 +141,7 @@ fn reductions(shape: &[usize], axes: &[usize]) -> Graph {
     g
 }
 
-/// Unit vectors and their gradient.
+/// Unit vectors from angles, and the gradient at the angles.
 fn directions(angles: usize, units: usize) -> Graph {
     let mut g = Graph::default();
     let theta = g.input("theta", vec![angles, units]);
@@ -136,8 +153,8 @@ fn directions(angles: usize, units: usize) -> Graph {
     g
 }
 
-/// Filters that are turned in tiles, none of them whole: 40 channels, units that 16 bytes fit or do not, also with a factor for
-/// each channel.
+/// Filters whose layout changes by tiles, none of which is full: 40 channels, and units that are or are not a multiple of
+/// 16 bytes. The images have a factor per channel.
 fn filters(units: usize) -> Graph {
     let window = Window { kernel: [3, 3], stride: [1, 1], before: [1, 1] };
     let mut g = Graph::default();
@@ -155,7 +172,7 @@ fn filters(units: usize) -> Graph {
     g
 }
 
-/// Windows side by side, windows that overlap, and windows with padding, on 18 x 16 pixels.
+/// Windows next to each other, overlapping windows, and windows with padding, on 18 x 16 pixels.
 fn pooling() -> [(Window, [usize; 2]); 3] {
     let window = |kernel, stride, before| Window { kernel, stride, before };
     [
@@ -165,8 +182,9 @@ fn pooling() -> [(Window, [usize; 2]); 3] {
     ]
 }
 
-/// What follows a convolution under batch normalization: a scale, a shift and a rectifier, then a pool, and back again, with
-/// updates of scale and shift from sums of what also goes further back. Enough images that the map is not worth its memory.
+/// The layers after a convolution with batch normalization: a scale, a shift, a ReLU and a pool, and their gradients. The
+/// gradients of scale and shift are sums of the same values that the gradient at the input needs. There are enough images
+/// that recomputing the map before the pool is cheaper than storing it.
 fn pool_of_a_map(channels: usize, (window, [height, width]): (Window, [usize; 2])) -> Graph {
     let (shape, small) = (vec![4, 18, 16, channels], vec![4, height, width, channels]);
     let mut g = Graph::default();
@@ -179,6 +197,7 @@ fn pool_of_a_map(channels: usize, (window, [height, width]): (Window, [usize; 2]
     let y = g.binary(Op::Max, shifted, zero);
     let pooled = g.push(Op::MaxPool(window), vec![y], small);
     g.output("pooled", pooled);
+    // Backward through pool and ReLU. `passed` has two readers: the sums for scale and shift, and the gradient at the input.
     let dy = g.push(Op::MaxPoolGrad(window), vec![y, arriving], shape);
     let positive = g.binary(Op::Less, zero, y);
     let passed = g.select(positive, dy, zero);
@@ -191,6 +210,7 @@ fn pool_of_a_map(channels: usize, (window, [height, width]): (Window, [usize; 2]
         g.write(state, new);
         g.output(format!("sum of {}", value.0), sum);
     }
+    // As in batch normalization, the gradient at the input needs a sum over all pixels first.
     let sum = g.sum(passed, &[0, 1, 2]);
     let back = g.mul(passed, scale);
     let centred = g.sub(back, sum);
@@ -206,13 +226,13 @@ fn windows() -> Vec<(Window, [usize; 2])> {
         (window([3, 2], [2, 1], [1, 0]), [4, 5]),
         (window([1, 1], [1, 1], [0, 0]), [7, 6]),
         (window([5, 5], [3, 3], [2, 2]), [3, 2]),
-        // More zeros on one side than on the other.
+        // Windows that need more zeros on one side than on the other. Libraries have no such padding.
         (window([2, 2], [1, 1], [0, 0]), [7, 6]),
         (window([4, 3], [2, 2], [1, 0]), [4, 3]),
     ]
 }
 
-/// Convolution and pooling of two images of 7 x 6 pixels, and their gradients.
+/// Convolution and pooling of two images of 7 x 6 pixels, and all gradients.
 fn images((window, [height, width]): (Window, [usize; 2]), channels: usize) -> Graph {
     let (units, shape) = (6, vec![2, 7, 6, channels]);
     let mut g = Graph::default();
@@ -225,8 +245,10 @@ fn images((window, [height, width]): (Window, [usize; 2]), channels: usize) -> G
     g.output("dx", gradient);
     let gradient = g.push(Op::ConvolveWeight(window), vec![x, dy], vec![channels * window.area(), units]);
     g.output("dw", gradient);
+    // The gradients of pools get an input of their own, so that they do not depend on the convolution.
     let small = vec![2, height, width, channels];
     let (factor, arriving) = (g.input("factor of channels", vec![1, 1, 1, channels]), g.input("dp", small.clone()));
+    // A max pool may have a factor per channel fused into it, and so may its gradient.
     for (name, operands) in [("max", vec![x]), ("scaled max", vec![x, factor])] {
         let largest = g.push(Op::MaxPool(window), operands.clone(), small.clone());
         g.output(name, largest);
@@ -266,35 +288,37 @@ fn uniform() -> Graph {
     g
 }
 
-/// Two states change places, a third becomes a transpose of what the first was, a sum sees old values only.
+/// Two states exchange their values, a third gets the transpose of the first. All of them, and a sum, must read the old
+/// values.
 fn states() -> Graph {
     let mut g = Graph::default();
     let (a, old_a) = g.state(state("a", &[6, 5]));
     let (b, old_b) = g.state(state("b", &[6, 5]));
     let (c, old_c) = g.state(state("c", &[5, 6]));
-    let turned = g.transpose(old_a, &[1, 0]);
+    let transposed = g.transpose(old_a, &[1, 0]);
     let sum = g.sum(old_a, &[0, 1]);
     let scaled = g.mul(old_b, sum);
     g.write(a, scaled);
     g.write(b, old_a);
-    g.write(c, turned);
+    g.write(c, transposed);
     let after = g.sum(old_c, &[0]);
     g.output("columns of c", after);
     g
 }
 
+/// Operations that only move numbers, and sums over their results.
 fn movement() -> Graph {
     let mut g = Graph::default();
     let x = g.input("x", vec![6, 70, 4]);
-    let turned = g.transpose(x, &[2, 0, 1]);
-    g.output("turned", turned);
+    let transposed = g.transpose(x, &[2, 0, 1]);
+    g.output("transposed", transposed);
     let part = g.slice(x, 1, 3, 33);
     g.output("part", part);
     let padded = g.pad(part, 2, 1, 7);
     g.output("padded", padded);
     let joined = g.concat(&[x, part], 1);
     g.output("joined", joined);
-    let flat = g.reshape(turned, &[24, 70]);
+    let flat = g.reshape(transposed, &[24, 70]);
     let index = g.push(Op::Iota(1), vec![], vec![24, 70]);
     let weighted = g.mul(flat, index);
     let sum = g.sum(weighted, &[1]);

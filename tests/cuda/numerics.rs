@@ -1,20 +1,21 @@
-//! Kernels on the emulator against the evaluator, which computes the same graph in f64 as a student would write it; and the
-//! same bits in whatever order threads and blocks run, whatever memory holds that nothing was stored to.
+//! Kernels on the emulator against the evaluator, which computes the same graph in f64 with plain loops. The bits must
+//! not depend on the order of threads and blocks, nor on the content of memory before the first store.
 
-use super::device::{Emulated, Gatherer, Library};
+use super::device::{Collector, Emulated, Library};
 use super::graphs::{Case, cases};
-use crate::emulator::build::{Build, compiler};
-use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::graph::{Graph, Output, Random, Tensor, evaluate, verify};
-use gmpc_compiler::layout::StateLayout;
-use gmpc_compiler::program::{Goal, Program};
-use gmpc_compiler::{backend::cuda, lower, lower_cuda};
-use gmpc_runtime::device::{Device, States};
+use crate::emulator::build::Build;
+use gmpc_compiler::ir::experiment::Precision;
+use gmpc_compiler::ir::graph::{Graph, Output, Random, Tensor, evaluate, verify};
+use gmpc_compiler::ir::layout::StateLayout;
+use gmpc_compiler::ir::program::{Goal, Program};
+use gmpc_compiler::lower;
+use gmpc_cuda::lower_cuda;
+use gmpc_device::{Device, States};
 use std::sync::Arc;
 
 const RANDOM: Random = Random { seed: 0x1234_5678_9ABC_DEF0, step: 0x1_0000_0007 };
 
-/// Numbers without a pattern, in [-2, 2), exact in f32.
+/// Numbers without a pattern in [-2, 2), which f32 holds exactly.
 fn numbers(shape: &[usize], seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
     let mut next = || {
@@ -24,7 +25,8 @@ fn numbers(shape: &[usize], seed: u64) -> Tensor {
     Tensor { shape: shape.to_vec(), data: (0..shape.iter().product()).map(|_| next()).collect() }
 }
 
-/// Angles near pi/2, the nearer the more are left, in place of numbers.
+/// Turns numbers into angles near pi/2. The more angles of a unit follow, the nearer the angle is, so that their sines do
+/// not vanish.
 fn to_angles(tensor: &mut Tensor) {
     let (count, units) = (tensor.shape[0], tensor.shape[1]);
     for (index, t) in tensor.data.iter_mut().enumerate() {
@@ -47,7 +49,7 @@ fn program(graph: &Graph, precision: Precision) -> Arc<Program> {
     Arc::new(lower(Goal::Gradients, precision, 1, graph, vec![]))
 }
 
-/// Every output, and new values of written states, in the order of `graph.outputs`.
+/// Runs a case. Returns all outputs, and the new values of written states, in the order of `graph.outputs`.
 fn run(case: &Case, precision: Precision, device: &dyn Device) -> Result<Vec<Vec<f64>>, String> {
     let (inputs, values) = data(case);
     let program = program(&case.graph, precision);
@@ -71,7 +73,7 @@ fn run(case: &Case, precision: Precision, device: &dyn Device) -> Result<Vec<Vec
     Ok(case.graph.outputs.iter().map(value).collect())
 }
 
-/// Relative to the largest number of the output; for angles to the output's norm.
+/// Compares outputs. Errors are relative to the largest number of an output, or for angles to its norm.
 fn compare(case: &Case, got: &[Vec<f64>], wanted: &[Tensor], tolerance: f64) -> Result<(), String> {
     for (output, (got, wanted)) in got.iter().zip(wanted).enumerate() {
         let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
@@ -89,19 +91,19 @@ fn compare(case: &Case, got: &[Vec<f64>], wanted: &[Tensor], tolerance: f64) -> 
     Ok(())
 }
 
-/// Compiles all cases in some precisions.
+/// Compiles all cases in these precisions.
 fn library(cases: &[Case], precisions: &[Precision], build: Build) -> Arc<Library> {
-    let gatherer = Gatherer::default();
+    let collector = Collector::default();
     for case in cases {
         verify(&case.graph).expect("a well-formed graph");
         for precision in precisions {
-            gatherer.load(&program(&case.graph, *precision)).expect("gathering cannot fail");
+            collector.load(&program(&case.graph, *precision)).expect("collecting cannot fail");
         }
     }
-    Arc::new(gatherer.build(build).unwrap_or_else(|text| panic!("{text}")))
+    Arc::new(collector.build(build).unwrap_or_else(|text| panic!("{text}")))
 }
 
-/// Fails with every case for which `check` does.
+/// Applies `check` to every case. Fails the test with the messages of all cases that are wrong.
 fn all(cases: &[Case], check: impl Fn(&Case) -> Result<(), String>) {
     let wrong = |case: &Case| check(case).err().map(|text| format!("{}: {text}", case.name));
     let wrong: Vec<String> = cases.iter().filter_map(wrong).collect();
@@ -114,10 +116,8 @@ fn oracle(case: &Case) -> Vec<Tensor> {
 }
 
 #[test]
+#[cfg_attr(not(has_cxx), ignore = "needs a C++ compiler: install g++ or set CXX")]
 fn kernels_agree_with_the_evaluator_in_both_precisions_and_any_order() {
-    if compiler().is_none() {
-        return;
-    }
     let cases = cases(false);
     let library = library(&cases, &[Precision::F32, Precision::F64], Build::Plain);
     let emulated = |seed| Emulated { compiled: Arc::clone(&library), seed };
@@ -137,10 +137,8 @@ fn kernels_agree_with_the_evaluator_in_both_precisions_and_any_order() {
 }
 
 #[test]
+#[cfg_attr(not(has_cxx), ignore = "needs a C++ compiler: install g++ or set CXX")]
 fn kernels_run_under_the_sanitizers() {
-    if compiler().is_none() {
-        return;
-    }
     let cases = cases(true);
     for build in [Build::Address, Build::Thread] {
         let library = library(&cases, &[Precision::F32], build);
@@ -151,7 +149,7 @@ fn kernels_run_under_the_sanitizers() {
     }
 }
 
-/// A kernel, or the pieces of work of one that does several things.
+/// The functions of a kernel: several where the kernel joins independent parts, otherwise the kernel itself.
 fn pieces<'s>(source: &'s str, kernel: &'s str) -> Vec<&'s str> {
     let Some((_, rest)) = source.split_once(&format!("\n{kernel}(")) else { return vec![kernel] };
     let body = rest.split("\n}\n").next().unwrap_or_default();
@@ -161,12 +159,12 @@ fn pieces<'s>(source: &'s str, kernel: &'s str) -> Vec<&'s str> {
 }
 
 #[test]
-fn every_convolution_that_reaches_a_library_has_as_much_padding_on_either_side() {
+fn every_convolution_of_a_library_has_equal_padding_on_both_sides() {
     let mut with_zeros = 0;
     for case in cases(false) {
         let program = lower_cuda(&program(&case.graph, Precision::F32), None);
         for launch in &program.launches {
-            let cuda::Work::Convolution(product) = &launch.work else { continue };
+            let gmpc_cuda::Work::Convolution(product) = &launch.work else { continue };
             with_zeros += usize::from(launch.label.contains("padded"));
             for axis in 0..2 {
                 let window = &product.window;
@@ -179,13 +177,13 @@ fn every_convolution_that_reaches_a_library_has_as_much_padding_on_either_side()
 }
 
 #[test]
-fn a_map_before_a_pool_lies_in_no_memory_where_all_its_readers_compute_it() {
+fn a_map_before_a_pool_is_not_stored_where_all_its_readers_recompute_it() {
     let cases = cases(false);
     let wide = cases.iter().filter(|case| case.name.starts_with("a pool of a map of 8"));
     for case in wide {
         let program = lower_cuda(&program(&case.graph, Precision::F32), None);
         let labels: Vec<&str> = program.launches.iter().map(|launch| launch.label.as_str()).collect();
-        // The pool, sums over all pixels, and the way back; then small work.
+        // Of all launches, only the gradient at the input writes as many bytes as the images have.
         let images = 4 * 18 * 16 * 8 * 4;
         let written = program.launches.iter().filter(|launch| launch.written_bytes >= images).count();
         assert_eq!(written, 1, "{}: {labels:?}", case.name);
@@ -201,7 +199,7 @@ fn the_cases_need_every_kind_of_kernel_in_one_block_and_in_many() {
     for case in cases(false) {
         let program = lower_cuda(&program(&case.graph, Precision::F32), None);
         for launch in &program.launches {
-            let cuda::Work::Kernel(kernel) = &launch.work else { continue };
+            let gmpc_cuda::Work::Kernel(kernel) = &launch.work else { continue };
             for name in pieces(&program.source, &kernel.name) {
                 let kind = name.split('_').next().unwrap_or_default().to_string();
                 if kernel.grid[0] == 1 {

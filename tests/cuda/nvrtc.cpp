@@ -1,7 +1,7 @@
 // Compiles CUDA C++ with NVRTC, without a GPU: nvrtc LIBRARIES FOLDER FILE... -- OPTION...
 //
-// LIBRARIES holds libnvrtc.so.13 and its builtins. For each FILE.cu the machine code goes to FOLDER/FILE.cubin and what the
-// compiler said, the assembler's report on registers and memory included, to FOLDER/FILE.log. Ends with 1 if a text is wrong.
+// LIBRARIES holds libnvrtc.so.13 and its builtins. For each FILE.cu, the machine code goes to FOLDER/FILE.cubin. The messages of the
+// compiler, with the assembler's report on registers and memory, go to FOLDER/FILE.log. Ends with 1 if a text is wrong.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -44,7 +44,7 @@ template <class F> void find(void* library, const char* name, F& function) {
 }
 
 Nvrtc load(const std::string& folder) {
-    open(folder + "/libnvrtc-builtins.so.13.0");  // or the library looks for it elsewhere
+    open(folder + "/libnvrtc-builtins.so.13.0");  // otherwise NVRTC searches for it in other folders
     void* library = open(folder + "/libnvrtc.so.13");
     Nvrtc nvrtc;
     find(library, "nvrtcCreateProgram", nvrtc.create);

@@ -1,16 +1,16 @@
-//! Cuts a generated source into its definitions, which empty lines tell apart.
+//! Cuts a generated source into its definitions, which empty lines separate.
 
 use std::collections::{BTreeMap, HashMap};
 
 /// A kernel of a source.
 #[derive(Debug, Clone)]
 pub struct Kernel {
-    /// Its name there.
+    /// Name of the kernel in the source.
     pub name: String,
-    /// Its definition.
+    /// Definition of the kernel.
     pub text: String,
-    /// It and the functions it calls, with neutral names for all of them and their parameters, without comments: equal for
-    /// kernels that differ in names only.
+    /// The kernel and the functions it calls, without comments, and with neutral names for functions and parameters.
+    /// Kernels that differ only in names have equal neutral texts.
     pub neutral: String,
 }
 
@@ -21,7 +21,7 @@ struct Function<'a> {
     text: &'a str,
 }
 
-/// What kernels need (types and functions), and every kernel.
+/// Separates a source into the definitions that kernels need (types and functions) and the kernels.
 pub fn cut(source: &str) -> (String, Vec<Kernel>) {
     let definitions: Vec<&str> = source.split("\n\n").map(|text| text.trim_matches('\n')).collect();
     let functions: HashMap<&str, Function<'_>> =
@@ -41,7 +41,7 @@ pub fn cut(source: &str) -> (String, Vec<Kernel>) {
     (beginning, kernels)
 }
 
-/// The one function that a definition is of, if it has this qualifier.
+/// The function that a definition defines, if it is exactly one and has this qualifier.
 fn function<'a>(definition: &'a str, qualifier: &str) -> Option<Function<'a>> {
     let text = code(definition)?;
     if text.matches(qualifier).count() != 1 {
@@ -57,7 +57,7 @@ fn function<'a>(definition: &'a str, qualifier: &str) -> Option<Function<'a>> {
     Some(Function { name: last_word(before), parameters, text })
 }
 
-/// What follows the comments that a definition begins with.
+/// A definition without the comments at its beginning.
 fn code(definition: &str) -> Option<&str> {
     let mut rest = definition;
     while rest.starts_with("//") {
@@ -66,7 +66,7 @@ fn code(definition: &str) -> Option<&str> {
     Some(rest)
 }
 
-/// A kernel and what it calls, in the order of the calls, under neutral names.
+/// The text of a kernel and of the functions that it calls, in the order of the calls, with neutral names.
 fn neutral(kernel: &Function<'_>, functions: &HashMap<&str, Function<'_>>) -> String {
     let mut called = vec![kernel];
     let mut next = 0;
@@ -116,7 +116,8 @@ fn kernels_that_differ_in_names_only_have_one_neutral_text() {
     let source = |kernel: &str, buffer: &str| {
         format!(
             "struct Lanes {{}};\n\n// Helps.\n__device__ __forceinline__ float help_{buffer}(float {buffer}) {{ return {buffer}; }}\n\n\
-             // {kernel}.gmpnet:1:2\nextern \"C\" __global__ void __launch_bounds__(64)\n{kernel}(float* __restrict__ {buffer})\n\
+             // {kernel}.gmpnet:1:2\nextern \"C\" __global__ void __launch_bounds__(64)\n{kernel}(float* __restrict__
+             // {buffer})\n\
              {{\n    {buffer}[0] = help_{buffer}({buffer}[1]);\n}}\n"
         )
     };

@@ -1,8 +1,8 @@
-//! NVIDIA's compiler without a GPU: text to machine code, what the assembler reports about it, and the code as text.
+//! NVIDIA's compiler without a GPU: from text to machine code, the report of the assembler, and the machine code as text.
 //!
-//! `GMPC_CUDA_LIB_DIR` is the folder of `libnvrtc.so.13` (13.0.88: the version that a driver of CUDA 13.0 takes),
-//! `GMPC_CUDA_BIN_DIR` that of `nvdisasm`; without them, where `.ci/run` installs both from PyPI. Where they are absent, the
-//! tests say so and pass, except where `CI` is set.
+//! `GMPC_CUDA_LIB_DIR` names the folder of `libnvrtc.so.13` (13.0.88, whose code a driver of CUDA 13.0 accepts), and
+//! `GMPC_CUDA_BIN_DIR` the folder of `nvdisasm`. Without these variables, the tests use the folder into which `.ci/run`
+//! installs both from PyPI. Where the tools are absent, the tests are ignored.
 
 use crate::emulator::build::{Unit, compiler, folder, succeed};
 use crate::support::root;
@@ -15,38 +15,38 @@ use std::sync::OnceLock;
 pub struct Tools {
     libraries: PathBuf,
     disassembler: PathBuf,
-    /// Our program that calls NVRTC.
+    /// The program of ours that calls NVRTC.
     driver: PathBuf,
 }
 
 /// A text as machine code.
 #[derive(Debug)]
 pub struct Compiled {
-    /// Of the text.
+    /// Name of the unit.
     pub name: String,
-    /// What the compiler and the assembler said.
+    /// Messages of the compiler and the assembler.
     pub log: String,
     cubin: PathBuf,
-    /// Removed with this.
+    /// The folder of `cubin`, which is deleted when the last value that holds it is dropped.
     _folder: std::sync::Arc<tempfile::TempDir>,
 }
 
-/// What a kernel needs of a processor, in the assembler's words.
+/// The resources of the GPU that a kernel needs, as the assembler reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resources {
-    /// Which kernel.
+    /// Name of the kernel.
     pub kernel: String,
-    /// Registers of a thread.
+    /// Registers per thread.
     pub registers: u32,
-    /// Bytes of stack of a thread.
+    /// Bytes of stack per thread.
     pub stack: u32,
-    /// Bytes of registers that did not fit, stored and loaded again.
+    /// Bytes that are stored and loaded again because they did not fit into registers.
     pub spills: u32,
-    /// Bytes of shared memory of a block.
+    /// Bytes of shared memory per block.
     pub shared: u32,
 }
 
-/// A file in one of the folders that a variable names, or below `.ci/run`'s environment.
+/// The path of a file in one of the folders that a variable names, or in the folder into which `.ci/run` installs it.
 fn place(variable: &str, default: &str, file: &str) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = match std::env::var_os(variable) {
         Some(folders) => std::env::split_paths(&folders).collect(),
@@ -58,43 +58,37 @@ fn place(variable: &str, default: &str, file: &str) -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join(file)).find(|path| path.is_file())
 }
 
-/// The tools, if they are here. With `CI` set they have to be.
-pub fn tools() -> Option<&'static Tools> {
-    static FOUND: OnceLock<Option<Tools>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        let nvrtc = place("GMPC_CUDA_LIB_DIR", "lib", "libnvrtc.so.13");
-        let disassembler = place("GMPC_CUDA_BIN_DIR", "bin", "nvdisasm")?;
-        let driver = driver().expect("the program that calls NVRTC compiles")?;
-        Some(Tools { libraries: nvrtc?.parent()?.to_path_buf(), disassembler, driver })
-    });
-    let help = "pip install nvidia-cuda-nvrtc==13.0.88 nvidia-cuda-nvdisasm==13.2.86, \
-                and set GMPC_CUDA_LIB_DIR and GMPC_CUDA_BIN_DIR to their folders";
-    assert!(
-        found.is_some() || std::env::var_os("CI").is_none(),
-        "with CI set, NVRTC and nvdisasm have to be here: {help}"
-    );
-    if found.is_none() {
-        println!("SKIPPED: NVRTC or nvdisasm is not here: {help}");
-    }
-    found.as_ref()
+/// The tools. Fails the test where one of them is absent.
+pub fn tools() -> &'static Tools {
+    static FOUND: OnceLock<Tools> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let help = "pip install nvidia-cuda-nvrtc==13.0.88 nvidia-cuda-nvdisasm==13.2.86, \
+                    and set GMPC_CUDA_LIB_DIR and GMPC_CUDA_BIN_DIR to their folders";
+        let here = |variable, default, file| {
+            place(variable, default, file).unwrap_or_else(|| panic!("{file} is not here: {help}"))
+        };
+        let nvrtc = here("GMPC_CUDA_LIB_DIR", "lib", "libnvrtc.so.13");
+        let disassembler = here("GMPC_CUDA_BIN_DIR", "bin", "nvdisasm");
+        let driver = driver().unwrap_or_else(|text| panic!("the program that calls NVRTC does not compile: {text}"));
+        Tools { libraries: nvrtc.parent().expect("in a folder").to_path_buf(), disassembler, driver }
+    })
 }
 
-/// `nvrtc.cpp`, compiled; `None` where there is no C++ compiler.
-fn driver() -> Result<Option<PathBuf>, String> {
-    let Some(compiler) = compiler() else { return Ok(None) };
+/// `nvrtc.cpp`, compiled.
+fn driver() -> Result<PathBuf, String> {
     let path = folder().join(format!("nvrtc-{}", std::process::id()));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda/nvrtc.cpp");
-    let mut command = Command::new(compiler);
+    let mut command = Command::new(compiler());
     command.args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror"]).arg(source).arg("-o").arg(&path).arg("-ldl");
-    succeed(&mut command).map(|_| Some(path))
+    succeed(&mut command).map(|_| path)
 }
 
 impl Tools {
-    /// Compiles texts for a processor such as `sm_90`.
+    /// Compiles texts for an architecture such as `sm_90`.
     ///
     /// # Errors
-    /// What is wrong with them. A warning is an error.
-    pub fn compile(&self, units: &[Unit], processor: &str, options: &[&str]) -> Result<Vec<Compiled>, String> {
+    /// The messages of the compiler. A warning is an error.
+    pub fn compile(&self, units: &[Unit], architecture: &str, options: &[&str]) -> Result<Vec<Compiled>, String> {
         let folder = tempfile::TempDir::new_in(folder()).map_err(|e| e.to_string())?;
         let folder = std::sync::Arc::new(folder);
         let mut command = Command::new(&self.driver);
@@ -104,7 +98,7 @@ impl Tools {
             std::fs::write(&path, &unit.text).map_err(|e| e.to_string())?;
             command.arg(path);
         }
-        command.arg("--").args(options).arg(format!("--gpu-architecture={processor}"));
+        command.arg("--").args(options).arg(format!("--gpu-architecture={architecture}"));
         succeed(command.args(["--ptxas-options=-v", "--ptxas-options=--warn-on-spills"]))?;
         let compiled = |unit: &Unit| {
             let file = |ending| folder.path().join(format!("{}.{ending}", unit.name));
@@ -118,7 +112,7 @@ impl Tools {
     /// The instructions of each kernel, as text, by the kernel's name.
     ///
     /// # Errors
-    /// The disassembler's.
+    /// The disassembler failed. The error holds its messages.
     pub fn disassemble(&self, compiled: &Compiled) -> Result<Vec<(String, String)>, String> {
         let text = succeed(Command::new(&self.disassembler).args(["-ndf", "-c"]).arg(&compiled.cubin))?;
         let sections = text.split("\n.text.").skip(1);
@@ -128,7 +122,7 @@ impl Tools {
 }
 
 impl Compiled {
-    /// What the assembler reports, in the order of its report.
+    /// The resources of all kernels, in the order of the assembler's report.
     pub fn resources(&self) -> Vec<Resources> {
         let mut all: Vec<Resources> = Vec::new();
         for line in self.log.lines() {
@@ -150,7 +144,7 @@ impl Compiled {
     }
 }
 
-/// The number that stands before these words, 0 where they are absent.
+/// The number before these words in a line, or 0 where the words are absent.
 fn before(line: &str, words: &str) -> u32 {
     let number = line.split(words).next().filter(|start| start.len() < line.len());
     number.and_then(|start| start.rsplit([' ', ',']).next()?.parse().ok()).unwrap_or(0)

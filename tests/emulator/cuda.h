@@ -1,8 +1,8 @@
 // The CUDA C++ that gmpc emits, for a C++ compiler without CUDA: qualifiers, vector types, built-in variables and functions.
 //
-// Generated text is compiled with this file before it. Each thread of a block is a fiber of `schedule.cpp`; here are only the
-// names. It includes nothing, because hundreds of kernels are compiled in a test and a standard header costs more than one.
-// What is missing here is a function that the generator has not used yet: add it as CUDA's programming guide defines it.
+// Generated text is compiled behind this file. Fibers of `schedule.cpp` stand for the threads of a block; this file only declares.
+// It includes nothing: a test compiles hundreds of kernels, and a standard header takes longer to compile than a kernel.
+// A function is missing here if the generator has not used it yet. Add it as CUDA's programming guide defines it.
 #pragma once
 #include "thread.h"
 
@@ -16,7 +16,7 @@
 #define __restrict__ __restrict
 #define __align__(n) __attribute__((aligned(n)))
 #define __grid_constant__
-// Shared memory of a block is one section of the program, filled with a pattern before each block: blocks run in turn.
+// Blocks run one after the other, so all of them use one section of the program as shared memory. Each block finds a pattern there.
 #define __shared__ static __attribute__((section("emulated_shared")))
 
 extern "C" {
@@ -86,7 +86,7 @@ template <class... A, void (*F)(A...)> struct Call<F> {
 
 }  // namespace emulator
 
-// After the text: makes a kernel known under the name that launches use.
+// Stands behind a text and registers a kernel under the name that launches use.
 #define EMULATED_KERNEL(name, function)                                                                            \
     static emulator::Kernel function##_is_a_kernel(name, emulator::Call<&function>::entry,                         \
                                                    emulator::Call<&function>::parameters,                          \
@@ -98,7 +98,7 @@ template <class... A, void (*F)(A...)> struct Call<F> {
 #define gridDim (emulator::grid_size)
 #define warpSize 32
 
-// ---- meeting other threads; each remembers its line ----
+// ---- operations in which threads wait for others; each records its line ----
 
 #define LINE int line = __builtin_LINE()
 static inline void __syncthreads(LINE) { emulator::barrier(line); }

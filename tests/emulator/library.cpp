@@ -6,7 +6,7 @@ namespace emulator {
 
 namespace {
 
-// NaN stays.
+// A NaN stays NaN.
 template <class T> T rectified(double x, bool relu) { return T(relu && x < 0.0 ? 0.0 : x); }
 
 }  // namespace
@@ -26,14 +26,14 @@ void product(size_t m, size_t n, size_t k, Matrix<const In> a, Matrix<const In> 
 
 namespace {
 
-// Calls `term(image, filter, result)`, the indices of three numbers, for each product that a convolution is made of.
+// Calls `term(image, filter, result)` with the indices of three numbers, for each multiply-add of a convolution.
 template <class Term> void for_each_product(const Convolution& s, Term term) {
     for (size_t n = 0; n < s.batch; ++n)
         for (size_t y = 0; y < s.out_height; ++y)
             for (size_t x = 0; x < s.out_width; ++x)
                 for (size_t ky = 0; ky < s.kernel[0]; ++ky)
                     for (size_t kx = 0; kx < s.kernel[1]; ++kx) {
-                        // Above the first row this wraps around and is too large as well.
+                        // Above the first row, the unsigned number wraps around and is too large, too.
                         const size_t row = y * s.stride[0] + ky - s.before[0], column = x * s.stride[1] + kx - s.before[1];
                         if (row >= s.height || column >= s.width) continue;
                         const size_t image = ((n * s.height + row) * s.width + column) * s.channels;

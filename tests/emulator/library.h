@@ -1,4 +1,4 @@
-// What cuBLASLt and cuDNN compute, as plain sums in double precision: the launch plan leaves these to a library.
+// The functions of cuBLASLt and cuDNN that launch plans call, as plain sums in double precision.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -6,18 +6,18 @@
 
 namespace emulator {
 
-// Element (i, j) stands `i * rows + j * columns` numbers after the first.
+// Element (i, j) lies `i * rows + j * columns` numbers behind the first.
 template <class T> struct Matrix {
     T* at;
     size_t rows, columns;
 };
 
-// bfloat16: the upper half of a float, rounded to the nearest, to the even one of two that are as near.
+// bfloat16: the upper half of a float, rounded to the nearest number. Of two that are equally near, the even one.
 struct Half {
     uint16_t bits;
     Half() = default;
     explicit Half(double x) {
-        // A double has digits enough that rounding to a float first, to odd, changes nothing.
+        // Rounding twice could give a wrong result. It does not if the first rounding, to float, is to the odd neighbour.
         float single = static_cast<float>(x);
         uint32_t word;
         std::memcpy(&word, &single, 4);
@@ -35,7 +35,7 @@ struct Half {
     }
 };
 
-// c = a b, plus a row, or max(that, 0); a is [m, k], b [k, n], c [m, n].
+// c = a b, then optionally a bias row is added and negative results become 0. a is [m, k], b [k, n], c [m, n].
 template <class In, class Out>
 void product(size_t m, size_t n, size_t k, Matrix<const In> a, Matrix<const In> b, Matrix<Out> c, const Out* bias, bool relu);
 

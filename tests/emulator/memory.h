@@ -1,4 +1,4 @@
-// Memory that tells when something beside it is touched.
+// Memory that detects accesses outside its bounds.
 #pragma once
 #include <cstddef>
 #include <map>
@@ -6,8 +6,8 @@
 
 namespace emulator {
 
-// Ends at a page that must not be touched; the bytes left over on either side hold a pattern. With a sanitizer, memory is
-// the sanitizer's, with its own red zones.
+// The memory ends at a page whose access ends the process. The bytes left over on both sides hold a pattern. With a sanitizer,
+// memory comes from the sanitizer, which has red zones of its own.
 struct Guarded {
     char* start;
     size_t bytes;
@@ -15,7 +15,7 @@ struct Guarded {
     size_t room;
 };
 
-// Memories for the time of a launch, of which there are few sizes and many launches.
+// Memories for single launches. They are used again, since there are many launches but few sizes.
 class Pool {
   public:
     Guarded take(size_t bytes);

@@ -1,103 +1,106 @@
-//! A running emulator: memory and launches by commands through a pipe (`runner.cpp` reads them).
+//! A running emulator. Commands through a pipe allocate memory and launch kernels; `runner.cpp` reads them.
 
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Some bytes of a memory.
+/// A range of bytes in a memory, and the accesses that are allowed there.
 #[derive(Debug, Clone, Copy)]
 pub struct Region {
-    /// Which memory, by its number.
+    /// Number of the memory.
     pub memory: usize,
-    /// First byte.
+    /// Offset of the first byte.
     pub offset: usize,
-    /// How many.
+    /// Number of bytes.
     pub bytes: usize,
-    /// Is it read?
+    /// May the kernel read it? If not, it holds a pattern instead of numbers.
     pub read: bool,
-    /// Is it written? If not, a store there is a fault.
+    /// May the kernel write it? If not, a store there is a fault.
     pub written: bool,
 }
 
 /// Numbers in a region: element (i, j) stands `offset + i rows + j columns` numbers after its first byte.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix {
-    /// Where.
+    /// The bytes that hold the numbers.
     pub region: Region,
-    /// First number.
+    /// Index of the first number in the region.
     pub offset: usize,
-    /// Step from row to row.
+    /// Distance of neighbouring rows, in numbers.
     pub rows: usize,
-    /// Step from column to column.
+    /// Distance of neighbouring columns, in numbers.
     pub columns: usize,
 }
 
-/// What a kernel gets.
+/// An argument of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub enum Argument {
     /// The address of a region.
     At(Region),
-    /// Anything else, by its bits, lowest first.
+    /// Any other value, as bits with the lowest first.
     Value(u64),
 }
 
-/// What a library multiplies.
+/// The types that a library multiplies and returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Multiplied {
     /// Single precision.
     Single = 0,
     /// Double precision.
     Double = 1,
-    /// bfloat16: products give single precision, convolutions bfloat16.
-    Half = 2,
-    /// bfloat16: products and convolutions give bfloat16, and a bias is one, too.
-    Halves = 3,
+    /// bfloat16 operands. Products return single precision, convolutions bfloat16.
+    Bf16Operands = 2,
+    /// bfloat16 operands and bias. Products and convolutions return bfloat16.
+    AllBf16 = 3,
 }
 
 /// A kernel on a grid of blocks.
 #[derive(Debug, Clone)]
 pub struct Launch<'a> {
-    /// Its name.
+    /// Name of the kernel, as `UNIT.KERNEL`.
     pub kernel: &'a str,
-    /// Blocks.
+    /// Blocks along each axis.
     pub grid: [u32; 3],
-    /// Threads of each.
+    /// Threads of a block along each axis.
     pub block: [u32; 3],
-    /// Bytes of shared memory beside what the text declares.
+    /// Bytes of dynamic shared memory, in addition to those that the text declares.
     pub shared: u32,
-    /// In the order of its parameters.
+    /// The arguments, in the order of the kernel's parameters.
     pub arguments: Vec<Argument>,
 }
 
-/// A matrix product for a library: c = a b, plus a row, with negative results set to 0.
+/// A matmul of a library: c = a b, then optionally a bias row is added and negative results become 0.
 #[derive(Debug, Clone)]
-pub struct Product {
+pub struct MatMul {
     /// Rows and columns of c, terms of each sum.
     pub sizes: [usize; 3],
     /// a, b, c
     pub operands: [Matrix; 3],
-    /// A row of numbers side by side.
+    /// A row of numbers next to each other.
     pub bias: Option<Matrix>,
     /// Negative results become 0.
     pub relu: bool,
 }
 
-/// A convolution or one of its gradients for a library, all channels last.
+/// A convolution or one of its gradients of a library, with channels last everywhere.
 #[derive(Debug, Clone)]
 pub struct Convolution {
-    /// 0: result from images and filters; 1: images' gradient from result's and filters; 2: filters' from images and result's.
+    /// 0: the result from images and filters. 1: the gradient at the images from the gradient at the result and the filters.
+    /// 2: the gradient at the filters from the images and the gradient at the result.
     pub pass: u8,
-    /// Batch, height, width, channels, height and width of the result, units, kernel, stride, padding before.
+    /// Batch, height, width, channels, height and width of the result, units, then two each for kernel, stride and
+    /// padding before.
     pub sizes: [usize; 13],
     /// a, b, c
     pub operands: [Region; 3],
-    /// A number for each unit.
+    /// One number per unit.
     pub bias: Option<Region>,
     /// Negative results become 0.
     pub relu: bool,
 }
 
-/// A program made by [`super::build::program`] that runs. A fault ends it; [`Process::read`] and [`Process::end`] tell.
+/// A running program from [`super::build::program`]. A fault of a kernel ends it, which [`Process::read`] and
+/// [`Process::end`] report.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -107,10 +110,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program; the seed chooses the order of its threads and blocks.
+    /// Starts a program. The seed determines the order of threads and blocks, and the pattern in memory that was never
+    /// written.
     pub fn start(program: &Path, seed: u64) -> Result<Self, String> {
         let mut command = Command::new(program);
-        // Symbol names cost seconds; lines are what we look for. A race ends the program like any other fault.
+        // A race ends the program like any other fault. Leaks are not reported: the memory is released when the program
+        // ends.
         command.env("TSAN_OPTIONS", "halt_on_error=1 exitcode=66").env("ASAN_OPTIONS", "detect_leaks=0");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|e| format!("{}: {e}", program.display()))?;
@@ -120,21 +125,22 @@ impl Process {
         Ok(process)
     }
 
-    /// Errors of the pipe are not looked at here: whoever reads or ends finds the program dead, and tells why.
+    /// Sends a command. Errors of the pipe are ignored here: the next read, or the end, finds the dead program and
+    /// reports its message.
     fn say(&mut self, parts: &[&[u8]]) {
         if let Some(to) = &mut self.to {
             parts.iter().for_each(|part| drop(to.write_all(part)));
         }
     }
 
-    /// New memory of this many bytes that holds nothing yet; its number.
+    /// Allocates memory of this many bytes without content. Returns the number of the memory.
     pub fn memory(&mut self, bytes: usize) -> usize {
         self.say(&[b"M", &word(bytes)]);
         self.memories += 1;
         self.memories - 1
     }
 
-    /// Fills a part of a memory.
+    /// Writes bytes into a memory.
     pub fn write(&mut self, memory: usize, offset: usize, bytes: &[u8]) {
         self.say(&[b"W"]);
         self.say_region(Region { memory, offset, bytes: bytes.len(), read: false, written: true });
@@ -150,8 +156,8 @@ impl Process {
         self.say(&[&word(matrix.offset), &word(matrix.rows), &word(matrix.columns)]);
     }
 
-    /// Computes a matrix product.
-    pub fn product(&mut self, product: &Product, multiplied: Multiplied) {
+    /// Computes a matmul.
+    pub fn matmul(&mut self, product: &MatMul, multiplied: Multiplied) {
         self.say(&[b"P", &[multiplied as u8]]);
         product.sizes.iter().for_each(|size| self.say(&[&word(*size)]));
         product.operands.iter().for_each(|operand| self.say_matrix(*operand));
@@ -188,10 +194,10 @@ impl Process {
         }
     }
 
-    /// What a part of a memory holds after everything so far.
+    /// Reads bytes of a memory after all commands so far.
     ///
     /// # Errors
-    /// The program has ended, with its last words.
+    /// The program has ended. The error is what it wrote to standard error.
     pub fn read(&mut self, memory: usize, offset: usize, bytes: usize) -> Result<Vec<u8>, String> {
         self.say(&[b"R"]);
         self.say_region(Region { memory, offset, bytes, read: true, written: false });
@@ -205,16 +211,16 @@ impl Process {
         }
     }
 
-    /// Waits until everything is done.
+    /// Waits until all commands are done.
     ///
     /// # Errors
-    /// The program did not end well, with its last words.
+    /// The program failed. The error is what it wrote to standard error.
     pub fn end(mut self) -> Result<(), String> {
         let said = self.last_words();
         if said.is_empty() { Ok(()) } else { Err(said) }
     }
 
-    /// Closes the pipe and waits; empty where all went well.
+    /// Closes the pipe, waits for the program and returns its standard error. The text is empty where nothing failed.
     fn last_words(&mut self) -> String {
         drop(self.to.take());
         let mut said = String::new();

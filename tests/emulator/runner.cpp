@@ -1,10 +1,10 @@
-// Reads commands from standard input: memory to get, fill and give back, kernels and library functions to run. A fault ends
-// the process: with code 3 and a sentence, with a sanitizer's report, or with the signal of a guard page. So a test fails and
-// the rest goes on.
+// Reads commands from standard input: they allocate, write and read memory, and run kernels and library functions. A fault ends the
+// process, either with code 3 and a sentence, or with a sanitizer's report, or with the signal of a guard page. The test then fails,
+// and all other tests continue.
 //
-// A launch says which bytes of memory belong to each argument, and whether they are read or written. The kernel gets copies
-// that lie apart, each with a guard (`memory.h`): so it is found out when it touches what belongs to another buffer of the same
-// arena, which a GPU would let pass. What it should not read holds nothing, what it should not write has to stay as it is.
+// A launch states which bytes of memory belong to each argument, and whether the kernel may read or write them. The kernel gets a
+// separate copy of each, with guards (`memory.h`). An access to another buffer of the same arena is therefore found, which a GPU
+// would not report. Bytes that the kernel may not read hold a pattern, and bytes that it may not write must stay the same.
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ template <class T> T take() {
     return value;
 }
 
-// Some bytes of a memory.
+// A range of bytes in a memory.
 struct Region {
     uint64_t memory, offset, bytes;
     bool read, written;
@@ -57,14 +57,14 @@ Region take_region() {
     return region;
 }
 
-// Arguments whose bytes overlap, as one piece.
+// The bytes of one argument, or of several whose bytes overlap.
 struct Piece {
     Region region;
-    unsigned argument;  // the first of them, for messages
+    unsigned argument;  // the first of these arguments, for messages
     Guarded copy;
 };
 
-// One piece for each argument, those that overlap sharing one.
+// The pieces of all arguments. Arguments that overlap share a piece.
 std::vector<Piece> pieces(const std::vector<Region>& regions) {
     std::vector<Piece> all;
     for (unsigned i = 0; i < regions.size(); ++i) {
@@ -92,7 +92,7 @@ std::vector<Piece> pieces(const std::vector<Region>& regions) {
     return all;
 }
 
-// Where a region's copy lies.
+// The copy of a region.
 char* find(const std::vector<Piece>& pieces, const Region& region) {
     for (const Piece& piece : pieces)
         if (piece.region.memory == region.memory && piece.region.offset <= region.offset && region.end() <= piece.region.end())
@@ -109,7 +109,7 @@ Guarded copy(const Region& region) {
     return copy;
 }
 
-// What was stored; where nothing was, the memory keeps what it holds.
+// Copies the stored words back. Where the kernel stored nothing, the memory keeps its content.
 void copy_back(const Piece& piece) {
     char* to = piece.region.start();
     for (size_t i = 0; i < piece.region.bytes; i += 4) {
@@ -189,7 +189,7 @@ void copy_out() {
     fflush(stdout);
 }
 
-// Subnormal numbers count as zero, as the text's options tell the real compiler.
+// Treats subnormal numbers as zero, as the options for NVIDIA's compiler do.
 void flush_subnormals() {
 #if defined(__x86_64__)
     __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
@@ -199,7 +199,7 @@ void flush_subnormals() {
 }
 
 void take_command(int command) {
-    // What a library multiplies: 0 float, 1 double, 2 bfloat16; 3 bfloat16, of which a product gives bfloat16, too.
+    // Operands of a library: 0 float, 1 double, 2 bfloat16, 3 bfloat16 with a bfloat16 result of products, too.
     const int kind = command == 'P' || command == 'C' ? take<uint8_t>() : 0;
     switch (command) {
         case 'S': seed = take<uint64_t>(); break;
@@ -228,7 +228,7 @@ void take_command(int command) {
 
 int main() {
     emulator::flush_subnormals();
-    alarm(600);  // a kernel that never ends, ends
+    alarm(600);  // ends a kernel that never ends by itself
     for (int command = getchar(); command != EOF; command = getchar()) emulator::take_command(command);
     return 0;
 }

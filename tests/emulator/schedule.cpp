@@ -1,9 +1,9 @@
-// Blocks one after another; the threads of a block as fibers that run until they meet others.
+// Runs the blocks of a launch one after the other. The threads of a block are fibers, which run until they must wait for others.
 //
-// A thread runs until it waits at a barrier or in an operation of its warp. When every thread waits, the barrier opens; when
-// some cannot, the program is wrong and says where. In which order threads and blocks run is drawn from a seed: results
-// that differ between seeds come from a missing barrier. Built with the address or the thread sanitizer, fibers are made known
-// to it; for the latter only barriers order memory, so that it finds races whatever the order was.
+// A thread runs until it waits at a barrier or in an operation of its warp. When every thread waits, the barrier opens. If some
+// threads can never reach it, the kernel is wrong, and the message names the lines. A seed determines the order of threads and
+// blocks: results that differ between seeds come from a missing barrier. A build with the address or the thread sanitizer tells it
+// about fibers. For the thread sanitizer, only barriers order accesses, so that it finds races in any order.
 #include "schedule.h"
 
 #include <sys/mman.h>
@@ -36,7 +36,7 @@ static void __tsan_acquire(void*) {}
 static void __tsan_release(void*) {}
 #endif
 
-// Where the linker puts what kernels declare as shared; absent where none does.
+// Begin and end of the shared variables of all kernels, set by the linker. Absent where no kernel has any.
 extern "C" char __start_emulated_shared[] __attribute__((weak));
 extern "C" char __stop_emulated_shared[] __attribute__((weak));
 
@@ -59,8 +59,8 @@ struct Fiber : Thread {
     unsigned mask;
     unsigned long long value, result;
     int from;
-    // What the sanitizer takes for a thread. Making one is slow, so blocks take turns with two sets: neighbours in the order of
-    // blocks are different threads, and races between them are found.
+    // The sanitizer's handles for threads. Creating one is slow, so blocks use two sets alternately: two blocks in a row have
+    // different threads, and races between them are found.
     void* thread_sanitizer[2];
     void* address_sanitizer;
 };
@@ -73,12 +73,12 @@ void* scheduler_stack_pointer;
 const char* running = nullptr;
 Entry entry;
 void* const* entry_arguments;
-// Addresses that stand for "what happened before": see `__tsan_acquire`.
+// Addresses that stand for points in time, in calls of `__tsan_acquire` and `__tsan_release`.
 char launch_mark, block_mark, barrier_mark, warp_marks[32];
 
 #if defined(__SANITIZE_THREAD__)
 void* scheduler_fiber;
-unsigned turn;  // which of the two sets
+unsigned turn;  // the set in use, 0 or 1
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 void* scheduler_fake;
@@ -107,7 +107,7 @@ unsigned char unset_byte(unsigned long seed) { return seed % 2 == 0 ? 0xff : 0x5
 // ---- switching between fibers ----
 
 #if defined(__x86_64__)
-// Keeps what a called function has to keep, changes stacks, takes it back.
+// Saves the registers that a called function must preserve, changes the stack, and restores the registers from there.
 extern "C" void emulator_switch(void** save, void* load);
 asm(R"(
 .text
@@ -137,7 +137,7 @@ namespace {
 // A stack from which `emulator_switch` returns into `begin`.
 UNSEEN void* fresh_stack(char* stack, void (*begin)()) {
     void** top = reinterpret_cast<void**>(stack + STACK - 64);
-    *--top = nullptr;  // where `begin` would return to
+    *--top = nullptr;  // the return address of `begin`, which never returns
     *--top = reinterpret_cast<void*>(begin);
     for (int kept = 0; kept < 6; ++kept) *--top = nullptr;
     return top;
@@ -151,7 +151,7 @@ UNSEEN void switch_stack(void** save, void* load) { emulator_switch(save, load);
 
 namespace {
 
-// Any other processor: the C library's contexts, one at the lower end of each stack.
+// On any other CPU: contexts of the C library, one at the lower end of each stack.
 UNSEEN void* fresh_stack(char* stack, void (*begin)()) {
     ucontext_t* context = reinterpret_cast<ucontext_t*>(stack);
     getcontext(context);
@@ -227,7 +227,7 @@ UNSEEN void barrier(int line) {
 
 namespace {
 
-// Are all lanes of the mask here, in the same operation? Fails where they never can be.
+// Do all lanes of the mask wait in the same operation? Fails where they never can.
 UNSEEN bool complete(const Fiber& fiber) {
     const unsigned first = fiber.warp * 32;
     bool all = true;
@@ -311,7 +311,7 @@ UNSEEN void prepare(Fiber& fiber, unsigned index) {
         const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
         char* memory = static_cast<char*>(mmap(nullptr, STACK + PAGE, PROT_READ | PROT_WRITE, flags, -1, 0));
         if (memory == MAP_FAILED) fail("no memory for the stack of thread %u", index);
-        mprotect(memory, PAGE, PROT_NONE);  // a stack that overflows ends the run
+        mprotect(memory, PAGE, PROT_NONE);  // a stack overflow ends the process
         fiber.stack = memory + PAGE;
     }
     fiber.index = {index % block_size.x, index / block_size.x % block_size.y, index / block_size.x / block_size.y};
@@ -325,7 +325,7 @@ UNSEEN void prepare(Fiber& fiber, unsigned index) {
 #endif
 }
 
-// Every thread waits or is done. Opens the barrier and says so, or tells why it never opens.
+// Called when every thread waits or is done. Returns true if all are done. Otherwise opens the barrier, or fails with the reason.
 UNSEEN bool all_done_or_open_barrier(unsigned count) {
     unsigned done = 0, waiting = 0;
     int line = -1;
@@ -351,13 +351,13 @@ UNSEEN bool all_done_or_open_barrier(unsigned count) {
     return false;
 }
 
-// 0: as numbered; 1: backwards; more: shuffled.
+// The order by seed: 0 as numbered, 1 backwards, otherwise shuffled.
 template <class T> void arrange(std::vector<T>& order, unsigned long seed, std::mt19937_64& random) {
     if (seed == 1) std::reverse(order.begin(), order.end());
     if (seed > 1) std::shuffle(order.begin(), order.end(), random);
 }
 
-// Has the block stored something there? Not seen by a sanitizer, as `memcmp` would be.
+// Has the block stored something there? The loop is hidden from the sanitizer, which would see the reads of `memcmp`.
 UNSEEN bool used(const char* memory, size_t bytes, unsigned long seed) {
     for (size_t i = 0; i < bytes; ++i)
         if (static_cast<unsigned char>(memory[i]) != unset_byte(seed)) return true;
@@ -424,7 +424,8 @@ UNSEEN void launch(const char* name, Place grid, Place block, size_t dynamic, Ar
         memset(dynamic_shared, unset_byte(seed), dynamic);
         __tsan_release(&launch_mark);
         run_block(threads, seed, random);
-        // Blocks have no order, but ours take turns in one piece of shared memory, whose next user is no race.
+        // Blocks have no order for the sanitizer. The exception is a block that used shared memory: the next block uses the same bytes,
+        // which is no race.
         if (used(__start_emulated_shared, shared, seed) || used(dynamic_shared, dynamic, seed))
             __tsan_acquire(&block_mark);
     }

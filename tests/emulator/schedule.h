@@ -1,4 +1,4 @@
-// What the scheduler offers the runner.
+// The interface of the scheduler for the runner.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -7,21 +7,21 @@
 
 namespace emulator {
 
-// What a launch names: pointers already resolved, values by their bytes.
+// The arguments of a launch: pointers to memory, and values as bytes.
 struct Argument {
     bool pointer;
     unsigned long long value;
 };
 
-// Runs every thread of every block once, then `after`, whose faults are the kernel's too. The seed chooses the order of blocks
-// and threads and the pattern in unset memory.
+// Runs every thread of every block once, then `after`. Faults in `after` count as faults of the kernel. The seed determines the
+// order of blocks and threads, and the pattern in memory that was never written.
 void launch(const char* name, Place grid, Place block, size_t dynamic, Argument* arguments, unsigned count,
             unsigned long seed, const std::function<void()>& after);
 
-// What memory holds that nothing has been written to: NaN, or a large number that no NaN-blind function hides.
+// The byte in memory that was never written. It gives NaN, or a large number, since functions such as a maximum may hide NaN.
 unsigned char unset_byte(unsigned long seed);
 
-// Tells what is wrong with the kernel that runs, and ends the process with code 3.
+// Reports a fault of the running kernel, and ends the process with code 3.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 }  // namespace emulator

@@ -1,4 +1,4 @@
-// What a running thread of an emulated block sees of itself and may ask of the scheduler; shared by kernels and scheduler.
+// The part of a running thread that kernels can see, and the functions of the scheduler that they can call.
 #pragma once
 
 namespace emulator {
@@ -7,7 +7,7 @@ struct Place {
     unsigned x, y, z;
 };
 
-// What a running thread sees of itself; the rest of a fiber is the scheduler's.
+// The part of a running thread that kernels can see. Only the scheduler knows the rest of a fiber.
 struct Thread {
     Place index;
     unsigned lane, warp;
@@ -20,12 +20,12 @@ extern char* dynamic_shared;
 enum Meeting { SHUFFLE = 1, BALLOT, WARP_BARRIER };
 
 void barrier(int line);
-// Meets the lanes of `mask`: a shuffle gives the value of lane `from`, a ballot the lanes whose value is not 0.
+// Waits for the lanes of `mask`. A shuffle returns the value of lane `from`, a ballot the lanes whose value is not 0.
 unsigned long long meet(Meeting kind, unsigned mask, unsigned long long value, int from, int line);
-// Ends the run: an assertion of the kernel failed.
+// Ends the process because an assertion of the kernel failed.
 [[noreturn]] void trap(int line);
 
-// Parameters of a kernel, so that a launch plan that passes something else is found out.
+// The parameters of a kernel, to detect a launch plan that passes other arguments.
 struct Parameter {
     bool pointer;
     unsigned bytes;

@@ -1,6 +1,6 @@
-//! One case: `NAME.json` and `NAME.safetensors`.
+//! One case, read from `NAME.json` and `NAME.safetensors`.
 
-use gmpc_compiler::graph::Tensor;
+use gmpc_compiler::ir::graph::Tensor;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -9,18 +9,18 @@ use std::path::Path;
 /// Tensors by name, widened to f64.
 pub type Tensors = BTreeMap<String, Tensor>;
 
-/// A case as it was recorded.
+/// A recorded case.
 pub struct Case {
     /// File name without the ending.
     pub name: String,
-    /// What the JSON file says.
+    /// The content of the JSON file.
     pub meta: Value,
-    /// What the tensor file holds.
+    /// The content of the tensor file.
     pub tensors: Tensors,
 }
 
 impl Case {
-    /// Reads both files; a case that cannot be read fails the test.
+    /// Reads both files of a case. Fails the test where one cannot be read.
     pub fn read(path: &Path) -> Self {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -37,12 +37,12 @@ impl Case {
         self.meta[key].as_str().unwrap_or_default()
     }
 
-    /// A tensor that every case of this kind has.
+    /// A tensor by its name. Fails the test where the case has none of this name.
     pub fn tensor(&self, name: &str) -> &Tensor {
         self.tensors.get(name).unwrap_or_else(|| panic!("{} has no tensor {name}", self.name))
     }
 
-    /// Tensors whose names begin so, without that beginning.
+    /// The tensors whose names begin with `prefix`, with the rest of their names.
     pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Tensor)> {
         self.tensors.iter().filter_map(move |(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)))
     }

@@ -1,13 +1,15 @@
-//! What is checked for each kind of case, by the metric of the cases' README: |a - b| / max(|b|, floor), norm-wise.
+//! The checks for each kind of case. Errors are measured as the README of the cases defines: |a - b| / max(|b|, floor) of
+//! norms.
 
 use super::case::{Case, Tensors, row};
 use super::layout::run;
-use super::machine::{Machine, compile};
+use super::machine::Machine;
 use super::noise;
 use super::{Judge, Make};
-use gmpc_compiler::convert::convert;
-use gmpc_compiler::graph::{Graph, Op, Tensor};
-use gmpc_compiler::program::Goal;
+use crate::networks::{compile, messages};
+use gmpc_compiler::graphs::convert::convert;
+use gmpc_compiler::ir::graph::{Graph, Op, Tensor};
+use gmpc_compiler::ir::program::Goal;
 
 /// Below this norm, differences are absolute.
 pub const FLOOR: f64 = 1e-6;
@@ -16,13 +18,13 @@ pub const FLOOR: f64 = 1e-6;
 pub struct Worst {
     /// Error over tolerance.
     pub ratio: f64,
-    /// Its name.
+    /// Name of the tensor.
     pub tensor: String,
-    /// Tensors beyond their tolerance, but not beyond what rounding does to them.
+    /// Tensors that are beyond their tolerance, but not further off than rounding alone can move them.
     pub noisy: Vec<String>,
 }
 
-/// Gathers comparisons.
+/// Collects the results of comparisons.
 struct Checks {
     tighter: f64,
     worst: Worst,
@@ -32,7 +34,7 @@ struct Checks {
 /// A tensor beyond its tolerance.
 struct Wrong {
     tensor: String,
-    /// Relative; infinite where there is nothing to compare.
+    /// The relative error. Infinite where the tensor is missing or has another size.
     error: f64,
     text: String,
 }
@@ -44,6 +46,7 @@ struct Wrong {
 pub fn check(case: &Case, make: Make<'_>, Judge { tighter, far }: Judge) -> Result<Worst, String> {
     let worst = Worst { ratio: 0.0, tensor: "none".to_string(), noisy: vec![] };
     let mut checks = Checks { tighter, worst, wrong: vec![] };
+    // The metadata of a case decides what it contains and therefore what is compared.
     let done = match case.text("kind") {
         "single_step" => single_step(case, make, &mut checks),
         "multi_step" => multi_step(case, make, &mut checks),
@@ -55,6 +58,8 @@ pub fn check(case: &Case, make: Make<'_>, Judge { tighter, far }: Judge) -> Resu
     if !far {
         checks.wrong.retain(|wrong| !is_far(&wrong.tensor));
     }
+    // In f64, rounding explains nothing. In f32, it explains late tensors only: one wrong tensor of the first step makes
+    // all count.
     if tighter >= 1.0 && checks.wrong.iter().all(|wrong| noise::can_explain(&wrong.tensor)) {
         checks.excuse(case);
     }
@@ -64,7 +69,7 @@ pub fn check(case: &Case, make: Make<'_>, Judge { tighter, far }: Judge) -> Resu
     Err(checks.wrong.iter().map(|wrong| wrong.text.as_str()).collect::<Vec<_>>().join(", "))
 }
 
-/// Is this told after ten steps of training or more?
+/// Does this tensor belong to ten steps of training or more?
 fn is_far(tensor: &str) -> bool {
     tensor.starts_with("step10") || tensor == "losses"
 }
@@ -87,7 +92,7 @@ impl Checks {
         }
     }
 
-    /// Takes back what rounding explains.
+    /// Moves tensors whose error is not larger than rounding alone can make it from `wrong` to `noisy`.
     fn excuse(&mut self, case: &Case) {
         if self.wrong.is_empty() {
             return;
@@ -116,6 +121,7 @@ fn single_step(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), S
     machine.set(&case.states());
     let (x, target) = (case.tensor("input"), case.tensor("target"));
     let (forward, grad) = (tolerance(case, "forward", 1e-5), tolerance(case, "grad", 1e-4));
+    // Prediction and evaluation come first: the step of the gradients below changes the running statistics that they read.
     let prediction = run(machine.as_mut(), Goal::Predict, x, target, (0.0, 1));
     checks.compare("eval.output", prediction.get("prediction"), case.tensor("eval.output"), forward, FLOOR);
     let evaluation = loss(run(machine.as_mut(), Goal::Evaluate, x, target, (0.0, 1)), x.shape[0]);
@@ -123,6 +129,8 @@ fn single_step(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), S
     let outputs = run(machine.as_mut(), Goal::Gradients, x, target, (0.0, 1));
     checks.compare("train.output", outputs.get("prediction"), case.tensor("train.output"), forward, FLOOR);
     checks.compare("train.loss", outputs.get("loss"), case.tensor("train.loss"), forward, FLOOR);
+    // Gradients that are zero in exact arithmetic consist of rounding errors. Errors of all gradients are therefore
+    // measured against at least a hundredth of the largest gradient of the case.
     let largest = case.below("grad.").filter(|(n, _)| *n != "output").flat_map(|(_, t)| &t.data);
     let floor = 1e-2 * largest.fold(0.0, |m: f64, x| m.max(x.abs()));
     for (name, expected) in case.below("grad.") {
@@ -137,7 +145,7 @@ fn single_step(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), S
     Ok(())
 }
 
-/// The mean loss from the sum over rows that a program hands out.
+/// The mean loss, from the sum over rows that a program returns.
 fn loss(outputs: Tensors, rows: usize) -> Option<Tensor> {
     let sum = outputs.get("loss.sum0")?;
     Some(Tensor::full(&[], sum.data[0] / rows as f64))
@@ -151,10 +159,12 @@ fn multi_step(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), St
     let lr = case.meta["optimizer"]["lr"].as_f64().ok_or("the case has no learning rate")?;
     let expected = case.tensor("losses");
     let mut losses = Tensor { shape: expected.shape.clone(), data: vec![] };
+    // Batches repeat in order. Steps count from 1, as the bias correction of Adam requires.
     for step in 0..expected.data.len() {
         let (x, target) = (row(x, step % batches), row(target, step % batches));
         let outputs = run(machine.as_mut(), Goal::Train, &x, &target, (lr, step as u64 + 1));
         losses.data.push(loss(outputs, rows).map_or(f64::NAN, |l| l.data[0]));
+        // Errors grow with the number of steps, and the tolerances with them.
         if let Some((_, tolerance)) = [(1, 1e-5), (10, 1e-4), (100, 1e-3)].iter().find(|(k, _)| *k == step + 1) {
             after_steps(case, machine.as_mut(), step + 1, *tolerance, checks);
         }
@@ -176,10 +186,11 @@ fn after_steps(case: &Case, machine: &mut dyn Machine, steps: usize, tolerance: 
     checks.compare(&name, prediction.get("prediction"), case.tensor(&name), tolerance, FLOOR);
 }
 
-/// Any network: only its machine's way to compute a graph is used.
+/// Any network will do: the test only uses the machine's ability to compute a graph.
 const SMALLEST: &str = "model golden(input: [1]) { input -> linear(1) }";
 
 fn unit_vector(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), String> {
+    // Cases have a unit per row, graphs a unit per column.
     let machine = make(SMALLEST)?;
     let (theta, cotangent) = (transposed(case.tensor("theta")), transposed(case.tensor("cotangent")));
     let mut graph = Graph::default();
@@ -206,19 +217,21 @@ fn transposed(a: &Tensor) -> Tensor {
 
 fn conversion(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), String> {
     let w = case.tensor("w");
+    // The same layer in both parameterizations. Conversion maps the plain weights of one to the angles, radii and offsets
+    // of the other.
     let source = |param: &str| {
         let (units, fan_in) = (w.shape[0], w.shape[1]);
         format!("model golden(input: [{fan_in}]) {{ input -> dense({units}, param = {param}) as layer -> relu }}")
     };
     let ((sp, sp_net), (gmp, gmp_net)) = (compile(&source("sp"))?, compile(&source("gmp"))?);
     let plain = [("layer.w", "w"), ("layer.b", "b")].map(|(name, from)| (name.to_string(), case.tensor(from).clone()));
-    let converted = convert(&sp, &sp_net, &plain.into(), &gmp, &gmp_net)
-        .map_err(|errors| errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>().join("; "))?;
+    let converted = convert(&sp, &sp_net, &plain.into(), &gmp, &gmp_net).map_err(|errors| messages(&errors))?;
     let forward = tolerance(case, "forward", 1e-5);
     checks.compare("lambda", converted.get("layer.lambda"), case.tensor("lambda"), forward, FLOOR);
     checks.compare("r", converted.get("layer.r"), case.tensor("r"), forward, FLOOR);
     let mut machine = make(&source("gmp"))?;
-    // Angles are ill-conditioned where the rest of a vector is nearly zero, so directions are compared.
+    // Where the remaining components of a vector are nearly zero, small errors change the angles a lot but not the
+    // direction. Directions are therefore compared instead of angles.
     let direction = |theta: &Tensor| {
         let theta = transposed(theta);
         let mut graph = Graph::default();
@@ -230,6 +243,7 @@ fn conversion(case: &Case, make: Make<'_>, checks: &mut Checks) -> Result<(), St
     let found = converted.get("layer.theta").map(direction);
     let expected = direction(case.tensor("theta"));
     checks.compare("u(theta)", found.as_ref(), &expected, forward, FLOOR);
+    // The converted layer must compute the same outputs.
     machine.set(&converted);
     let (x, target) = (case.tensor("input"), case.tensor("output"));
     let prediction = run(machine.as_mut(), Goal::Predict, x, target, (0.0, 1));

@@ -1,11 +1,11 @@
-//! Images between the cases, channels first, and graphs, channels last.
+//! Conversion of images between cases, which have channels first, and graphs, which have channels last.
 
 use super::case::Tensors;
 use super::machine::Machine;
-use gmpc_compiler::graph::Tensor;
-use gmpc_compiler::program::Goal;
+use gmpc_compiler::ir::graph::Tensor;
+use gmpc_compiler::ir::program::Goal;
 
-/// Runs a goal on a case's tensors and gives back outputs as cases have them.
+/// Runs a goal on the tensors of a case and returns the outputs in the layout of cases.
 pub fn run(machine: &mut dyn Machine, goal: Goal, x: &Tensor, target: &Tensor, clock: (f64, u64)) -> Tensors {
     let mut outputs = machine.run(goal, &channels_last(x), &channels_last(target), clock);
     for name in ["prediction", "grad.output", "grad.input"] {
@@ -38,18 +38,18 @@ fn channels_first(images: &Tensor) -> Tensor {
     }
 }
 
-/// Matrices of this many rows and columns, each transposed.
+/// Transposes each matrix of a sequence of matrices with this many rows and columns.
 fn swapped(data: &[f64], rows: usize, columns: usize) -> Vec<f64> {
-    let turn = |matrix: &[f64]| -> Vec<f64> {
+    let transpose = |matrix: &[f64]| -> Vec<f64> {
         (0..columns).flat_map(|j| (0..rows).map(move |i| (i, j))).map(|(i, j)| matrix[i * columns + j]).collect()
     };
-    data.chunks_exact(rows * columns).flat_map(turn).collect()
+    data.chunks_exact(rows * columns).flat_map(transpose).collect()
 }
 
 #[test]
-fn turning_images_twice_changes_nothing() {
+fn converting_images_there_and_back_changes_nothing() {
     let images = Tensor { shape: vec![2, 3, 2, 2], data: (0..24).map(f64::from).collect() };
-    let turned = channels_last(&images);
-    assert_eq!((turned.shape.as_slice(), &turned.data[..4]), (&[2, 2, 2, 3][..], &[0.0, 4.0, 8.0, 1.0][..]));
-    assert_eq!(channels_first(&turned), images);
+    let last = channels_last(&images);
+    assert_eq!((last.shape.as_slice(), &last.data[..4]), (&[2, 2, 2, 3][..], &[0.0, 4.0, 8.0, 1.0][..]));
+    assert_eq!(channels_first(&last), images);
 }

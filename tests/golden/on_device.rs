@@ -1,16 +1,18 @@
-//! A case on a real device, through the same session that training uses.
+//! Runs a case on a real device, through the session that training uses, too.
 
 use super::case::Tensors;
-use super::machine::{Machine, compile};
-use gmpc_compiler::convert::{from_file, to_file};
-use gmpc_compiler::experiment::Precision;
-use gmpc_compiler::graph::{Graph, Random, Tensor};
-use gmpc_compiler::program::Goal;
+use super::machine::Machine;
+use crate::networks::compile;
+use gmpc_compiler::graphs::convert::{from_file, to_file};
+use gmpc_compiler::ir::experiment::Precision;
+use gmpc_compiler::ir::graph::{Graph, Random, Tensor};
+use gmpc_compiler::ir::program::Goal;
+use gmpc_compiler::stage::Silent;
 use gmpc_compiler::{Options, lower};
-use gmpc_runtime::device::{Device, SliceMut, States};
-use gmpc_runtime::network::Network;
-use gmpc_runtime::rows::{Pick, Rows};
-use gmpc_runtime::session::{Clock, Session};
+use gmpc_data::{Pick, Rows};
+use gmpc_device::{Device, SliceMut, States};
+use gmpc_runtime::program::network::Network;
+use gmpc_runtime::program::session::{Clock, Session};
 use std::sync::Arc;
 
 /// A network on a device.
@@ -25,7 +27,8 @@ impl OnDevice {
     pub fn new(source: &str, device: Arc<dyn Device>, precision: Precision) -> Result<Self, String> {
         let word = if precision == Precision::F32 { "f32" } else { "f64" };
         let (module, net) = compile(&format!("precision = {word}\n{source}"))?;
-        let network = Network::new(Arc::new(module), net, Options::default()).map_err(|e| format!("{e:?}"))?;
+        let network =
+            Network::new(Arc::new(module), net, Options::default(), Arc::new(Silent)).map_err(|e| format!("{e:?}"))?;
         let mut session = Session::new(Arc::clone(&device), Arc::new(network));
         session.initialize(0).map_err(|e| format!("{e:?}"))?;
         Ok(OnDevice { device, precision, session })
@@ -74,7 +77,7 @@ impl Machine for OnDevice {
                 SliceMut::F64(to) => to.copy_from_slice(&value.data),
             }
         }
-        let layout = Arc::new(gmpc_compiler::layout::StateLayout::new(&[]));
+        let layout = Arc::new(gmpc_compiler::ir::layout::StateLayout::new(&[]));
         let mut states = States::zeros(&layout, self.precision);
         executable.run(&mut states, Random::default()).unwrap_or_else(|e| panic!("{e}"));
         let shapes = graph.outputs.iter().map(|o| graph.shape(o.id()).to_vec()).enumerate();

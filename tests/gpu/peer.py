@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""PyTorch's side of the comparison: a training step of VGG-6 on 32x32 images with 1000 classes, momentum SGD.
+"""PyTorch's side of the comparison: a training step of VGG-6 on 32x32 images with 1000 classes, with momentum SGD.
 
-  peer.py time MODE [BATCH] [SECONDS]    on a GPU: microseconds a step, for each parameterization and precision; MODE is `eager`
-                                         or `max-autotune`; channels-last, cudnn.benchmark, data on the GPU; median of
-                                         blocks, one JSON line each; those that SECONDS do not suffice for are named
+  peer.py time MODE [BATCH] [SECONDS]    on a GPU: microseconds per step, for each parameterization and precision; MODE is `eager`
+                                         or `max-autotune`; channels last, cudnn.benchmark, data on the GPU; the median of
+                                         blocks, as one JSON line each; cases for which SECONDS were not enough are named
   peer.py small MODE [BATCH] [SECONDS]   the same for a network of UCI's size, 13-100-1, Adam
-  peer.py count [BATCH]                  anywhere, on tensors without memory: launches and bytes of the eager step, counted
+  peer.py count [BATCH]                  on any machine, with tensors without memory: launches and bytes of an eager step
 
-What `count` counts: every operation that PyTorch dispatches and that is no view, as one launch; a convolution's backward pass
-as one for each gradient that it gives; the optimizer in its foreach form, each list of tensors as one launch. Bytes are those
-of the tensors that each reads and writes, each once for every operation; what caches save is not taken off. A real
-GPU launches more: layout changes, reductions in several kernels, chunks of long lists.
+`count` counts every operation that PyTorch dispatches as one launch, except views. The backward pass of a convolution counts as one
+launch for each gradient that it returns. The optimizer is counted in its foreach form, with one launch per list of tensors. The
+bytes are those of the tensors that each operation reads and writes, without what caches save. A real GPU launches more kernels:
+for changes of layout, reductions in several kernels, and parts of long lists.
 """
 import json
 import statistics
@@ -22,14 +22,14 @@ import torch.nn.functional as F
 from torch import nn
 
 PARAMS = ("sp", "bn", "gmp", "gmp + mn")
-# What is compared first comes first.
+# The precisions of the comparison come first, in case the time is not enough for all of them.
 PRECISIONS = ("tf32", "bf16", "f32")
 MODES = ("eager", "max-autotune")
 
 
 class Geometric(nn.Module):
-    """act(u(theta) * x + lambda) times r, as one would write it, * a 3x3 convolution or (`dense`) a product; with `mn`, the
-    mean of each channel is taken off after it."""
+    """r act(u(theta) * x + lambda), written as a user of PyTorch would. * is a 3x3 convolution, or with `dense` a product. With
+    `mn`, the mean of each channel is subtracted from the result."""
 
     def __init__(self, inputs, units, mn=False, dense=False):
         super().__init__()
@@ -89,7 +89,7 @@ def small(param):
 
 
 class Training:
-    """VGG-6 on images with classes, or the small network (`is_small`) on rows with numbers."""
+    """VGG-6 on images with classes, or with `is_small` the small network on rows of a table with numbers as targets."""
 
     def __init__(self, param, batch, device, is_small=False):
         torch.manual_seed(0)
@@ -146,7 +146,7 @@ def count(param, batch):
 
     with torch.device("meta"):
         training = Training(param, batch, "meta")
-        training.step(training.model)  # the first step makes the optimizer's state
+        training.step(training.model)  # the first step creates the state of the optimizer
         with Counter() as counter:
             training.step(training.model)
     return {"param": param, "batch": batch, "launches": counter.launches, "libraries": counter.libraries,
@@ -163,8 +163,8 @@ def precision(name):
 
 
 def microseconds(step):
-    """The median over blocks of ten steps, each waited for at its end, after a second of warm-up: 15 of them, or what two
-    seconds suffice for, but five."""
+    """The median time of a step, over blocks of ten steps with one synchronization each, after a second of warm-up. There are 15
+    blocks, or at least five if two seconds are not enough for more."""
     begin = time.perf_counter()
     while time.perf_counter() - begin < 1:
         step()
@@ -195,7 +195,7 @@ def times(mode, batch, is_small, end):
                 forward = training.model if mode == "eager" else torch.compile(training.model, mode=mode)
                 median, least = microseconds(lambda: training.step(forward, name == "bf16"))
                 line |= {"us_per_step": median, "us_min": least}
-            except Exception as error:  # told, so that a gap in the table has a reason
+            except Exception as error:  # reported, so that a gap in the table has a reason
                 line["error"] = f"{type(error).__name__}: {error}"[:300]
             print(json.dumps(line), flush=True)
 

@@ -86,6 +86,7 @@ pub fn erf<A: Machine>(m: &mut A, x: A::V) -> A::V {
         let square = m.mul(x, x);
         let (above, below) = (polynomial(m, square, &PP), polynomial(m, square, &QQ));
         let ratio = m.div(above, below);
+        // x + x R keeps the relative accuracy for tiny x.
         m.fma(x, ratio, x)
     };
     let middle = {
@@ -95,6 +96,7 @@ pub fn erf<A: Machine>(m: &mut A, x: A::V) -> A::V {
         let ratio = m.div(above, below);
         m.add(erx, ratio)
     };
+    // All ranges are computed and one is selected, because lanes of a vector may lie in different ranges.
     let large = far(m, magnitude);
     let (first, second) = (m.number(0.84375), m.number(1.25));
     let is_middle = m.less(magnitude, second);
@@ -116,7 +118,7 @@ fn far<A: Machine>(m: &mut A, x: A::V) -> A::V {
     let ratio = m.div(above, below);
     let zero = m.number(0.0);
     let minus = m.sub(zero, square);
-    let lost = m.fma(x, x, minus); // of the square, put back below
+    let lost = m.fma(x, x, minus); // rounding error of the square, subtracted in `tail`
     let offset = m.number(-0.5625);
     let head = m.add(minus, offset);
     let tail = m.sub(ratio, lost);

@@ -3,7 +3,8 @@
 use super::{Machine, abs, exp, polynomial, with_sign};
 use crate::Precision;
 
-/// tanh x: a rational function (f64) or polynomial (f32) below 0.625, 1 - 2 / (e^(2|x|) + 1) above. Coefficients: Cephes.
+/// tanh x. For |x| < 0.625 it is a rational function (f64) or a polynomial (f32), otherwise 1 - 2 / (e^(2|x|) + 1). Coefficients:
+/// Cephes.
 pub fn tanh<A: Machine>(m: &mut A, x: A::V) -> A::V {
     let magnitude = abs(m, x);
     let square = m.mul(x, x);
@@ -33,8 +34,10 @@ pub fn tanh<A: Machine>(m: &mut A, x: A::V) -> A::V {
             m.div(above, below)
         }
     };
+    // x + x^3 R(x^2) keeps the relative accuracy for tiny x.
     let cube = m.mul(square, x);
     let small = m.fma(cube, ratio, x);
+    // For large |x|, e^(2|x|) is infinite and the quotient 0, so the result is 1 without a limit of its own.
     let doubled = m.add(magnitude, magnitude);
     let power = exp(m, doubled);
     let (one, two) = (m.number(1.0), m.number(2.0));
@@ -42,6 +45,7 @@ pub fn tanh<A: Machine>(m: &mut A, x: A::V) -> A::V {
     let quotient = m.div(two, denominator);
     let large = m.sub(one, quotient);
     let large = with_sign(m, large, x);
+    // Both ranges are computed and one is selected, because lanes of a vector may lie in different ranges.
     let limit = m.number(0.625);
     let is_small = m.less(magnitude, limit);
     m.select(is_small, small, large)

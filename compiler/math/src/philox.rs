@@ -4,12 +4,12 @@
 
 /// Multipliers of the two halves.
 pub const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-/// What the key grows by each round (golden ratio and sqrt(3) - 1).
+/// The increments of the key in each round (golden ratio and sqrt(3) - 1).
 pub const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-/// Rounds.
+/// The number of rounds.
 pub const ROUNDS: usize = 10;
 
-/// Four random words for one counter.
+/// Returns four random words for one counter.
 #[must_use]
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..ROUNDS {
@@ -23,7 +23,7 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-#[allow(clippy::cast_possible_truncation)] // the two halves of a 64-bit product
+#[expect(clippy::cast_possible_truncation, reason = "the two halves of a 64-bit product")]
 fn multiply(a: u32, b: u32) -> (u32, u32) {
     let product = u64::from(a) * u64::from(b);
     ((product >> 32) as u32, product as u32)

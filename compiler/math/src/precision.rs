@@ -1,4 +1,4 @@
-//! Which numbers a program calculates with.
+//! The floating-point type of a program.
 
 /// The floating-point type of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Bytes of one number.
+    /// Returns the size of one number in bytes.
     #[must_use]
     pub fn bytes(self) -> usize {
         match self {

@@ -1,12 +1,12 @@
-//! What the scans over hyperspherical angles keep of the way forwards for the way back, the same on every device.
+//! The numbers that the scan over hyperspherical angles saves for its gradient. They are the same on every device.
 
-/// Angles of a group: the prefix product of sines is kept before each group but the first, with its rounding error, and the
-/// gradient computes everything else of a group anew.
+/// Number of angles in a group. The prefix product of sines before each group except the first is saved, with its rounding error.
+/// The gradient computes all other products again.
 pub const GROUP: usize = 16;
 
-/// Numbers kept for so many angles of each unit.
+/// Returns how many numbers are saved for each unit with this number of angles.
 #[must_use]
-pub fn kept(angles: usize) -> usize {
+pub fn saved(angles: usize) -> usize {
     angles.saturating_sub(1) / GROUP * 2
 }
 
@@ -16,6 +16,6 @@ mod tests {
 
     #[test]
     fn one_group_needs_nothing_and_each_further_one_two_numbers() {
-        assert_eq!([0, 1, GROUP, GROUP + 1, 2 * GROUP, 2 * GROUP + 1].map(kept), [0, 0, 0, 2, 2, 4]);
+        assert_eq!([0, 1, GROUP, GROUP + 1, 2 * GROUP, 2 * GROUP + 1].map(saved), [0, 0, 0, 2, 2, 4]);
     }
 }

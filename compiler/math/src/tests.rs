@@ -1,6 +1,6 @@
-//! Every function against libm on dense grids, in both precisions, and at the special values.
+//! Compares every function with libm on dense grids, in both precisions, and checks the special values.
 
-use super::{Machine, cos, cosine_and_versine, erf, exp, log, pow, sin, tanh};
+use super::{Machine, cos, cosine_and_versine, erf, exp, log, log1p, pow, sin, tanh};
 use crate::Precision;
 
 /// One f32.
@@ -80,7 +80,8 @@ macro_rules! scalar_machine {
 scalar_machine!(Single, f32, u32, Precision::F32);
 scalar_machine!(Double, f64, u64, Precision::F64);
 
-/// Error in units of the last place of the exact result; beyond the smallest normal number, of that.
+/// Returns the error in halves of a unit in the last place of the exact result. Below the smallest normal number the unit stays
+/// that of the smallest normal number.
 fn ulps_single(got: f32, want: f64) -> f64 {
     let unit = f64::from(f32::EPSILON) * want.abs().max(f64::from(f32::MIN_POSITIVE)) / 2.0;
     (f64::from(got) - want).abs() / unit
@@ -120,6 +121,60 @@ fn log_is_within_two_units() {
     agrees!(log, libm::log, 1e-30, 4.0, 3.0);
     agrees!(log, libm::log, 0.9, 1.1, 3.0);
     agrees!(log, libm::log, 1.0, 1e30, 3.0);
+}
+
+#[test]
+fn log1p_is_within_two_units() {
+    agrees!(log1p, libm::log1p, -0.99, 4.0, 4.0);
+    agrees!(log1p, libm::log1p, -1e-3, 1e-3, 4.0);
+    agrees!(log1p, libm::log1p, 0.0, 1e-12, 4.0);
+    agrees!(log1p, libm::log1p, 1.0, 1e30, 4.0);
+}
+
+/// For x far below 0, softplus(x) = log1p(e^x) is about e^x. Computing log(1 + e^x) instead would round it to 0.
+#[test]
+fn the_logarithm_of_a_softplus_is_exact_far_below_zero() {
+    for x in grid(-80.0, 0.0) {
+        let single = x as f32;
+        let power = exp(&mut Single, single);
+        assert!(ulps_single(log1p(&mut Single, power), libm::log1p(libm::exp(f64::from(single)))) <= 6.0, "{single}");
+        let power = exp(&mut Double, x);
+        assert!(ulps_double(log1p(&mut Double, power), libm::log1p(libm::exp(x))) <= 6.0, "{x}");
+    }
+}
+
+/// Numbers of every magnitude from 2^-30 to 2^`last`, with both signs. Every second pair lies next to a multiple of pi/2, where
+/// a sine or cosine is almost 0 and most of its digits cancel.
+fn sizes(last: i32) -> impl Iterator<Item = f64> {
+    (-30..last).flat_map(|exponent| {
+        (0..500).flat_map(move |i| {
+            let x = (1.0 + f64::from(i) / 500.0) * 2.0_f64.powi(exponent);
+            let turn = (x / std::f64::consts::FRAC_PI_2).round() * std::f64::consts::FRAC_PI_2;
+            [x, -x, turn, -turn]
+        })
+    })
+}
+
+#[test]
+fn sine_and_cosine_are_right_for_every_angle_or_refused() {
+    for x in sizes(22) {
+        let single = x as f32;
+        let exact = f64::from(single);
+        assert!(ulps_single(sin(&mut Single, single), libm::sin(exact)) <= 6.0, "sin({single:e})");
+        assert!(ulps_single(cos(&mut Single, single), libm::cos(exact)) <= 6.0, "cos({single:e})");
+    }
+    for x in sizes(50) {
+        assert!(ulps_double(sin(&mut Double, x), libm::sin(x)) <= 6.0, "sin({x:e})");
+        assert!(ulps_double(cos(&mut Double, x), libm::cos(x)) <= 6.0, "cos({x:e})");
+    }
+    for exponent in 23..128 {
+        let x = 2.0_f32.powi(exponent);
+        assert!(sin(&mut Single, x).is_nan() && cos(&mut Single, -x).is_nan(), "{x}");
+    }
+    for exponent in 51..1024 {
+        let x = 2.0_f64.powi(exponent);
+        assert!(sin(&mut Double, x).is_nan() && cos(&mut Double, -x).is_nan(), "{x}");
+    }
 }
 
 #[test]
@@ -176,6 +231,7 @@ fn pow_is_close() {
 #[test]
 fn the_ends_of_the_range_are_right() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);
+    // Limits, results that overflow or are subnormal, and subnormal arguments.
     let ends = [
         (exp(&mut Double, inf), inf),
         (exp(&mut Double, -inf), 0.0),
@@ -187,6 +243,9 @@ fn the_ends_of_the_range_are_right() {
         (exp(&mut Single, -103.0).into(), f64::from(libm::expf(-103.0))),
         (exp(&mut Single, 90.0).into(), inf),
         (log(&mut Double, 0.0), -inf),
+        (log1p(&mut Double, -1.0), -inf),
+        (log1p(&mut Single, f32::INFINITY).into(), inf),
+        (log1p(&mut Double, 1e300), libm::log(1e300)),
         (log(&mut Double, -0.0), -inf),
         (log(&mut Double, inf), inf),
         (log(&mut Double, 5e-324), libm::log(5e-324)),
@@ -196,13 +255,16 @@ fn the_ends_of_the_range_are_right() {
         (erf(&mut Double, inf), 1.0),
         (erf(&mut Double, -inf), -1.0),
     ];
+    // The first condition covers infinities and 0, for which a relative error is not defined. The bound is that of single
+    // precision.
     for (index, (got, want)) in ends.into_iter().enumerate() {
         assert!(got == want || ((got - want) / want).abs() < 1e-6, "case {index}: {got:e}, not {want:e}");
     }
-    for function in [exp, log, tanh, erf, sin, cos] {
+    // A NaN must not become a number: otherwise a diverged training would look like a finished one.
+    for function in [exp, log, log1p, tanh, erf, sin, cos] {
         assert!(function(&mut Double, nan).is_nan());
     }
-    for function in [exp, log, tanh, erf, sin, cos] {
+    for function in [exp, log, log1p, tanh, erf, sin, cos] {
         assert!(function(&mut Single, f32::NAN).is_nan());
     }
     assert!(log(&mut Double, -1.0).is_nan() && log(&mut Double, -inf).is_nan());

@@ -1,6 +1,6 @@
-//! Sine and cosine with one range reduction between them, and what unit vectors need of an angle.
+//! Sine and cosine with a shared range reduction, and the functions of an angle that unit vectors need.
 
-use super::{Machine, format, polynomial};
+use super::{Machine, abs, format, polynomial};
 use crate::Precision;
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
@@ -14,26 +14,48 @@ pub fn cos<A: Machine>(m: &mut A, x: A::V) -> A::V {
     sin_cos(m, x).1
 }
 
-/// pi/2 as a sum of two numbers of a precision; what is left is 2e-15 (f32), 2e-33 (f64).
+/// pi/2 as a sum of three numbers of a precision. The remaining error is 8e-23 (f32) and 1e-49 (f64).
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the precision, the rest is the next number")]
 #[inline(always)]
-fn half_pi(precision: Precision) -> [f64; 2] {
+fn half_pi(precision: Precision) -> [f64; 3] {
     match precision {
         Precision::F32 => {
             let first = f64::from(FRAC_PI_2 as f32);
-            [first, f64::from((FRAC_PI_2 - first) as f32)]
+            let second = f64::from((FRAC_PI_2 - first) as f32);
+            let third = (FRAC_PI_2 - first - second) + REST_OF_HALF_PI;
+            [first, second, f64::from(third as f32)]
         }
-        Precision::F64 => [FRAC_PI_2, 6.123_233_995_736_766e-17],
+        Precision::F64 => [FRAC_PI_2, REST_OF_HALF_PI, -1.497_384_904_859_169_8e-33],
     }
 }
 
-/// sin x and cos x for x in radians; NaN for infinities. Reduction after Cody and Waite; with fused products the first difference
-/// is exact. Polynomials on |r| <= pi/4: Cephes (f32), fdlibm (f64).
+/// pi/2 minus its nearest f64.
+const REST_OF_HALF_PI: f64 = 6.123_233_995_736_766e-17;
+
+/// The largest angle. Up to it, rounding with the magic number of [`format`] works for the multiple of pi/2, and the first
+/// difference of the reduction is exact.
+#[inline(always)]
+fn largest_angle(precision: Precision) -> f64 {
+    match precision {
+        Precision::F32 => 4_194_304.0,             // 2^22
+        Precision::F64 => 1_125_899_906_842_624.0, // 2^50
+    }
+}
+
+/// sin x and cos x for x in radians. The range is reduced after Cody and Waite; with fused multiply-add the first difference is
+/// exact. Polynomials on |r| <= pi/4: Cephes (f32), fdlibm (f64).
+///
+/// The result is NaN for infinities and beyond 2^22 (f32) and 2^50 (f64). There, neighbouring numbers of the precision are a
+/// large part of a turn apart, so that no result would be meaningful. A NaN ends the training with the name of the operation.
 pub fn sin_cos<A: Machine>(m: &mut A, x: A::V) -> (A::V, A::V) {
     let format = format(m.precision());
     let (quarters, magic) = (m.number(FRAC_2_PI), m.number(format.magic));
     let shifted = m.fma(x, quarters, magic);
     let n = m.sub(shifted, magic);
-    let mut r = x;
+    let (limit, nan) = (m.number(largest_angle(m.precision())), m.number(f64::NAN));
+    let size = abs(m, x);
+    let beyond = m.less(limit, size);
+    let mut r = m.select(beyond, nan, x);
     for part in half_pi(m.precision()) {
         let part = m.number(-part);
         r = m.fma(n, part, r);
@@ -95,7 +117,7 @@ fn near_zero_cosine<A: Machine>(m: &mut A, r: A::V) -> A::V {
     let series = polynomial(m, square, coefficients);
     let (one, half) = (m.number(1.0), m.number(-0.5));
     let fourth = m.mul(square, square);
-    // 1 - r^2/2 with its rounding error put back.
+    // 1 - r^2/2, whose rounding error is added to the smaller terms.
     let lead = m.fma(square, half, one);
     let lost = m.sub(one, lead);
     let error = m.fma(square, half, lost);
@@ -103,8 +125,8 @@ fn near_zero_cosine<A: Machine>(m: &mut A, r: A::V) -> A::V {
     m.add(lead, rest)
 }
 
-/// cos t and 1 - sin t, the second exact in the relative sense. A product of sines close to 1 keeps its low bits when it is
-/// updated by `P -= P (1 - sin t)`.
+/// cos t and 1 - sin t. The second one has a small relative error also near 0. So a product of sines close to 1 keeps its low bits
+/// when it is updated by `P -= P (1 - sin t)`.
 ///
 /// ```text
 /// z = t/2 - pi/4                  cos t = -2 sin z cos z        1 - sin t = 2 sin^2 z
@@ -119,9 +141,10 @@ pub fn cosine_and_versine<A: Machine>(m: &mut A, t: A::V) -> (A::V, A::V) {
     let turns = m.fma(h, quarters, minus_half);
     let shifted = m.add(turns, magic);
     let n = m.sub(shifted, magic);
-    let n = m.add(n, half); // pi/4 joins the multiples of pi/2
+    let n = m.add(n, half); // pi/4 is half of pi/2, so it is subtracted together with the multiples of pi/2
     let mut r = h;
-    for part in half_pi(m.precision()) {
+    let [first, second, _] = half_pi(m.precision()); // angles are a few turns at most
+    for part in [first, second] {
         let part = m.number(-part);
         r = m.fma(n, part, r);
     }

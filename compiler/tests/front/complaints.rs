@@ -1,4 +1,4 @@
-//! What is said about files that are wrong: a file of small sources per kind of error, each under the code it must raise.
+//! Messages about wrong files. For each stage there is a file of small sources. The title of a source is the code it must raise.
 //!
 //! ```text
 //! // === E0201 a loss that does not exist
@@ -9,12 +9,13 @@
 //! A line `// --set KEY=VALUE` below the title is an override.
 
 use crate::{resolved, set, shown};
-use gmpc_compiler::infer::infer;
-use gmpc_compiler::resolve::Failure;
+use gmpc_compiler::elaborate;
+use gmpc_compiler::front::resolve::Failure;
+use gmpc_compiler::stage::Silent;
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Sources;
 
-/// Every case of a file with what is said about it.
+/// Compiles every source of a file. Returns each title with the messages shown for it.
 fn complaints(text: &str) -> String {
     let mut all = String::new();
     for case in text.split("// === ").skip(1) {
@@ -32,13 +33,13 @@ fn complaints(text: &str) -> String {
     all
 }
 
-/// All diagnostics of a source, from whichever stage stops.
+/// Returns all diagnostics of a source, up to the stage that stops.
 fn compile(source: &str) -> (Sources, Vec<Diagnostic>) {
     let edits: Vec<&str> = source.lines().filter_map(|line| line.strip_prefix("// --set ")).collect();
     match resolved(source, &set(&edits)) {
         Err(Failure { sources, diagnostics }) => (sources, diagnostics),
         Ok((module, mut diagnostics)) => {
-            diagnostics.extend(infer(&module, None).err().unwrap_or_default());
+            diagnostics.extend(elaborate(&module, None, &Silent).err().unwrap_or_default());
             (module.sources, diagnostics)
         }
     }

@@ -1,10 +1,10 @@
-//! Overrides edit the file: the effective source says everything, with no option left.
+//! Overrides edit the file. The effective source alone, without any option, gives the same experiment.
 
 use crate::{files, resolved, set};
-use gmpc_compiler::module::Module;
-use gmpc_compiler::resolve::Overrides;
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::module::Module;
 
-/// What a module asks for, places aside.
+/// Describes the experiment of a module, without the spans.
 fn asked(module: &Module) -> String {
     let text = format!("{:?} {:?}", module.experiment, module.training.as_ref().map(|t| &t.loss.arguments));
     let mut plain = String::new();
@@ -20,6 +20,7 @@ fn asked(module: &Module) -> String {
     plain + rest
 }
 
+/// The effective source of a text. Compiling it again must give the same settings and the same source.
 fn effective(text: &str, overrides: &Overrides) -> String {
     let (module, _) =
         resolved(text, overrides).unwrap_or_else(|f| panic!("{}", crate::shown(&f.diagnostics, &f.sources)));

@@ -1,28 +1,33 @@
-//! The front of the compiler, from text to a network with known shapes, seen from outside.
+//! The front end of the compiler through its public functions: from text to a network with known shapes.
 
+mod bounds;
 mod complaints;
 mod effective;
 mod explained;
+mod functions;
 mod mutated;
 mod nets;
+mod reference;
 
-use gmpc_compiler::module::Module;
-use gmpc_compiler::resolve::{Failure, Overrides, read};
+use gmpc_compiler::front;
+use gmpc_compiler::front::resolve::{Failure, Overrides};
+use gmpc_compiler::ir::module::Module;
+use gmpc_compiler::stage::Silent;
 use gmpc_grammar::diagnostic::{Diagnostic, render};
 use gmpc_grammar::source::{Source, Sources};
 
 /// Resolves a text under the name `case.gmpnet`.
 fn resolved(text: &str, overrides: &Overrides) -> Result<(Module, Vec<Diagnostic>), Failure> {
-    read(Source { name: "case.gmpnet".to_string(), text: text.to_string() }, overrides)
+    front(Source { name: "case.gmpnet".to_string(), text: text.to_string() }, overrides, &Silent)
 }
 
-/// `key=value` as an override.
+/// Makes overrides of texts `key=value`.
 fn set(edits: &[&str]) -> Overrides {
     let pairs = edits.iter().filter_map(|edit| edit.split_once('='));
     Overrides { set: pairs.map(|(k, v)| (k.to_string(), v.to_string())).collect(), ..Overrides::default() }
 }
 
-/// What is said, as people read it.
+/// Returns diagnostics as they are shown.
 fn shown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     diagnostics.iter().map(|d| render(d, sources)).collect::<Vec<_>>().join("\n")
 }

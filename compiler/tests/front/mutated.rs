@@ -1,11 +1,12 @@
-//! Whatever a text says, reading it and inferring shapes ends, with a network or with an error that points into a text.
+//! For any text, reading and shape inference end. The result is a network, or errors that point into a text.
 
 use crate::{files, resolved};
-use gmpc_compiler::infer::infer;
-use gmpc_compiler::resolve::Overrides;
+use gmpc_compiler::elaborate;
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::stage::Silent;
 use proptest::prelude::*;
 
-/// Goes as far as it can; checks that every place lies in its text.
+/// Compiles a text as far as it can. Checks that every diagnostic points into its text.
 fn survives(text: &str, overrides: &Overrides) -> Result<(), TestCaseError> {
     let (sources, diagnostics) = match resolved(text, overrides) {
         Err(failure) => {
@@ -13,7 +14,7 @@ fn survives(text: &str, overrides: &Overrides) -> Result<(), TestCaseError> {
             (failure.sources, failure.diagnostics)
         }
         Ok((module, mut diagnostics)) => {
-            diagnostics.extend(infer(&module, module.declared_facts().as_ref()).err().unwrap_or_default());
+            diagnostics.extend(elaborate(&module, module.declared_facts().as_ref(), &Silent).err().unwrap_or_default());
             (module.sources, diagnostics)
         }
     };
@@ -28,7 +29,7 @@ fn survives(text: &str, overrides: &Overrides) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Words that mean something, so that mutations go past the reader.
+/// Meaningful words. With them many mutated texts are read without error, and shape inference is tested as well.
 const WORDS: [&str; 32] = [
     "input",
     "dense(3)",
@@ -64,7 +65,7 @@ const WORDS: [&str; 32] = [
     "data = table(\"a.csv\", target = 0)",
 ];
 
-/// One of the files with some of its words replaced, removed, doubled, or joined by others.
+/// One of the files, with some of its words replaced, removed, doubled or inserted.
 fn mutated() -> impl Strategy<Value = String> {
     let texts: Vec<String> = files().into_iter().map(|(_, text)| text).collect();
     let edit = (any::<prop::sample::Index>(), 0..4_usize, prop::sample::select(WORDS.to_vec()));
@@ -93,9 +94,9 @@ fn deep_nesting_ends_in_an_error_before_the_stack_does() {
     text.push_str("model m(input: [3]) { input -> b63 -> linear(1) }\n");
     let build = move || {
         let (module, _) = resolved(&text, &Overrides::default()).ok()?;
-        infer(&module, None).err().map(|errors| errors.iter().map(|e| e.code).collect::<Vec<_>>())
+        elaborate(&module, None, &Silent).err().map(|errors| errors.iter().map(|e| e.code).collect::<Vec<_>>())
     };
-    // Half of what a thread gets by default; without optimization frames are several times larger.
+    // Half of the default size of a thread's stack. An unoptimized build gets more, because its frames are several times larger.
     let stack = if cfg!(debug_assertions) { 1 << 24 } else { 1 << 20 };
     let thread = std::thread::Builder::new().stack_size(stack).spawn(build).expect("a thread");
     assert_eq!(thread.join().expect("no panic"), Some(vec!["E0326"]));
@@ -109,7 +110,8 @@ fn a_long_block_is_not_repeated_for_ever() {
          model m(input: [3]) {{ input -> repeat(90_000, long) -> linear(1) }}\n"
     );
     let (module, _) = resolved(&text, &Overrides::default()).expect("a file without mistakes");
-    let codes: Vec<&str> = infer(&module, None).expect_err("too much work").iter().map(|e| e.code).collect();
+    let codes: Vec<&str> =
+        elaborate(&module, None, &Silent).expect_err("too much work").iter().map(|e| e.code).collect();
     assert_eq!(codes, ["E0323"]);
 }
 

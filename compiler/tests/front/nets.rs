@@ -1,16 +1,17 @@
 //! Networks as `gmpc emit --stage net` prints them.
 
 use crate::{files, resolved};
-use gmpc_compiler::experiment::DataFacts;
-use gmpc_compiler::infer::infer;
-use gmpc_compiler::program::Goal;
-use gmpc_compiler::resolve::Overrides;
+use gmpc_compiler::elaborate;
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::DataFacts;
+use gmpc_compiler::ir::program::Goal;
+use gmpc_compiler::stage::Silent;
 use gmpc_compiler::{Options, initialization, step_graph};
 
 fn net_with(text: &str, facts: Option<&DataFacts>) -> String {
     let (module, _) = resolved(text, &Overrides::default())
         .unwrap_or_else(|f| panic!("{}", crate::shown(&f.diagnostics, &f.sources)));
-    match infer(&module, facts) {
+    match elaborate(&module, facts, &Silent) {
         Ok(net) => net.to_string(),
         Err(errors) => crate::shown(&errors, &module.sources),
     }
@@ -81,6 +82,8 @@ fn the_innermost_param_wins() {
 
 #[test]
 fn blocks_take_arguments_defaults_and_activations() {
+    // The first `layer` takes its width from `input.features` and has no dropout, because its rate is 0. A label replaces the
+    // counted name. `residual(2)` changes the width, so its shortcut needs a linear layer.
     insta::assert_snapshot!(net("
         use std.residual
         block layer(units = 2 * input.features, act = relu, rate = 0) {
@@ -111,6 +114,8 @@ fn blocks_take_arguments_defaults_and_activations() {
 
 #[test]
 fn tensors_are_joined_and_computed_with() {
+    // A constant operand is a field of the operation and not a layer. The order of operands matters: `half` divides by 2, and
+    // `1 - half` has the constant on the left.
     insta::assert_snapshot!(net("
         model m(input: [2, 3]) {
             flat = input -> flatten
@@ -166,6 +171,7 @@ fn one_score_is_enough_for_two_classes() {
 
 #[test]
 fn every_example_has_a_network_for_every_parameterization() {
+    // Examples on real data get invented facts about their data, since the files may be absent.
     let facts = |text: &str| {
         let classes = text.contains("banana").then_some(2);
         DataFacts { rows: None, shape: vec![3], outputs: 1, classes }
@@ -176,7 +182,7 @@ fn every_example_has_a_network_for_every_parameterization() {
             let (module, _) =
                 resolved(&text, &overrides).unwrap_or_else(|f| panic!("{}", crate::shown(&f.diagnostics, &f.sources)));
             let facts = module.declared_facts().unwrap_or_else(|| facts(&text));
-            let net = infer(&module, Some(&facts))
+            let net = elaborate(&module, Some(&facts), &Silent)
                 .unwrap_or_else(|e| panic!("{name}: {}", crate::shown(&e, &module.sources)));
             assert!(net.layers.len() > 1);
         }
@@ -185,8 +191,11 @@ fn every_example_has_a_network_for_every_parameterization() {
 
 #[test]
 fn every_definition_of_the_standard_library_makes_a_training_step() {
+    // Every loss with its metrics and a suitable target, with every optimizer, and with parameterizations that use every
+    // normalization.
     let data = |classes: usize| format!("data = table(\"my.csv\", target = 0, features = 3, classes = {classes})\n");
     let numbers = "data = table(\"my.csv\", target = 0, features = 3)\n".to_string();
+    // A loss decides the data, the width of the last layer, and the metrics that fit.
     let losses = [("mse", numbers.clone(), 1), ("mae", numbers.clone(), 1), ("huber", numbers.clone(), 1)];
     let classes = [("cross_entropy", data(7), 7), ("binary_cross_entropy", data(2), 1)];
     for (loss, data, outputs) in losses.into_iter().chain(classes) {
@@ -195,6 +204,7 @@ fn every_definition_of_the_standard_library_makes_a_training_step() {
             "binary_cross_entropy" => "accuracy",
             _ => "rmse, mse, mae",
         };
+        // Every optimizer with every parameterization, because optimizers treat weights, angles and signs differently.
         for optimizer in ["sgd(0.1)", "sgd(0.1, momentum = 0.9, nesterov = true)", "adam(0.01)", "adamw(0.01)"] {
             for param in ["sp", "wn + mbn", "bn", "gmp + mn", "gmp(init = glorot_half_sphere, scale = \"drawn\")"] {
                 makes_a_step(&format!(
@@ -204,6 +214,7 @@ fn every_definition_of_the_standard_library_makes_a_training_step() {
             }
         }
     }
+    // Initializers do not depend on the loss or the optimizer, so one combination is enough.
     for initializer in ["he_normal", "he_uniform", "glorot_uniform", "glorot_normal", "uniform_direction", "zeros"] {
         makes_a_step(&format!(
             "param = sp(init = {initializer})\n{numbers}model m {{ input -> dense(4) -> linear(1) }}
@@ -215,7 +226,7 @@ fn every_definition_of_the_standard_library_makes_a_training_step() {
 fn makes_a_step(text: &str) {
     let (module, _) = resolved(text, &Overrides::default())
         .unwrap_or_else(|f| panic!("{text}\n{}", crate::shown(&f.diagnostics, &f.sources)));
-    let made = infer(&module, module.declared_facts().as_ref()).and_then(|net| {
+    let made = elaborate(&module, module.declared_facts().as_ref(), &Silent).and_then(|net| {
         initialization(&module, &net)?;
         step_graph(&module, &net, Goal::Train, 8, &Options::default())
     });

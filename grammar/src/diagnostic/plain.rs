@@ -1,4 +1,4 @@
-//! A diagnostic as plain text, without colours or a terminal: for snapshots, logs and editors.
+//! Prints a diagnostic as plain text, without colours: for snapshots, logs and editors.
 //!
 //! ```text
 //! error[E0104]: `{` is never closed
@@ -12,10 +12,10 @@ use super::{Diagnostic, Label, Severity};
 use crate::source::{SourceId, Sources};
 use std::fmt::Write;
 
-/// Longest part of a line that is shown, in characters; the marked place is always inside it.
+/// The longest part of a line that is shown, in characters. It always contains the start of the marked place.
 const SHOWN: usize = 120;
 
-/// The diagnostic with the lines it points at, one under the other in the order of its labels; ends in a line end.
+/// Prints a diagnostic with the lines of its labels, in the order of the labels. The text ends with a line end.
 #[must_use]
 pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let severity = match diagnostic.severity {
@@ -25,8 +25,9 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     let mut out = format!("{severity}[{}]: {}\n", diagnostic.code, diagnostic.message);
     let mut before: Option<(SourceId, usize)> = None;
     for label in &diagnostic.labels {
-        let place = Place::of(label, sources);
+        let place = Excerpt::of(label, sources);
         let here = (label.span.source, place.line);
+        // The name of a text is printed only when the text changes, and a line only when it changes.
         if before.is_none_or(|(source, _)| source != here.0) {
             // Writing to a `String` cannot fail.
             let _ = writeln!(out, "  {}:{}:{}", place.name, place.line, place.column);
@@ -43,8 +44,8 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources) -> String {
     out
 }
 
-/// A label's first line, and which of its columns are marked.
-struct Place<'s> {
+/// The first line of a label, and its marked columns.
+struct Excerpt<'s> {
     name: &'s str,
     line: usize,
     column: usize,
@@ -52,22 +53,22 @@ struct Place<'s> {
     marked: usize,
 }
 
-impl<'s> Place<'s> {
+impl<'s> Excerpt<'s> {
     fn of(label: &Label, sources: &'s Sources) -> Self {
         let (line, column) = sources.line_column(label.span);
         let source = sources.get(label.span.source);
         let text = source.map_or("", |s| s.text.as_str()).split('\n').nth(line - 1).unwrap_or("").trim_end();
         let marked = sources.slice(label.span).split('\n').next().unwrap_or("").trim_end().chars().count();
-        Place { name: source.map_or("?", |s| s.name.as_str()), line, column, text, marked: marked.max(1) }
+        Excerpt { name: source.map_or("?", |s| s.name.as_str()), line, column, text, marked: marked.max(1) }
     }
 
-    /// Characters left out at the start of a very long line.
+    /// Returns the number of characters that are left out at the start of a very long line.
     fn skipped(&self) -> usize {
         if self.column > SHOWN { self.column - SHOWN / 2 } else { 0 }
     }
 
     fn draw_line(&self, out: &mut String) {
-        // Tabs become one blank, so that the marks below stand under what they mark.
+        // A tab is printed as one blank, so that the marks in the next line are below the marked characters.
         let shown: String = self.text.chars().skip(self.skipped()).take(SHOWN).map(printable).collect();
         let _ = writeln!(out, "  {} │ {}", self.line, shown.trim_end());
     }
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_outside_of_its_text_is_still_told() {
+    fn an_error_with_a_span_outside_of_its_text_is_still_shown() {
         assert!(marked("a", 70, 90).contains("something is wrong"));
     }
 }

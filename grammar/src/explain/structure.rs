@@ -6,7 +6,7 @@ use super::Page;
 pub const PAGES: &[Page] = &[
     Page {
         code: "E0117",
-        about: "Lines that begin with `//!` document the whole file and stand before everything else but comments.",
+        about: "Lines that begin with `//!` document the whole file. They come before everything else except comments.",
         wrong: r"param = gmp
 //! The Levy function.",
         right: r"//! The Levy function.
@@ -27,8 +27,8 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0119",
-        about: "`and as else false from if match not or true use` are words of the language and cannot be names. All \
-                others can, `model` and `train` too.",
+        about: "`and as else false from if match not or true use` are words of the language and cannot be names. All other \
+                words can be names, also `model` and `train`.",
         wrong: r"block b(from) {
     input -> dense(from)
 }",
@@ -38,14 +38,14 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0120",
-        about: "This word belongs to another language. The help says how the same is said here.",
+        about: "This word belongs to another language. The help says what to write here.",
         wrong: "let seed = 1",
         right: "seed = 1",
     },
     Page {
         code: "E0121",
-        about: "What stands before `=` is one name. A value inside of `train` or `data` is set there; on the command \
-                line, `--set train.epochs=5` changes it for one run.",
+        about: "There is one name before `=`. A setting of `train` or `data` is written inside it. On the command line, \
+                `--set train.epochs=5` changes it for one run.",
         wrong: "train.epochs = 5",
         right: r"train {
     epochs = 5
@@ -53,7 +53,7 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0122",
-        about: "Behind `=`, `~` and `=>` stands a value, on the same line or the next one.",
+        about: "A value follows `=`, `~` and `=>`, on the same line or the next one.",
         wrong: r"train {
     loss =
     batch = 64
@@ -65,9 +65,10 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0123",
-        about: "A parameter is declared with its kind: `name: kind ~ initializer` or `name: kind = value`. The kinds \
-                are `weight` (one value per input of each unit), `angles` (one less), `unit` and `offset` (one per \
-                unit), and `state` in optimizers.",
+        about: "A parameter is declared with its kind: `name: kind ~ initializer` or `name: kind = value`. The kinds are \
+                `weight` (one value for each input of each unit), `angles` (one value less), `unit` and `offset` (one \
+                value for each unit), `layer` (one value), `feature` and `position` (one for each feature or position of \
+                the input), a list of axes such as `[units, rank]`, and `state` in optimizers.",
         wrong: r"parameterization p {
     w ~ he_normal
     act(dot(w, x))
@@ -79,7 +80,7 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0124",
-        about: "A declared parameter says how it starts: `~` draws it from an initializer, `=` computes it.",
+        about: "A declared parameter needs an initial value: `~` draws it from an initializer, `=` computes it.",
         wrong: r"parameterization p {
     w: weight
     act(dot(w, x))
@@ -111,8 +112,8 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0127",
-        about: "A body is named values and then at most one expression without a name, its result. An expression \
-                further up has no use.",
+        about: "A body consists of named values and then at most one expression without a name, its result. An earlier \
+                expression without a name could not be used.",
         wrong: r"model m {
     input -> dense(100)
     y = input -> relu
@@ -124,7 +125,7 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0128",
-        about: "Every definition but `train` has a name behind its first word.",
+        about: "Every definition except `train` has a name after its first word.",
         wrong: r"model {
     input -> linear(1)
 }",
@@ -134,7 +135,7 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0129",
-        about: "A file has one `train`, without a name and parameters; its settings stand in its body.",
+        about: "A file has one `train`, without a name and without parameters. Its settings are in its body.",
         wrong: r"train slowly {
     epochs = 1000
 }",
@@ -159,9 +160,9 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0132",
-        about: "A file holds settings, `name = value`, and definitions, which begin with `model`, `block`, `train`, \
-                `dataset`, `parameterization`, `modifier`, `initializer`, `optimizer`, `loss` or `metric`; `use` \
-                takes in others.",
+        about: "A file contains settings, `name = value`, and definitions, which begin with `model`, `block`, `train`, \
+                `dataset`, `parameterization`, `modifier`, `initializer`, `optimizer`, `loss` or `metric`. `use` adds the \
+                definitions of a module.",
         wrong: r"modle m {
     input -> linear(1)
 }",
@@ -171,7 +172,7 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0133",
-        about: "Only settings and definitions stand at the top level. A flow stands in the body of a model or a \
+        about: "Only settings and definitions are allowed at the top level. A flow belongs in the body of a model or a \
                 block.",
         wrong: r"param = gmp
 3",
@@ -185,13 +186,13 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0155",
-        about: "Only a `dataset` has a dotted name, as in `uci.yacht`; all others have one of a single word.",
+        about: "Only a `dataset` can have a dotted name, as in `uci.yacht`. The names of other definitions are single words.",
         wrong: "model my.net { input }",
         right: "model net { input }",
     },
     Page {
         code: "E0156",
-        about: "`train` and `dataset` hold settings and nothing else. Digits of a number are grouped with `_`, never \
+        about: "`train` and `dataset` contain settings and nothing else. Digits of a number are grouped with `_`, never \
                 with blanks.",
         wrong: r"train {
     epochs = 10 000
@@ -202,8 +203,8 @@ loss mae(prediction, target) {
     },
     Page {
         code: "E0157",
-        about: "`from(w, b) { … }` says how plain weights are written in a parameterization. It stands there and \
-                only once.",
+        about: "`from(w, b) { … }` computes the parameters of a parameterization from plain weights. Only a \
+                parameterization has it, and only once.",
         wrong: r"modifier m {
     from(w, b) { v = w }
     x = x - mean(x)

@@ -6,36 +6,36 @@ use super::Page;
 pub const PAGES: &[Page] = &[
     Page {
         code: "E0100",
-        about: "The text is not what the language expects at this place, and no more special error fits. The help \
-                says what could stand there.",
+        about: "The language does not allow this text here, and no more special error fits. The help says what would be \
+                allowed.",
         wrong: "data = gmp => levy",
         right: "data = levy",
     },
     Page {
         code: "E0101",
-        about: "A text of more than 4 MiB is not read: it is data in the wrong place, or the wrong file altogether.",
+        about: "A text of more than 4 MiB is not read. It is probably data, or the wrong file.",
         wrong: "",
         right: "",
     },
     Page {
         code: "E0102",
-        about: "At most 64 brackets may be open at once, and an expression may be at most 128 operations deep. Texts \
-                that are deeper were made by a program; give inner parts names of their own.",
+        about: "At most 64 brackets may be open at once, and an expression may be at most 128 operations deep. Give inner \
+                parts names of their own.",
         wrong: "lr = (((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))",
         right: "lr = 1",
     },
     Page {
         code: "E0103",
-        about: "The reader ran out of stack before it met its own limits, which happens only in a thread with a very \
+        about: "The reader ran out of stack before it reached its own limits. This happens only in a thread with a very \
                 small stack. Give inner parts names of their own, or read the text in a thread with more stack.",
         wrong: "",
         right: "",
     },
     Page {
         code: "E0104",
-        about: "Every `(`, `[` and `{` is closed with its counterpart. The first label is where the bracket was \
-                opened; the second is where it became clear that it is not closed, which may be some lines below the \
-                place where the closing one was forgotten.",
+        about: "Every `(`, `[` and `{` needs its closing bracket. The first label shows the opening bracket. The second \
+                label shows where the reader noticed that it is not closed. The closing bracket may be missing some \
+                lines before this place.",
         wrong: r"model levy {
     input -> dense(100 -> relu
 }",
@@ -45,13 +45,13 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0105",
-        about: "A bracket is closed with its own counterpart: `(` with `)`, `[` with `]`, `{` with `}`.",
+        about: "A bracket is closed by a bracket of the same kind: `(` by `)`, `[` by `]`, `{` by `}`.",
         wrong: "metrics = [rmse, mae)",
         right: "metrics = [rmse, mae]",
     },
     Page {
         code: "E0106",
-        about: "A closing bracket stands where none is open: it is one too many, or the opening one was removed.",
+        about: "There is a closing bracket, but no open one: it is one too many, or the opening bracket is missing.",
         wrong: r"model levy {
     input -> dense(100)) -> relu
 }",
@@ -61,7 +61,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0107",
-        about: "A string begins and ends with `\"` on one line. A line end inside of it is written `\\n`.",
+        about: "A string begins and ends with `\"` on one line. A line end inside it is written `\\n`.",
         wrong: r#"data = table(file = "yacht.csv)"#,
         right: r#"data = table(file = "yacht.csv")"#,
     },
@@ -94,15 +94,15 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0112",
-        about: "Nothing stands behind a statement: the next one begins with its name and `=`, on the same line or \
-                another one.",
+        about: "No sign ends a statement. The next statement begins with its name and `=`, on the same line or on another \
+                one.",
         wrong: "seed = 1;",
         right: "seed = 1",
     },
     Page {
         code: "E0113",
-        about: "The operators are `+ - * / ^`, `== != < <= > >=`, `and or not` and `->`. The help says what the one \
-                of another language is called here.",
+        about: "The operators are `+ - * / ^`, `== != < <= > >=`, `and or not` and `->`. The help says what to write \
+                instead of an operator of another language.",
         wrong: r"block b(stride, deep) {
     input -> if stride == 1 && deep { relu } else { tanh }
 }",
@@ -119,14 +119,14 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0115",
-        about: "A string stands between two `\"`. Names of layers, data sets and metrics are no strings and need no \
+        about: "A string is written between two `\"`. Names of layers, data sets and metrics are not strings and need no \
                 quotes.",
         wrong: "metrics = ['rmse']",
         right: "metrics = [rmse]",
     },
     Page {
         code: "E0116",
-        about: "Outside of strings and comments a text has letters from a to z, digits, `_` and the signs of the \
+        about: "Outside strings and comments, a text consists of letters from a to z, digits, `_` and the signs of the \
                 language. Greek letters are spelled out: `theta`.",
         wrong: r"parameterization p {
     θ: angles ~ uniform_direction

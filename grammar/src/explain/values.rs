@@ -6,15 +6,15 @@ use super::Page;
 pub const PAGES: &[Page] = &[
     Page {
         code: "E0135",
-        about: "A dot stands between the digits of a number, with at least one on each side, or between the parts of \
-                a name, without blanks.",
+        about: "A dot is between the digits of a number, with at least one digit on each side, or between the parts of a \
+                name, without blanks.",
         wrong: "lr = .1",
         right: "lr = 0.1",
     },
     Page {
         code: "E0136",
-        about: "The parenthesis of a call stands directly behind its name. With a blank between, `dense (100)` could \
-                also be two values, one behind the other.",
+        about: "The parenthesis of a call comes directly after its name. With a blank between, `dense (100)` could also be \
+                two values.",
         wrong: r"model m {
     input -> dense (100)
 }",
@@ -24,7 +24,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0137",
-        about: "`[ ]` makes a list and never picks from one. Sizes have names instead: `input.channels`, \
+        about: "`[ ]` makes a list. It never takes an element from one. Sizes have names instead: `input.channels`, \
                 `data.classes`.",
         wrong: r"model m {
     input -> dense(input.shape[0])
@@ -35,8 +35,8 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0138",
-        about: "`as name` stands behind a stage of a flow and names its parameters. One stage has one label; \
-                anything else is named with `name = …`.",
+        about: "`as name` comes after a stage of a flow and names its parameters. One stage has one label. Other values get \
+                a name with `name = …`.",
         wrong: r"model m {
     h = input as start
     h -> relu
@@ -48,8 +48,8 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0139",
-        about: "A stage behind `->` is a layer or a block: a name, a call, or an `if` or `match` that chooses one. \
-                Sums of flows are written with names: `a + b -> relu`.",
+        about: "A stage after `->` is a layer or a block: a name, a call, or an `if` or `match` that chooses one. To add \
+                flows, give them names first: `a + b -> relu`.",
         wrong: r"model m {
     input -> 3
 }",
@@ -59,7 +59,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0140",
-        about: "A flow begins with what enters, `input` most of the time, and each `->` leads into a stage.",
+        about: "A flow begins with a tensor, usually `input`. Each `->` leads into a stage.",
         wrong: r"model m {
     -> dense(100) -> relu
 }",
@@ -90,7 +90,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0143",
-        about: "An `if` is a value, so it says what it is in both cases. As a stage, `identity` does nothing.",
+        about: "An `if` is a value, so it needs a value in both cases. The stage `identity` does nothing.",
         wrong: r"block b(deep) {
     input -> if deep { relu }
 }",
@@ -100,8 +100,8 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0144",
-        about: "What is asked stands directly behind `if` or `match`, and the branches and arms behind it in braces. \
-                A branch holds one expression.",
+        about: "The condition comes directly after `if`, the subject directly after `match`. Then the branches or arms \
+                follow in braces. A branch contains one expression.",
         wrong: r"block b(deep) {
     input -> if deep relu else tanh
 }",
@@ -111,7 +111,7 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0145",
-        about: "An argument of a call may have a name and gets its value with `=`. Nothing else in brackets has a \
+        about: "An argument of a call may have a name. It gets its value with `=`. Nothing else in brackets can have a \
                 name.",
         wrong: r"model m {
     input -> conv(64, 3, stride: 2)
@@ -122,27 +122,27 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0146",
-        about: "Values in parentheses and lists, and the arms of a `match`, are separated by single commas. One \
-                comma may stand behind the last.",
+        about: "Values in parentheses and lists, and the arms of a `match`, are separated by single commas. One comma may \
+                follow the last of them.",
         wrong: "metrics = [rmse mae]",
         right: "metrics = [rmse, mae]",
     },
     Page {
         code: "E0147",
-        about: "`+ * / ^`, comparisons, `and` and `or` stand between two values; `-` and `not` stand before one.",
+        about: "`+ * / ^`, comparisons, `and` and `or` need a value on both sides. `-` and `not` need one after them.",
         wrong: "seed = 1 +",
         right: "seed = 1 + 2",
     },
     Page {
         code: "E0148",
-        about: "A value should stand here: a number, a string, a name, a call, a list, an `if`, a `match` or a flow.",
+        about: "A value is needed here: a number, a string, a name, a call, a list, an `if`, a `match` or a flow.",
         wrong: "seed = _",
         right: "seed = 1",
     },
     Page {
         code: "E0149",
-        about: "A `-` at the start of a line, with its operand glued to it, could go on with the line above or begin \
-                a new value. With a blank behind it, it goes on; in parentheses, it begins anew.",
+        about: "A `-` at the start of a line, without a blank before its operand, could continue the line above or begin a \
+                new value. With a blank after it, it continues the line. In parentheses, it begins a new value.",
         wrong: r"loss l(prediction, target) {
     gain = prediction * target
     -gain
@@ -154,8 +154,8 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0150",
-        about: "The result of a comparison is `true` or `false`, which cannot be compared with a number. Say both \
-                halves.",
+        about: "The result of a comparison is `true` or `false`, which cannot be compared with a number. Write two \
+                comparisons.",
         wrong: r"block b(n) {
     input -> if 1 < n < 5 { relu } else { tanh }
 }",
@@ -165,8 +165,8 @@ pub const PAGES: &[Page] = &[
     },
     Page {
         code: "E0151",
-        about: "Arguments without names come first, in the order of the parameters; behind a named one their order \
-                would say nothing.",
+        about: "Arguments without names come first, in the order of the parameters. After a named argument, their order \
+                would have no meaning.",
         wrong: r"model m {
     input -> conv(kernel = 3, 64)
 }",
@@ -203,7 +203,7 @@ param = sp",
     },
     Page {
         code: "E0158",
-        about: "A text such as the value of `--set` or `--param` holds one value, and its key one name.",
+        about: "The value of `--set` or `--param` is one expression, and the key of `--set` is one name.",
         wrong: "",
         right: "",
     },

@@ -1,20 +1,20 @@
-//! Expressions: parentheses only where the tree would read differently without them.
+//! Prints expressions, with parentheses only where the tree would be another one without them.
 
 use super::layout::Layout;
 use super::notes::Notes;
 use crate::ast::{Argument, Arm, BinaryOp, Expr, ExprKind, Stage, UnaryOp};
 use crate::source::Span;
 
-/// What binds loosest, a flow, and tightest, a name or a call.
+/// The levels of the expressions that bind loosest (flows) and tightest (`^`).
 const FLOW: u8 = 0;
 const TIGHTEST: u8 = 9;
 
-/// An expression where any may stand: in brackets, in branches, behind `=>`.
+/// Prints an expression in a place where any is allowed: in brackets, in branches, after `=>`.
 pub fn expression(expr: &Expr, notes: &mut Notes<'_>) -> Layout {
     written(expr, FLOW, notes)
 }
 
-/// The value of a name; further lines of it stand further right than the name.
+/// Prints the value of a name. Further lines of it are indented.
 pub fn bound(expr: &Expr, notes: &mut Notes<'_>) -> Layout {
     let layout = expression(expr, notes);
     match expr.node {
@@ -23,7 +23,7 @@ pub fn bound(expr: &Expr, notes: &mut Notes<'_>) -> Layout {
     }
 }
 
-/// The last expression of a body. Behind a statement it must not begin with `-`, which would go on with that statement.
+/// Prints the last expression of a body. After a statement it must not begin with `-`, because this would continue the statement.
 pub fn result(expr: &Expr, follows: bool, notes: &mut Notes<'_>) -> Layout {
     let layout = expression(expr, notes);
     if follows && begins_with_minus(expr) { parenthesized(layout) } else { layout }
@@ -42,7 +42,7 @@ fn parenthesized(inner: Layout) -> Layout {
     Layout::group(vec![Layout::text("("), Layout::Indent(Box::new(inner)), Layout::text(")")])
 }
 
-/// An expression where only what binds at least as tightly as `least` may stand without parentheses.
+/// Prints an expression. It gets parentheses if it binds less tightly than `least`.
 fn written(expr: &Expr, least: u8, notes: &mut Notes<'_>) -> Layout {
     let layout = match &expr.node {
         ExprKind::Integer(value) => Layout::Text(grouped(*value)),
@@ -62,7 +62,8 @@ fn written(expr: &Expr, least: u8, notes: &mut Notes<'_>) -> Layout {
     if needed(expr) < least { parenthesized(layout) } else { layout }
 }
 
-/// How tightly an expression binds at its top; as in the reader, with `if` and `match` in parentheses for the eye.
+/// Returns how tightly an expression binds at its top. The levels are in the order of the reader's. `if` and `match` bind loosely
+/// here, so that they get parentheses, for readability.
 fn needed(expr: &Expr) -> u8 {
     match &expr.node {
         ExprKind::Flow { .. } => FLOW,
@@ -90,12 +91,12 @@ fn level(op: BinaryOp) -> u8 {
     }
 }
 
-/// What may stand left of an operator: its own level, but for comparisons and `^`.
+/// Returns the lowest level of a left operand without parentheses: the operator's own level, except for comparisons and `^`.
 fn left_level(op: BinaryOp) -> u8 {
     if matches!(level(op), 5 | TIGHTEST) { level(op) + 1 } else { level(op) }
 }
 
-/// What may stand right of an operator: tighter ones, but `^` goes on to the right.
+/// Returns the lowest level of a right operand without parentheses: a tighter level, except for `^`, which is right-associative.
 fn right_level(op: BinaryOp) -> u8 {
     if op == BinaryOp::Power { TIGHTEST } else { level(op) + 1 }
 }
@@ -127,7 +128,7 @@ fn unary(op: UnaryOp, operand: &Expr, notes: &mut Notes<'_>) -> Layout {
 }
 
 fn binary(op: BinaryOp, left: &Expr, right: &Expr, notes: &mut Notes<'_>) -> Layout {
-    // Only a chain of the same level breaks together: the terms of a sum, not the factors in them.
+    // Operators of the same level break together: all terms of a sum, but not the factors inside a term.
     let chained = matches!(&left.node, ExprKind::Binary(inner, ..) if level(*inner) == level(op));
     let left = written(left, left_level(op), notes);
     let left = if chained { left } else { Layout::grouped(left) };
@@ -138,7 +139,7 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr, notes: &mut Notes<'_>) -> Lay
     Layout::Row(vec![left, Layout::Line, Layout::text(format!("{} ", spelled(op))), right])
 }
 
-/// `open a, b close`, one a line where they do not fit.
+/// Prints `open a, b close`, with one part on each line if it does not fit on one line.
 fn listed(open: String, close: &'static str, parts: Vec<Layout>) -> Layout {
     if parts.is_empty() {
         return Layout::Text(format!("{open}{close}"));
@@ -148,7 +149,7 @@ fn listed(open: String, close: &'static str, parts: Vec<Layout>) -> Layout {
     Layout::group(vec![Layout::Text(open), Layout::indent(inside), Layout::Soft, Layout::text(close)])
 }
 
-/// One of several things in brackets, with its comma and the comments around it.
+/// Prints one part of a list in brackets, with its comma and the comments around it.
 fn listed_part(part: Layout, own: Span, next: Option<u32>, outer: Span, notes: &mut Notes<'_>) -> Vec<Layout> {
     let mut row = vec![Layout::grouped(part)];
     row.push(if next.is_some() { Layout::text(",") } else { Layout::IfBroken(",") });
@@ -193,7 +194,7 @@ fn call(callee: &str, arguments: &[Argument], span: Span, notes: &mut Notes<'_>)
 fn conditional(condition: &Expr, yes: &Expr, no: &Expr, notes: &mut Notes<'_>) -> Layout {
     let mut row = vec![Layout::text("if "), asked(condition, notes), Layout::text(" "), branch(yes, notes)];
     let mut no = no;
-    // A chain of `else if` is one row, so that all of it breaks or none.
+    // A chain of `else if` is one group, so that either all of its branches begin on new lines or none.
     while let ExprKind::If { condition, yes, no: other } = &no.node {
         row.extend([Layout::Line, Layout::text("else if "), asked(condition, notes), Layout::text(" ")]);
         row.push(branch(yes, notes));
@@ -203,7 +204,7 @@ fn conditional(condition: &Expr, yes: &Expr, no: &Expr, notes: &mut Notes<'_>) -
     Layout::Align(Box::new(Layout::group(row)))
 }
 
-/// A condition, a subject or a pattern: an operation, on one line if it fits.
+/// Prints a condition, a subject or a pattern, on one line if it fits.
 fn asked(expr: &Expr, notes: &mut Notes<'_>) -> Layout {
     Layout::grouped(written(expr, 2, notes))
 }
@@ -233,7 +234,7 @@ fn selection(subject: &Expr, arms: &[Arm], span: Span, notes: &mut Notes<'_>) ->
     Layout::group(vec![head, Layout::indent(inside), Layout::Line, Layout::text("}")])
 }
 
-/// Stages behind each other, with as few line ends as fit, each before its `->`.
+/// Prints the stages of a flow with as few line ends as possible. A line end comes before `->`.
 fn flow(source: &Expr, stages: &[Stage], notes: &mut Notes<'_>) -> Layout {
     let mut row = Vec::new();
     let mut parts = vec![written(source, FLOW + 1, notes)];
@@ -252,7 +253,7 @@ fn flow(source: &Expr, stages: &[Stage], notes: &mut Notes<'_>) -> Layout {
     if row.len() == 1 { row.remove(0) } else { Layout::Row(row) }
 }
 
-/// `10_000`: groups of three digits from five digits on.
+/// Prints `10_000`: numbers of five digits or more have groups of three digits.
 fn grouped(value: u64) -> String {
     let digits = value.to_string();
     if digits.len() < 5 {

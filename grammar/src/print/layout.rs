@@ -1,9 +1,9 @@
-//! Documents that fit themselves to a width: where a line may break, and what breaks with it.
+//! Layouts: texts that say where lines may break, and which breaks belong together. Printing fits them to a width.
 //!
 //! # Source
 //! Wadler, "A prettier printer", 1998; the loop over a stack is Oppen's, as in Lindig, "Strictly Pretty", 2000.
 
-/// Columns that a line should keep to. Chosen by hand: as wide as the examples of the language.
+/// The most columns of a line, if it can be broken.
 pub const WIDTH: usize = 100;
 
 /// Text with the places where it may break.
@@ -11,29 +11,29 @@ pub const WIDTH: usize = 100;
 pub enum Layout {
     /// Characters without a line end.
     Text(String),
-    /// One after the other.
+    /// Parts one after the other.
     Row(Vec<Layout>),
-    /// A blank, or a line end where its group is broken.
+    /// A blank, or a line end if its group is broken.
     Line,
-    /// Nothing, or a line end where its group is broken.
+    /// Nothing, or a line end if its group is broken.
     Soft,
-    /// A line end, which breaks every group around it.
+    /// A line end. It breaks every group around it.
     Hard,
-    /// Text that appears only where its group is broken.
+    /// Text that is printed only if its group is broken.
     IfBroken(&'static str),
-    /// A comment up to the end of the line; breaks every group around it.
+    /// A comment up to the end of the line. It breaks every group around it.
     Trailing(String),
-    /// On one line if it fits, otherwise broken at each of its own lines.
+    /// Printed on one line if it fits, otherwise broken at each `Line` and `Soft` directly in it.
     Group(Group),
-    /// Broken at as few of its gaps as possible; each gap is a blank or a line end.
+    /// Parts with gaps between them. Each gap is a blank or a line end. As few as possible are line ends.
     Fill(Vec<Layout>),
-    /// Lines inside begin further right.
+    /// Its further lines are indented.
     Indent(Box<Layout>),
-    /// Lines inside begin where it begins.
+    /// Its further lines begin in the column where it begins.
     Align(Box<Layout>),
 }
 
-/// See [`Layout::Group`]. Its width is kept, so that asking for it does not walk the tree again.
+/// See [`Layout::Group`]. The width is stored, because computing it again for every enclosing group would take quadratic time.
 #[derive(Debug, Clone)]
 pub struct Group {
     inner: Box<Layout>,
@@ -41,7 +41,7 @@ pub struct Group {
 }
 
 impl Layout {
-    /// A group of its own.
+    /// Makes a group.
     pub fn grouped(inner: Layout) -> Self {
         let width = inner.flat_width();
         Layout::Group(Group { inner: Box::new(inner), width })
@@ -52,17 +52,17 @@ impl Layout {
         Layout::Text(text.into())
     }
 
-    /// `a` and then `b` as one group.
+    /// Makes a group of several parts.
     pub fn group(parts: Vec<Layout>) -> Self {
         Layout::grouped(Layout::Row(parts))
     }
 
-    /// Everything in `parts` indented by four columns.
+    /// Indents the lines of `parts` by four columns.
     pub fn indent(parts: Vec<Layout>) -> Self {
         Layout::Indent(Box::new(Layout::Row(parts)))
     }
 
-    /// Columns on one line; `None` where a line end inside is certain.
+    /// Returns the number of columns on one line. `None` if it certainly contains a line end.
     pub fn flat_width(&self) -> Option<usize> {
         match self {
             Layout::Text(text) => Some(text.chars().count()),
@@ -80,7 +80,7 @@ impl Layout {
     }
 }
 
-/// A page that is written from top to bottom; blanks at the ends of lines are not written.
+/// A text that is written from top to bottom. Lines do not end with blanks.
 #[derive(Default)]
 pub struct Page {
     text: String,
@@ -88,7 +88,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Writes a layout whose lines begin at `indent`; `broken` says whether its own lines are line ends.
+    /// Writes a layout. Its further lines begin at column `indent`. `broken`: `Line` and `Soft` directly in it are line ends.
     pub fn write(&mut self, layout: &Layout, indent: usize, broken: bool) {
         match layout {
             Layout::Text(text) => self.put(text),
@@ -114,17 +114,17 @@ impl Page {
         self.column = indent;
     }
 
-    /// Columns of the last line so far.
+    /// Returns the number of columns of the last line so far.
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// Does the last line end in an opening brace, below which no blank line should stand?
+    /// Does the last line end with an opening brace? No blank line follows it then.
     pub fn opened(&self) -> bool {
         self.text.trim_end_matches(' ').ends_with('{')
     }
 
-    /// What was written, with one line end at its end.
+    /// Returns the text, with one line end at its end.
     pub fn finish(self) -> String {
         let text = self.text.trim();
         if text.is_empty() { String::new() } else { format!("{text}\n") }

@@ -1,7 +1,7 @@
-//! Do the brackets match, and are there not too many of them? Asked of the tokens before pest runs.
+//! Checks that brackets match and are not too many. It runs on the tokens, before pest.
 //!
-//! After [`match_brackets`] and the removal of the holes it names, the tokens are balanced and nest at most
-//! [`MAX_BRACKETS`] deep, so that the parser's recursion is bounded and the rest of the text can still be read.
+//! When all holes that [`match_brackets`] finds are removed, the brackets are balanced and nested at most [`MAX_BRACKETS`] deep.
+//! So the recursion of the parser is limited, and the rest of the text can still be read.
 
 use super::MAX_BRACKETS;
 use super::fault::Fault;
@@ -11,13 +11,14 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use std::ops::Range;
 
-/// The first bracket that does not match, if one does not.
+/// Returns the first bracket that does not match, if there is one.
 ///
-/// One fault at a time: the caller removes its hole and asks again, so each answer sees what a person would see after
-/// having mended the one before.
+/// It finds one fault at a time. The caller removes the hole of this fault and asks again. So each answer is what the user would
+/// see after correcting the faults before.
 pub fn match_brackets(scene: &Scene<'_>) -> Option<Fault> {
     let mut open: Vec<usize> = Vec::new();
     for i in 0..scene.tokens.len() {
+        // A definition inside an open bracket shows a forgotten bracket earlier than the end of the text would.
         if let Some(fault) = forgotten_before_definition(scene, &open, i) {
             return Some(fault);
         }
@@ -30,7 +31,7 @@ pub fn match_brackets(scene: &Scene<'_>) -> Option<Fault> {
                 Some(opener) => return Some(mismatched(scene, &open, opener, i)),
             },
             _ if scene.kind(i) == Some(TokenKind::OpenString) => {
-                // The string may have swallowed the closing brackets of its line, so those count as closed.
+                // The string may contain the closing brackets of its line. Only the string is then reported, not the brackets.
                 let swallows = |o: usize| scene.word(i).contains(closing(scene.word(o))) && same_line(scene, o, i);
                 if let Some(&opener) = open.iter().find(|&&o| swallows(o)) {
                     return Some(swallowed(scene, opener, i));
@@ -58,7 +59,7 @@ fn bytes(from: Span, to: Span) -> Range<usize> {
     from.start as usize..(to.end as usize).max(from.start as usize)
 }
 
-/// E0104: a definition begins inside of an open bracket, where none can.
+/// E0104: a definition begins inside an open bracket, where no definition is allowed.
 fn forgotten_before_definition(scene: &Scene<'_>, open: &[usize], i: usize) -> Option<Fault> {
     let (&first, &last) = (open.first()?, open.last()?);
     let kind = scene.definition(i)?;
@@ -77,7 +78,7 @@ fn forgotten_before_definition(scene: &Scene<'_>, open: &[usize], i: usize) -> O
     Some(Fault { error, broken: None, hole: start..scene.span(i).start as usize })
 }
 
-/// E0104: the text ends inside of an open bracket.
+/// E0104: the text ends inside an open bracket.
 fn never_closed(scene: &Scene<'_>, opener: usize, first: usize) -> Fault {
     let end = scene.span(scene.tokens.len());
     let word = scene.word(opener);
@@ -89,7 +90,7 @@ fn never_closed(scene: &Scene<'_>, opener: usize, first: usize) -> Fault {
     Fault { error, broken: None, hole: start..end.end as usize }
 }
 
-/// Is `wanted` the next bracket behind a token that closes something opened before it?
+/// Is `wanted` the next bracket after a token that closes a bracket opened before the token?
 fn closes_later(scene: &Scene<'_>, i: usize, wanted: &str) -> bool {
     let mut depth = 0usize;
     for k in i + 1..scene.tokens.len() {
@@ -103,13 +104,13 @@ fn closes_later(scene: &Scene<'_>, i: usize, wanted: &str) -> bool {
     false
 }
 
-/// E0104, E0105 or E0106: one bracket closes another.
+/// E0104, E0105 or E0106: a bracket is closed by another kind of bracket.
 fn mismatched(scene: &Scene<'_>, outer: &[usize], opener: usize, closer: usize) -> Fault {
     let (opened, closed) = (scene.word(opener), scene.word(closer));
     let belongs = outer.iter().any(|&o| closing(scene.word(o)) == closed);
     let wanted = closing(opened);
     let (error, hole) = if belongs {
-        // The closer fits an outer bracket, so the inner one was forgotten.
+        // The closing bracket fits an outer bracket, so the inner one was not closed.
         let error = Diagnostic::error("E0104", format!("`{opened}` is never closed"))
             .label(scene.span(opener), "opened here")
             .label(scene.span(closer), format!("`{closed}` comes before its `{wanted}`"))
@@ -127,7 +128,7 @@ fn mismatched(scene: &Scene<'_>, outer: &[usize], opener: usize, closer: usize) 
     Fault { error, broken: Some(hole.start), hole }
 }
 
-/// E0106: a closing bracket that nothing opened.
+/// E0106: a closing bracket without an opening one.
 fn stray(scene: &Scene<'_>, i: usize) -> Fault {
     let (word, span) = (scene.word(i), scene.span(i));
     let opener = match word {
@@ -158,7 +159,7 @@ fn too_deep(scene: &Scene<'_>, open: &[usize], i: usize) -> Fault {
     Fault { error, broken, hole }
 }
 
-/// The token that closes the bracket at `first`, counting all kinds of brackets alike.
+/// Returns the token that closes the bracket at `first`. It does not distinguish the kinds of brackets.
 fn closes(scene: &Scene<'_>, first: usize) -> Option<usize> {
     let mut depth = 0usize;
     for i in first..scene.tokens.len() {
@@ -174,7 +175,7 @@ fn closes(scene: &Scene<'_>, first: usize) -> Option<usize> {
     None
 }
 
-/// E0107, where the string stands inside of brackets.
+/// E0107, for a string inside brackets.
 fn swallowed(scene: &Scene<'_>, opener: usize, i: usize) -> Fault {
     let hole = bytes(scene.span(opener), scene.span(i));
     Fault { error: super::foreign::open_string(scene, i), broken: Some(hole.start), hole }

@@ -1,8 +1,8 @@
-//! Pest's pairs to the syntax tree: files, definitions, statements.
+//! Builds the syntax tree from pest's pairs: files, definitions, statements.
 //!
-//! Before: pairs of the rule `file`. After: an [`Ast`], and errors for what the grammar lets through: numbers out of range,
-//! unknown escapes, positional arguments after named ones, names given twice. A node that pest cannot have produced gives
-//! `None` and is left out, so nothing here panics.
+//! Before: pairs of the rule `file`. After: an [`Ast`], and errors that the grammar cannot find: numbers out of range, unknown
+//! escapes, positional arguments after named ones, names given twice. A pair that pest cannot produce gives `None` and is left
+//! out, so this code never panics.
 
 mod check;
 mod expression;
@@ -17,11 +17,11 @@ use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 use pest::iterators::Pair;
 
-/// Builds the tree of one text and gathers what is wrong with it.
+/// Builds the tree of one text, and collects its errors.
 pub struct Builder<'t> {
     text: &'t str,
     source: SourceId,
-    /// What was found wrong so far.
+    /// Errors so far.
     pub errors: Vec<Diagnostic>,
 }
 
@@ -31,7 +31,7 @@ impl<'t> Builder<'t> {
         Builder { text, source, errors: Vec::new() }
     }
 
-    /// The tree of a pair of the rule `file`, without its comments.
+    /// Returns the tree of a pair of the rule `file`, without comments.
     pub fn file(&mut self, pair: Pair<'_, Rule>) -> Ast {
         let mut ast = Ast::default();
         for part in pair.into_inner() {
@@ -128,18 +128,28 @@ impl<'t> Builder<'t> {
     }
 
     fn declaration(&mut self, pair: Pair<'_, Rule>) -> Option<Declaration> {
-        let (mut docs, mut names, mut initial) = (Vec::new(), Vec::new(), None);
+        let (mut docs, mut names, mut axes, mut flags) = (Vec::new(), Vec::new(), None, Vec::new());
+        let mut initial = None;
         for part in pair.into_inner() {
             match part.as_rule() {
                 Rule::doc => docs.push(marked(part.as_str(), "///")),
                 Rule::name => names.push(self.ident(&part)),
+                Rule::flag => flags.extend(part.into_inner().map(|name| self.ident(&name))),
+                Rule::axes => {
+                    let span = self.span(&part);
+                    let listed = part.into_inner().filter(|p| p.as_rule() == Rule::name);
+                    let listed: Vec<Ident> = listed.map(|name| self.ident(&name)).collect();
+                    let words: Vec<&str> = listed.iter().map(|name| name.text.as_str()).collect();
+                    names.push(Ident { text: format!("[{}]", words.join(", ")), span });
+                    axes = Some(listed);
+                }
                 Rule::draw => initial = self.inner_expr(part).map(Initial::Draw),
                 Rule::compute => initial = self.inner_expr(part).map(Initial::Compute),
                 _ => {}
             }
         }
         let mut names = names.into_iter();
-        Some(Declaration { name: names.next()?, kind: names.next()?, initial: initial?, docs })
+        Some(Declaration { name: names.next()?, kind: names.next()?, axes, initial: initial?, flags, docs })
     }
 
     fn binding(&mut self, pair: Pair<'_, Rule>) -> Option<Binding> {
@@ -155,7 +165,7 @@ impl<'t> Builder<'t> {
         Some(Binding { name: name?, value: value?, docs })
     }
 
-    /// A name with its dots.
+    /// Returns a name with its dots.
     pub fn path(&self, pair: Pair<'_, Rule>) -> Path {
         Path { parts: pair.into_inner().map(|part| self.ident(&part)).collect() }
     }
@@ -164,19 +174,19 @@ impl<'t> Builder<'t> {
         Ident { text: pair.as_str().to_owned(), span: self.span(pair) }
     }
 
-    /// Where a pair stands; right for rules that end in a token of their own, others end in the blanks after them.
+    /// Returns the span of a pair. It is exact for rules that end with a token. For other rules it includes the blanks after them.
     fn span(&self, pair: &Pair<'_, Rule>) -> Span {
         span(self.source, pair.as_span().start(), pair.as_span().end())
     }
 }
 
-/// A line of documentation without its marker and the blank after it.
+/// Returns a line of documentation without its marker and without the blank after it.
 fn marked(line: &str, marker: &str) -> String {
     let text = line.strip_prefix(marker).unwrap_or(line);
     text.strip_prefix(' ').unwrap_or(text).trim_end().to_owned()
 }
 
-/// The kind that a word opens.
+/// Returns the kind of definition that begins with this word.
 pub fn kind(word: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| kind.keyword() == word)
 }

@@ -1,7 +1,7 @@
-//! Words for where the parser stopped, from the tokens around: what is missing or too much, and what to write instead.
+//! Makes an error from the place where the parser stopped: what is missing or too much, and what to write instead.
 //!
-//! Each question below looks at the token where the parser stopped (`here`) and its neighbours, and answers with an error
-//! and the token whose statement should be left out, or not at all. The first answer counts; special slips ask first.
+//! Each question below examines the token where the parser stopped (`here`) and its neighbours. It answers with an error and the
+//! token whose statement to leave out, or does not answer. The first answer counts, so special mistakes are asked first.
 
 mod alone;
 mod expression;
@@ -14,30 +14,30 @@ use super::tokens::{TokenKind, span};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 
-/// An error, and the token around which to leave something out.
+/// An error, and a token of the statement to leave out.
 type Answer = Option<(Diagnostic, usize)>;
 
-/// Where the parser stopped.
+/// The place where the parser stopped.
 struct Case<'s> {
     scene: &'s Scene<'s>,
-    /// What the whole text should be.
+    /// The rule for the whole text.
     rule: Rule,
-    /// The token that does not fit; the number of tokens at the end of the text.
+    /// The token that does not fit; the number of tokens if the text ended.
     here: usize,
-    /// What would have fitted.
+    /// The rules that could match here.
     expected: &'s [Rule],
-    /// What the innermost open bracket holds.
+    /// The meaning of the innermost open bracket.
     inside: Bracket,
-    /// Where the statement or item begins.
+    /// The first token of the statement or item.
     start: usize,
 }
 
-/// The error for a stop of the parser, and a byte of the statement that is to blame.
+/// Returns the error for a stop of the parser, and a byte of the statement to leave out.
 pub fn diagnose(scene: &Scene<'_>, stop: &Stop) -> (Diagnostic, usize) {
     let here = before_swallowed(scene, scene.index(stop.at));
-    // A closing bracket still stands inside of what it closes.
+    // A closing bracket counts as inside the brackets that it closes.
     let level = super::recover::level_of(scene, here);
-    // What the token before belongs to, since `here` itself may begin something that was not expected.
+    // The statement of the token before `here`, because an unexpected statement may begin at `here` itself.
     let start = scene.start_in(here.saturating_sub(1).max(level.map_or(0, |opener| opener + 1)), level);
     let case = Case { rule: stop.rule, scene, here, expected: &stop.expected, inside: scene.bracket(level), start };
     let in_file: &[fn(&Case<'_>) -> Answer] = &[statement::ask, header::ask, expression::ask];
@@ -48,8 +48,8 @@ pub fn diagnose(scene: &Scene<'_>, stop: &Stop) -> (Diagnostic, usize) {
     (error, at)
 }
 
-/// `epochs =` and then `batch = 5`: the parser took `batch` for the value and stopped at the second `=`. The place that does
-/// not fit is then the start of that line; the same goes for a definition that follows.
+/// Finds the real place of the error in `epochs =`, followed by a line `batch = 5`. The parser took `batch` for the value and
+/// stopped at the second `=`. The token that does not fit is then `batch`. The same applies to a definition that follows.
 fn before_swallowed(scene: &Scene<'_>, here: usize) -> usize {
     let wants = |k: usize| scene.wants_more(k) || scene.word(k) == "use";
     let swallowed = |&k: &usize| {
@@ -61,7 +61,7 @@ fn before_swallowed(scene: &Scene<'_>, here: usize) -> usize {
 }
 
 impl<'s> Case<'s> {
-    /// The word at an offset from `here`; empty outside of the text.
+    /// Returns the word at an offset from `here`. It is empty outside the text.
     fn word(&self, offset: isize) -> &'s str {
         self.at(offset).map_or("", |i| self.scene.word(i))
     }
@@ -82,26 +82,26 @@ impl<'s> Case<'s> {
         self.scene.span(self.at(offset).unwrap_or(0))
     }
 
-    /// The place right behind the token before `here`.
+    /// Returns the place right after the token before `here`.
     fn gap(&self) -> Span {
-        self.at(-1).map_or(span(self.scene.source, 0, 0), |i| self.scene.behind(i))
+        self.at(-1).map_or(span(self.scene.source, 0, 0), |i| self.scene.after(i))
     }
 
     fn expects(&self, rules: &[Rule]) -> bool {
         rules.iter().any(|rule| self.expected.contains(rule))
     }
 
-    /// Does something end here: the text, a bracket, or a statement because another begins?
+    /// Does the text, a bracket, or a statement end here?
     fn ends(&self) -> bool {
         self.here >= self.scene.tokens.len() || matches!(self.word(0), ")" | "]" | "}") || self.scene.starts(self.here)
     }
 
-    /// Does a definition open here: `model levy {`?
+    /// Does a definition begin here: `model levy {`?
     fn opens(&self) -> bool {
         self.scene.definition(self.here).is_some()
     }
 
-    /// What stands here, as a person would call it.
+    /// Returns a description of the token at `here`.
     fn found(&self) -> String {
         match self.kind(0) {
             None => "the end of the text".to_owned(),
@@ -112,7 +112,7 @@ impl<'s> Case<'s> {
     }
 }
 
-/// E0100: nothing better is known than what could have stood here.
+/// E0100: no other error fits. It only says what could be here.
 fn unexpected(case: &Case<'_>) -> (Diagnostic, usize) {
     let error = Diagnostic::error("E0100", format!("{} does not fit here", case.found())).label(case.span(0), "here");
     let error = match case.expected.iter().find_map(|rule| wanted(*rule)) {
@@ -122,7 +122,7 @@ fn unexpected(case: &Case<'_>) -> (Diagnostic, usize) {
     (error, case.here)
 }
 
-/// What a rule stands for, in a person's words; only rules that say something when they are missing.
+/// Returns a description of a rule. `None` for rules whose absence says nothing to the user.
 fn wanted(rule: Rule) -> Option<&'static str> {
     Some(match rule {
         Rule::expr | Rule::operation | Rule::reference | Rule::number => {
@@ -151,7 +151,7 @@ pub fn too_large(bytes: usize, source: SourceId) -> Diagnostic {
         .help("data belongs into a file of its own, which `data` or `dataset` names")
 }
 
-/// E0103: pest's own limits of calls or stack, which only a thread with a very small stack can meet.
+/// E0103: pest reached its own limits of calls or stack. This happens only in a thread with a very small stack.
 pub fn exhausted(source: SourceId) -> Diagnostic {
     Diagnostic::error("E0103", "this text is nested too deeply to be read here")
         .label(span(source, 0, 0), "in this text")
@@ -165,7 +165,7 @@ mod tests {
     use crate::source::{Source, Sources};
 
     #[test]
-    fn what_no_ordinary_thread_meets_is_worded_too() {
+    fn a_text_beyond_the_call_limit_has_its_own_error() {
         let mut sources = Sources::default();
         let id = sources.add(Source { name: "deep.gmpnet".into(), text: "model m {}\n".into() });
         insta::assert_snapshot!(render(&exhausted(id), &sources));

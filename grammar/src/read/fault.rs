@@ -1,14 +1,14 @@
-//! What reading the tokens alone finds wrong, and what to leave out so that the rest can be read.
+//! Faults that the tokens alone show, and what to leave out so that the rest can be read.
 
 use crate::diagnostic::Diagnostic;
 use std::ops::Range;
 
-/// Something wrong that the tokens alone show.
+/// A fault that the tokens alone show.
 pub struct Fault {
-    /// What to say.
+    /// The error.
     pub error: Diagnostic,
-    /// A byte of the statement that must be left out, where removing the hole does not mend the text.
+    /// A byte of the statement to leave out, if removing the hole does not make the text valid.
     pub broken: Option<usize>,
-    /// What must go whatever is left out, for the brackets to match.
+    /// The bytes to remove in any case, so that the brackets match.
     pub hole: Range<usize>,
 }

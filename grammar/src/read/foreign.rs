@@ -1,11 +1,11 @@
-//! Characters and operators that the language does not have, most of them habits from another one.
+//! Characters and operators that the language does not have. Most come from other languages.
 
 use super::fault::Fault;
 use super::scene::Scene;
 use super::tokens::{TokenKind, span};
 use crate::diagnostic::Diagnostic;
 
-/// Every token that no program contains, with what to write instead.
+/// Returns a fault for every token that no valid text contains, with what to write instead.
 pub fn foreign_tokens(scene: &Scene<'_>) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     let mut i = 0;
@@ -17,11 +17,11 @@ pub fn foreign_tokens(scene: &Scene<'_>) -> Vec<Fault> {
         let token = scene.span(i);
         let end = end_of(scene, i);
         let harmless = matches!(scene.word(i), "#" | "/*") || scene.word(i) == ";" && !separates(scene, i);
-        // The token itself stays where its statement must go, so that the statement can be found by it.
+        // If the statement must be left out, the token stays for now: the statement is found by it.
         let (broken, start) = if harmless { (None, token.start) } else { (Some(token.start as usize), token.end) };
         faults.push(Fault { error, broken, hole: start as usize..end });
         i += 1;
-        // What belongs to the same slip is told once: a comment in another style, a word of foreign letters.
+        // Tokens of the same mistake are reported once: a comment in another style, a word of foreign letters.
         while scene.tokens.get(i).is_some_and(|t| t.start < end) {
             i += 1;
         }
@@ -32,7 +32,7 @@ pub fn foreign_tokens(scene: &Scene<'_>) -> Vec<Fault> {
     faults
 }
 
-/// Every string that its line does not close, where no bracket is lost with it; see `match_brackets` for those.
+/// Returns a fault for every string that is not closed on its line. `match_brackets` finds those that contain closing brackets.
 pub fn open_strings(scene: &Scene<'_>) -> Vec<Fault> {
     let open = (0..scene.tokens.len()).filter(|&i| scene.kind(i) == Some(TokenKind::OpenString));
     open.map(|i| {
@@ -43,7 +43,7 @@ pub fn open_strings(scene: &Scene<'_>) -> Vec<Fault> {
     .collect()
 }
 
-/// Up to where a foreign token reaches: a whole comment, otherwise itself.
+/// Returns the end of a foreign token. A comment or a quoted text in another style is one token here.
 fn end_of(scene: &Scene<'_>, i: usize) -> usize {
     let token = scene.span(i);
     let rest = scene.text.get(token.start as usize..).unwrap_or("");
@@ -100,7 +100,7 @@ const OPERATORS: [(&str, &str); 14] = [
     ("*=", "write the product out: `x = x * y`"),
 ];
 
-/// E0107: a string that its line does not close.
+/// E0107: a string that is not closed on its line.
 pub fn open_string(scene: &Scene<'_>, i: usize) -> Diagnostic {
     let whole = scene.span(i);
     let quote = span(scene.source, whole.start as usize, whole.start as usize + 1);
@@ -109,7 +109,7 @@ pub fn open_string(scene: &Scene<'_>, i: usize) -> Diagnostic {
         .help("add `\"` where it ends; a string stays on one line, with `\\n` for a line end")
 }
 
-/// Does a `;` stand between values in brackets?
+/// Is a `;` between values in brackets?
 fn separates(scene: &Scene<'_>, i: usize) -> bool {
     scene.opener(i).is_some_and(|opener| scene.word(opener) != "{")
 }
@@ -134,7 +134,7 @@ fn other_comment(scene: &Scene<'_>, i: usize) -> Diagnostic {
 
 /// E0115: `'relu'`
 fn other_quote(scene: &Scene<'_>, i: usize) -> Diagnostic {
-    Diagnostic::error("E0115", "strings stand between double quotes")
+    Diagnostic::error("E0115", "strings are written in double quotes")
         .label(scene.span(i), "another quote")
         .help("write `\"…\"`; a name such as `relu` needs no quotes at all")
 }
@@ -150,13 +150,15 @@ fn unknown_character(scene: &Scene<'_>, i: usize, c: char) -> Diagnostic {
         Some(instead) => format!("write `{instead}`"),
         None if c.is_alphabetic() => "names are made of the letters a to z, digits and `_`".to_owned(),
         None if c.is_whitespace() || c.is_control() => "replace it with a plain blank".to_owned(),
-        None => "remove it; inside of a string or a comment it is welcome".to_owned(),
+        None => "remove it; only strings and comments may contain it".to_owned(),
     };
     Diagnostic::error("E0116", format!("{name} means nothing here")).label(scene.span(i), "this character").help(help)
 }
 
-/// The plain spelling of what mathematics and word processors write.
+/// Returns the plain spelling of characters from mathematics and word processors.
 fn instead(c: char) -> Option<&'static str> {
+    // Users copy formulas from papers and texts from word processors. Letters become the names that the standard library uses;
+    // other Greek letters have no spelling that would surely be meant.
     Some(match c {
         '→' => "->",
         '⇒' => "=>",

@@ -1,35 +1,35 @@
-//! The grammar as pest compiles it, and the one way to call it.
+//! The parser that pest makes from the grammar, and the only function that calls it.
 
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 use pest::iterators::Pair;
 use std::num::NonZeroUsize;
 
-/// The parser that pest derives from `gmpnet.pest`; it brings [`Rule`] with it.
+/// The parser that pest derives from `gmpnet.pest`, together with [`Rule`].
 #[derive(pest_derive::Parser)]
 #[grammar = "gmpnet.pest"]
 struct Grammar;
 
-/// More calls than any text of the permitted size takes; only a mistake in the grammar can reach it.
+/// The most calls inside pest. No text of the permitted size needs so many; only a mistake in the grammar could.
 const CALLS: Option<NonZeroUsize> = NonZeroUsize::new(2_000_000_000);
 
-/// Where the grammar could not go on.
+/// The place where the grammar could not continue.
 #[derive(Debug, Clone)]
 pub struct Stop {
-    /// What the whole text should have been.
+    /// The rule for the whole text.
     pub rule: Rule,
-    /// The byte up to which the text was understood.
+    /// The byte up to which the text matches.
     pub at: usize,
-    /// What could have stood there.
+    /// The rules that could match there.
     pub expected: Vec<Rule>,
-    /// Pest ran into its limit of calls or stack instead; `at` says nothing then.
+    /// Pest reached its limit of calls or stack. Then `at` has no meaning.
     pub exhausted: bool,
 }
 
-/// Matches a text with a rule that ends in `EOI`.
+/// Matches a text with a rule that ends with `EOI`.
 ///
 /// # Errors
-/// Where the furthest attempt ended.
+/// The end of the longest match.
 pub fn parse(rule: Rule, text: &str) -> Result<Pair<'_, Rule>, Stop> {
     pest::set_call_limit(CALLS);
     let nothing = || Stop { rule, at: 0, expected: Vec::new(), exhausted: true };

@@ -1,10 +1,10 @@
-//! What a formatter keeps of a text besides its meaning: comments and blank lines.
+//! Comments and blank lines of a text, which only the formatter needs.
 
 use super::tokens::{Token, TokenKind};
 use crate::ast::Comment;
 use crate::source::SourceId;
 
-/// Every comment that is not documentation, in file order.
+/// Returns all comments that are not documentation, in file order.
 pub fn comments(text: &str, source: SourceId, tokens: &[Token]) -> Vec<Comment> {
     let plain = tokens.iter().filter(|t| t.kind == TokenKind::Comment);
     plain
@@ -19,7 +19,7 @@ pub fn comments(text: &str, source: SourceId, tokens: &[Token]) -> Vec<Comment> 
         .collect()
 }
 
-/// Where runs of blank lines begin: at the end of the last line that says something.
+/// Returns the bytes at which runs of blank lines begin: the end of the last line before each run.
 pub fn blank_lines(text: &str) -> Vec<u32> {
     let (mut found, mut at, mut blank_before) = (Vec::new(), 0, true);
     for line in text.split_inclusive('\n') {

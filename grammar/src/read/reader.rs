@@ -1,4 +1,4 @@
-//! The loop around the parser: parse, word the error, leave out the statement, parse again.
+//! The loop around the parser: parse, make the error, leave out the statement, parse again.
 
 use super::brackets::match_brackets;
 use super::build::Builder;
@@ -14,21 +14,21 @@ use crate::source::SourceId;
 use pest::iterators::Pair;
 use std::ops::Range;
 
-/// Errors after which the rest is not looked at: nobody reads more at once.
+/// The most errors that are reported. Nobody reads more at once.
 const MAX_ERRORS: usize = 40;
 
-/// Bytes that reading one text may look at over all its rounds; large texts with many errors get fewer rounds.
+/// The most bytes that are parsed in all rounds together. A large text with many errors gets fewer rounds.
 const MAX_WORK: usize = 16 << 20;
 
-/// A text while it is read; what was not understood is blanked, byte by byte, so that places stay right.
+/// A text during reading. Parts with errors are overwritten with blanks, byte by byte, so that all places stay right.
 pub struct Reader {
     text: String,
     source: SourceId,
-    /// What is left of its tokens.
+    /// The tokens that are left.
     pub tokens: Vec<Token>,
-    /// Statements that were left out.
+    /// The ranges of statements that were left out.
     gone: Vec<Range<usize>>,
-    /// What is wrong, in the order in which it was found.
+    /// The errors, in the order in which they were found.
     pub errors: Vec<Diagnostic>,
     rounds: usize,
 }
@@ -37,7 +37,7 @@ impl Reader {
     /// Scans a text.
     ///
     /// # Errors
-    /// E0101 for one above [`super::MAX_BYTES`].
+    /// E0101 for a text above [`super::MAX_BYTES`].
     pub fn new(text: &str, source: SourceId) -> Result<Self, Diagnostic> {
         if text.len() > super::MAX_BYTES {
             return Err(diagnose::too_large(text.len(), source));
@@ -47,7 +47,7 @@ impl Reader {
         Ok(Reader { text: text.to_owned(), source, tokens, gone: Vec::new(), errors: Vec::new(), rounds })
     }
 
-    /// Takes out what no program contains and what keeps the brackets from matching.
+    /// Removes tokens that no valid text contains, and parts that prevent the brackets from matching.
     pub fn balance(&mut self) {
         let mut broken = Vec::new();
         self.take(foreign_tokens(&self.scene()), &mut broken);
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// Parses what is left until it is a program, and builds it.
+    /// Parses the text, leaving out one statement after each error, until it is valid. Then builds the tree.
     pub fn parse(&mut self, rule: Rule, build: impl FnOnce(&mut Builder<'_>, Pair<'_, Rule>)) {
         for _ in 0..self.rounds {
             let stop = match grammar::parse(rule, &self.text) {
@@ -98,7 +98,7 @@ impl Reader {
         }
     }
 
-    /// Every error, in file order.
+    /// Returns all errors in file order.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         self.errors.sort_by_key(|error| error.labels.first().map(|label| (label.span.start, label.span.end)));
         self.errors.truncate(MAX_ERRORS);
@@ -109,7 +109,7 @@ impl Reader {
         Scene::new(&self.text, self.source, &self.tokens)
     }
 
-    /// Leaves out the statement around a byte; false where nothing was left to leave out.
+    /// Leaves out the statement around a byte. Returns false if there was nothing left to leave out.
     fn leave_out_statement(&mut self, at: usize) -> bool {
         let range = around(&self.scene(), at);
         self.leave_out(range)
@@ -122,8 +122,7 @@ impl Reader {
         self.tokens.len() < before
     }
 
-    /// Replaces what tokens say by blanks, where they begin in one of the ranges, which are in order. Line ends stay, and
-    /// so do comments.
+    /// Overwrites the tokens that begin in one of the ranges with blanks. The ranges are in order. Line ends and comments stay.
     fn blank(&mut self, ranges: &[Range<usize>]) {
         let goes = |t: &Token| {
             let next = ranges.partition_point(|range| range.end <= t.start);
@@ -136,7 +135,7 @@ impl Reader {
             }
         }
         self.tokens.retain(|t| !goes(t));
-        // Tokens begin and end at characters, so what is left is still UTF-8; were it not, nothing would be left to read.
+        // Tokens begin and end at character boundaries, so the text is still UTF-8.
         self.text = String::from_utf8(bytes).unwrap_or_default();
     }
 }

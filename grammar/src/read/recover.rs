@@ -1,16 +1,16 @@
-//! Which part of a text to leave out after an error, so that the rest can be read.
+//! Chooses the part of a text to leave out after an error, so that the rest can be read.
 
 use super::scene::{Bracket, Scene};
 use std::ops::Range;
 
-/// The bytes of the smallest statement or item that holds a byte; its brackets are balanced.
+/// Returns the bytes of the smallest statement or item that contains a byte. Its brackets are balanced.
 pub fn around(scene: &Scene<'_>, at: usize) -> Range<usize> {
     let next = scene.index(at);
-    // Between two tokens something was taken out already; it belonged to the token before.
+    // A place between two tokens was removed before. It belonged to the statement of the token before it.
     let between = scene.tokens.get(next).is_some_and(|t| at < t.start);
     let i = if between { next.saturating_sub(1) } else { next };
     let mut level = level_of(scene, i);
-    // Out to the nearest body: the statement that stands in it goes.
+    // Brackets inside a statement do not count: the statement is directly inside the nearest body.
     while level.is_some() && scene.bracket(level) != Bracket::Body {
         level = level.and_then(|o| scene.opener(o));
     }
@@ -24,14 +24,14 @@ pub fn around(scene: &Scene<'_>, at: usize) -> Range<usize> {
     scene.span(begin).start as usize..scene.span(end.saturating_sub(1)).end as usize
 }
 
-/// Does something else begin at `k` than what began in `column`? At the top level a line further in than its first one still
-/// belongs to it: the body of a definition whose brace is missing.
+/// Does the next statement or item begin at `k`? `column` is the column in which the present one begins. At the top level, an
+/// indented line still belongs to it: it is the body of a definition whose brace is missing.
 fn next_begins(scene: &Scene<'_>, column: usize, k: usize, level: Option<usize>) -> bool {
     let deeper = level.is_none() && scene.begins_line(k) && scene.column(k) > column;
     scene.starts(k) && !(deeper && scene.definition(k).is_none())
 }
 
-/// The bracket that is open at a token; a closing bracket counts to what it closes.
+/// Returns the bracket that is open at a token. A closing bracket counts as inside the brackets that it closes.
 pub fn level_of(scene: &Scene<'_>, i: usize) -> Option<usize> {
     if i >= scene.tokens.len() {
         return None;
@@ -43,7 +43,7 @@ pub fn level_of(scene: &Scene<'_>, i: usize) -> Option<usize> {
     if matches!(scene.word(before), "(" | "[" | "{") { Some(before) } else { scene.opener(before) }
 }
 
-/// The last token at `level`, at or before `i`, with which a statement or an item begins.
+/// Returns the last token at `level`, at or before `i`, at which a statement or an item begins.
 fn first_of(scene: &Scene<'_>, i: usize, level: Option<usize>) -> usize {
     let lowest = level.map_or(0, |o| o + 1);
     let i = i.min(scene.tokens.len().saturating_sub(1)).max(lowest);

@@ -1,16 +1,16 @@
-//! What stands around a place in a text: the questions that wording an error and going on after it ask of the tokens.
+//! Answers questions about the tokens around a place in a text. Errors and recovery need them.
 
 use super::tokens::{Token, TokenKind, span};
 use crate::ast::Kind;
 use crate::source::{SourceId, Span};
 
-/// Words that cannot be names; as the rule `keyword` has them.
+/// Words that cannot be names, the same as in the rule `keyword`.
 pub const KEYWORDS: [&str; 11] = ["and", "as", "else", "false", "from", "if", "match", "not", "or", "true", "use"];
 
-/// Operators between two operands, as they are spelled.
+/// The spelling of the operators between two operands.
 const OPERATORS: [&str; 13] = ["or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "^"];
 
-/// What a pair of brackets holds.
+/// The meaning of a pair of brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bracket {
     /// The top level: no bracket.
@@ -35,16 +35,16 @@ pub enum Bracket {
 pub struct Scene<'t> {
     /// The text.
     pub text: &'t str,
-    /// Which text.
+    /// The id of the text.
     pub source: SourceId,
-    /// In order.
+    /// The tokens, in order.
     pub tokens: Vec<Token>,
-    /// For each token the innermost bracket that is open before it.
+    /// For each token, the innermost bracket that is open before it.
     opened: Vec<Option<usize>>,
 }
 
 impl<'t> Scene<'t> {
-    /// Looks at the tokens of a text; plain comments are left out.
+    /// The scene of a text. Plain comments are left out.
     pub fn new(text: &'t str, source: SourceId, tokens: &[Token]) -> Self {
         let tokens: Vec<Token> = tokens.iter().filter(|t| t.kind != TokenKind::Comment).copied().collect();
         let mut scene = Scene { text, source, tokens, opened: Vec::new() };
@@ -67,17 +67,17 @@ impl<'t> Scene<'t> {
         opened
     }
 
-    /// What a token says; empty past the end.
+    /// Returns the text of a token. It is empty past the end.
     pub fn word(&self, i: usize) -> &'t str {
         self.tokens.get(i).and_then(|t| self.text.get(t.start..t.end)).unwrap_or("")
     }
 
-    /// What a token is; `None` past the end.
+    /// Returns the kind of a token. `None` past the end.
     pub fn kind(&self, i: usize) -> Option<TokenKind> {
         self.tokens.get(i).map(|t| t.kind)
     }
 
-    /// Where a token stands; past the end, right after the last one.
+    /// Returns the span of a token. Past the end, it is the place right after the last token.
     pub fn span(&self, i: usize) -> Span {
         match self.tokens.get(i) {
             Some(token) => token.span(self.source),
@@ -88,18 +88,18 @@ impl<'t> Scene<'t> {
         }
     }
 
-    /// The place right behind a token, where something is missing.
-    pub fn behind(&self, i: usize) -> Span {
+    /// Returns the place right after a token, where something is missing.
+    pub fn after(&self, i: usize) -> Span {
         let end = self.tokens.get(i).map_or(0, |t| t.end);
         span(self.source, end, end)
     }
 
-    /// The first token that ends after a byte.
+    /// Returns the first token that ends after a byte.
     pub fn index(&self, at: usize) -> usize {
         self.tokens.partition_point(|t| t.end <= at)
     }
 
-    /// The innermost bracket that is open before a token, if one is.
+    /// Returns the innermost bracket that is open before a token, if any.
     pub fn opener(&self, i: usize) -> Option<usize> {
         self.opened.get(i).copied().flatten()
     }
@@ -111,30 +111,30 @@ impl<'t> Scene<'t> {
         i == 0 || self.text.get(from..token.start).is_some_and(|gap| gap.contains(['\n', '\r']))
     }
 
-    /// Bytes between a token and the start of its line.
+    /// Returns the number of bytes between the start of the line and a token.
     pub fn column(&self, i: usize) -> usize {
         let start = self.tokens.get(i).map_or(0, |t| t.start);
         let before = self.text.get(..start).unwrap_or("");
         start - before.rfind(['\n', '\r']).map_or(0, |end| end + 1)
     }
 
-    /// Does this token follow the one before it with nothing between?
+    /// Does this token begin directly after the token before it?
     pub fn touches(&self, i: usize) -> bool {
         let before = i.checked_sub(1).and_then(|p| self.tokens.get(p)).map(|p| p.end);
         before.is_some() && before == self.tokens.get(i).map(|t| t.start)
     }
 
-    /// A word that can be a name.
+    /// Is it a word that can be a name?
     pub fn is_name(&self, i: usize) -> bool {
         self.kind(i) == Some(TokenKind::Word) && !self.is_keyword(i) && self.word(i) != "_"
     }
 
-    /// A word that cannot be a name.
+    /// Is it a word that cannot be a name?
     pub fn is_keyword(&self, i: usize) -> bool {
         KEYWORDS.contains(&self.word(i))
     }
 
-    /// A token that an expression can end with.
+    /// Can an expression end with this token?
     pub fn ends_value(&self, i: usize) -> bool {
         match self.kind(i) {
             Some(TokenKind::Number | TokenKind::String) => true,
@@ -144,7 +144,7 @@ impl<'t> Scene<'t> {
         }
     }
 
-    /// A token that an expression can begin with.
+    /// Can an expression begin with this token?
     pub fn begins_value(&self, i: usize) -> bool {
         match self.kind(i) {
             Some(TokenKind::Number | TokenKind::String | TokenKind::OpenString) => true,
@@ -156,12 +156,12 @@ impl<'t> Scene<'t> {
         }
     }
 
-    /// An operator that wants an operand behind it.
+    /// Is it an operator with an operand after it?
     pub fn is_operator(&self, i: usize) -> bool {
         OPERATORS.contains(&self.word(i))
     }
 
-    /// A token that something must follow: an operator, `=`, `->`, `,`, …
+    /// Must something follow this token? True for operators, `=`, `->`, `,`, ….
     pub fn wants_more(&self, i: usize) -> bool {
         self.is_operator(i)
             || matches!(
@@ -170,7 +170,7 @@ impl<'t> Scene<'t> {
             )
     }
 
-    /// The word of a definition that this token opens: `model levy …`, `train {`.
+    /// Returns the kind of the definition that begins at this token: `model levy …`, `train {`.
     pub fn definition(&self, i: usize) -> Option<Kind> {
         let kind = super::build::kind(self.word(i))?;
         let fits = match kind {
@@ -180,7 +180,7 @@ impl<'t> Scene<'t> {
         fits.then_some(kind)
     }
 
-    /// What the bracket at a token holds.
+    /// Returns the meaning of the bracket at a token.
     pub fn bracket(&self, opener: Option<usize>) -> Bracket {
         let Some(i) = opener else { return Bracket::File };
         match self.word(i) {
@@ -192,7 +192,7 @@ impl<'t> Scene<'t> {
         }
     }
 
-    /// Does a `(` stand between the word of a definition (or `from`) and its body?
+    /// Is a `(` between the first word of a definition (or `from`) and its body?
     fn in_head(&self, i: usize) -> bool {
         if i > 0 && self.word(i - 1) == "from" {
             return true;
@@ -208,7 +208,7 @@ impl<'t> Scene<'t> {
     }
 
     fn brace(&self, i: usize) -> Bracket {
-        // The word that wants this brace is the nearest one at the same depth.
+        // The nearest `if`, `else` or `match` before it, outside other brackets, decides the meaning of the brace.
         let level = self.opener(i);
         for k in (0..i).rev() {
             if self.opener(k) != level {
@@ -228,12 +228,12 @@ impl<'t> Scene<'t> {
         Bracket::Body
     }
 
-    /// Where the statement or item begins that a token belongs to; see [`Scene::starts`].
+    /// Returns the first token of the statement or item that a token belongs to; see [`Scene::starts`].
     pub fn start_of(&self, i: usize) -> usize {
         self.start_in(i, self.opener(i))
     }
 
-    /// The last token before or at `i` with which something begins directly inside of the bracket `level`.
+    /// Returns the last token before or at `i` at which a statement or an item begins directly inside the bracket `level`.
     pub fn start_in(&self, i: usize, level: Option<usize>) -> usize {
         let lowest = level.map_or(0, |opener| opener + 1);
         let last = i.min(self.tokens.len().saturating_sub(1));
@@ -241,13 +241,13 @@ impl<'t> Scene<'t> {
         (lowest..=last).rev().find(begins).unwrap_or(lowest)
     }
 
-    /// Does a `->` stand between two tokens, in no deeper bracket than the first of them?
+    /// Is there a `->` between two tokens, in the same bracket as the first one?
     pub fn follows_flow(&self, from: usize, to: usize) -> bool {
         let level = self.opener(from);
         (from..to).any(|k| self.word(k) == "->" && self.opener(k) == level)
     }
 
-    /// Does a statement or an item begin at this token, as far as one can tell?
+    /// Does a statement or an item begin at this token? In a wrong text the answer is a guess.
     pub fn starts(&self, i: usize) -> bool {
         let Some(before) = i.checked_sub(1) else { return true };
         if matches!(self.kind(before), Some(TokenKind::Doc)) {

@@ -1,9 +1,9 @@
-//! A text as a row of tokens: what errors are worded from, and where the comments are.
+//! A text as a list of tokens. Errors are made from tokens, and comments are found among them.
 
 use super::grammar::{self, Rule, Stop};
 use crate::source::{SourceId, Span};
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
     /// `//! …`
@@ -24,10 +24,10 @@ pub enum TokenKind {
     Symbol,
 }
 
-/// A token and where it stands, in bytes.
+/// A token and its place in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
-    /// What it is.
+    /// Its kind.
     pub kind: TokenKind,
     /// First byte.
     pub start: usize,
@@ -36,22 +36,22 @@ pub struct Token {
 }
 
 impl Token {
-    /// Where it stands.
+    /// Returns its span.
     pub fn span(&self, source: SourceId) -> Span {
         span(source, self.start, self.end)
     }
 }
 
-/// A span from byte positions; texts are below 4 GiB, since larger ones are refused first.
+/// Returns a span from byte positions. Texts are below 4 GiB, because the reader rejects larger ones before.
 pub fn span(source: SourceId, start: usize, end: usize) -> Span {
     let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     Span { source, start: narrow(start), end: narrow(end) }
 }
 
-/// All tokens of a text, comments included.
+/// Returns all tokens of a text, comments included.
 ///
 /// # Errors
-/// Where the scan stopped; any text has tokens, so only pest's own limits can stop it.
+/// The place where the scan stopped. Any text consists of tokens, so only pest's own limits can stop it.
 pub fn scan(text: &str) -> Result<Vec<Token>, Stop> {
     let all = grammar::parse(Rule::tokens, text)?;
     Ok(all.into_inner().filter_map(|pair| token(pair.as_rule(), pair.as_span())).collect())

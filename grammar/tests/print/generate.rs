@@ -1,4 +1,4 @@
-//! Random syntax trees, as the reader could have built them (spans aside).
+//! Random syntax trees. The reader could build each of them, apart from the spans.
 
 use gmpc_grammar::ast::{
     Argument, Arm, BinaryOp, Binding, Body, Declaration, Definition, Expr, ExprKind, From, Ident, Initial, Item, Kind,
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const NOWHERE: Span = Span { source: SourceId(0), start: 0, end: 0 };
 
 fn ident() -> impl Strategy<Value = Ident> {
-    // The words of definitions are names like any other inside of a body.
+    // Words such as `model` are keywords only at the top of a file. In a body they are ordinary names.
     let text = prop_oneof![
         4 => "[a-z][a-z0-9_]{0,6}|_[a-zA-Z0-9_]{1,3}",
         1 => prop::sample::select(Kind::ALL.map(|kind| kind.keyword().to_owned()).to_vec()),
@@ -33,7 +33,7 @@ fn expr(node: ExprKind) -> Expr {
     Expr { node, span: NOWHERE }
 }
 
-/// Names made different by their place.
+/// Makes names different by appending their position. The reader refuses two parameters with one name.
 fn distinct(names: Vec<Ident>) -> Vec<Ident> {
     names.into_iter().enumerate().map(|(i, name)| named(format!("{}_{i}", name.text))).collect()
 }
@@ -49,7 +49,7 @@ fn leaf() -> impl Strategy<Value = Expr> {
     .prop_map(expr)
 }
 
-/// Any expression.
+/// Generates any expression.
 pub fn expression() -> impl Strategy<Value = Expr> + Clone {
     leaf().prop_recursive(6, 48, 4, |inner| {
         let stage = (stage(inner.clone()), option::of(ident())).prop_map(|(expr, label)| Stage { expr, label });
@@ -95,7 +95,7 @@ fn stage(inner: impl Strategy<Value = Expr> + Clone + 'static) -> impl Strategy<
     prop_oneof![path().prop_map(|path| expr(ExprKind::Path(path))), stage_of(inner)]
 }
 
-/// What can stand behind `->`, names aside.
+/// Generates what can stand after `->`, except for a bare name.
 fn stage_of(inner: impl Strategy<Value = Expr> + Clone + 'static) -> impl Strategy<Value = Expr> {
     let arm = (option::of(inner.clone()), inner.clone()).prop_map(|(pattern, value)| Arm { pattern, value });
     prop_oneof![
@@ -128,11 +128,13 @@ fn binding() -> impl Strategy<Value = Binding> {
 
 fn declaration() -> impl Strategy<Value = Declaration> {
     let initial = prop_oneof![expression().prop_map(Initial::Draw), expression().prop_map(Initial::Compute)];
-    (ident(), ident(), initial, docs()).prop_map(|(name, kind, initial, docs)| Declaration {
-        name,
-        kind,
-        initial,
-        docs,
+    let shape = proptest::option::weighted(0.3, vec(ident(), 0..3));
+    let parts = (ident(), ident(), shape, initial, vec(ident(), 0..3), docs());
+    parts.prop_map(|(name, kind, axes, initial, flags, docs)| {
+        // The kind of a shape is the shape's text.
+        let words = |axes: &Vec<Ident>| axes.iter().map(|axis| axis.text.as_str()).collect::<Vec<_>>().join(", ");
+        let kind = axes.as_ref().map_or(kind, |axes| Ident { text: format!("[{}]", words(axes)), span: NOWHERE });
+        Declaration { name, kind, axes, initial, flags, docs }
     })
 }
 
@@ -153,9 +155,11 @@ fn definition() -> impl Strategy<Value = Definition> {
     let parts = (path(), vec(parameter, 0..3), vec(statement(), 0..4), option::of(from()), option::of(expression()));
     (prop::sample::select(Kind::ALL.to_vec()), parts, docs()).prop_map(|(kind, parts, docs)| {
         let (mut name, parameters, mut statements, from, mut result) = parts;
+        // Only the name of a data set may have dots.
         if kind != Kind::Dataset {
             name.parts.truncate(1);
         }
+        // `train` and `dataset` hold settings and have no result. A setting must not occur twice.
         if matches!(kind, Kind::Train | Kind::Dataset) {
             result = None;
             for (i, statement) in statements.iter_mut().enumerate() {
@@ -164,6 +168,7 @@ fn definition() -> impl Strategy<Value = Definition> {
                 }
             }
         }
+        // The reader accepts `from(…)` only in parameterizations, and once.
         statements.extend(from.filter(|_| kind == Kind::Parameterization));
         let (names, rest): (Vec<_>, Vec<_>) = parameters.into_iter().map(|(name, a, d)| (name, (a, d))).unzip();
         let parameters = distinct(names).into_iter().zip(rest).map(|(name, (annotation, default))| Parameter {
@@ -171,6 +176,7 @@ fn definition() -> impl Strategy<Value = Definition> {
             annotation,
             default,
         });
+        // `train` has neither a name nor parameters.
         let train = kind == Kind::Train;
         Definition {
             kind,
@@ -183,7 +189,7 @@ fn definition() -> impl Strategy<Value = Definition> {
     })
 }
 
-/// The items of a file.
+/// Generates the items of a file.
 pub fn items() -> impl Strategy<Value = Vec<Item>> {
     let item = prop_oneof![
         1 => path().prop_map(|path| Item::Use { path, span: NOWHERE }),

@@ -1,12 +1,13 @@
-//! Times of the convolution kernels on the shapes of VGG-6 and ResNet-18, beside the processor's peak.
+//! Times of the convolution kernels on the shapes of VGG-6 and ResNet-18, compared with the CPU's peak.
 //!
-//! `cargo bench -p gmpc-kernels --bench convolution [-- NETWORK [BATCH [THREADS]]]` with NETWORK `vgg6` or `resnet18`. GFLOP/s
-//! are nominal: what a direct convolution would do in that time, padding included. Milliseconds are medians, then fastest.
+//! `cargo bench -p gmpc-kernels --bench convolution [-- NETWORK [BATCH [THREADS]]]` with NETWORK `vgg6` or `resnet18`.
+//! GFLOP/s are nominal: the operations of a direct convolution, with padding, divided by the time. Milliseconds are the
+//! median, then the fastest.
 
 use gmpc_kernels::convolution::{
     Algorithm, Direction, Geometry, Prepare, forward, input_gradient, weight_gradient, workspace,
 };
-use gmpc_kernels::finish::Finish;
+use gmpc_kernels::epilogue::Epilogue;
 use gmpc_kernels::workers::Workers;
 use gmpc_kernels::{Variant, peak_gflops};
 use gmpc_math::Precision;
@@ -54,7 +55,6 @@ fn geometry(batch: usize, [channels, units, size, kernel, stride, pad]: Layer) -
 }
 
 /// Numbers without a pattern, in [-1, 1).
-#[allow(clippy::cast_precision_loss)] // 24 bits
 fn numbers(count: usize) -> Vec<f32> {
     let mut state = 1_u32;
     let mut next = || {
@@ -71,13 +71,13 @@ fn time(g: &Geometry, direction: Direction, algorithm: Algorithm, workers: &Work
     let mut memory = vec![0.0_f32; workspace::<f32>(g, direction, algorithm, variant, workers.threads())];
     let mut call = || {
         let (x, w, y, memory) = (x.as_mut_ptr(), w.as_mut_ptr(), y.as_mut_ptr(), memory.as_mut_ptr());
-        let (finish, prepare) = (Finish::none(), Prepare::none());
+        let (epilogue, prepare) = (Epilogue::none(), Prepare::none());
         let begin = Instant::now();
-        // SAFETY: the variant is this processor's; the vectors have the sizes of the geometry, each is its own.
+        // SAFETY: this CPU has the variant. The vectors have the sizes of the geometry, and none overlaps another.
         unsafe {
             match direction {
-                Direction::Forward => forward(variant, algorithm, g, x, w, y, finish, prepare, memory, workers),
-                Direction::Input => input_gradient(variant, algorithm, g, y, w, x, finish, memory, workers),
+                Direction::Forward => forward(variant, algorithm, g, x, w, y, epilogue, prepare, memory, workers),
+                Direction::Input => input_gradient(variant, algorithm, g, y, w, x, epilogue, memory, workers),
                 Direction::Weight => weight_gradient(variant, algorithm, g, x, y, w, prepare, memory, workers),
             }
         }
@@ -89,7 +89,6 @@ fn time(g: &Geometry, direction: Direction, algorithm: Algorithm, workers: &Work
     (times[times.len() / 2], times[0])
 }
 
-#[allow(clippy::cast_precision_loss)] // some thousand million operations
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let number =
@@ -97,6 +96,7 @@ fn main() {
     let resnet = arguments.first().is_some_and(|name| name == "resnet18");
     let (layers, batch): (&[Layer], _) = if resnet { (&RESNET18, number(1, 16)) } else { (&VGG6, number(1, 64)) };
     let workers = Workers::new(number(2, 2));
+    // The peak is measured in the same process, so that both run at the same clock rate as far as possible.
     let peak = peak_gflops(Precision::F32);
     println!("batch {batch}, {} threads, peak {peak:.0} GFLOP/s a core", workers.threads());
     println!(
@@ -112,6 +112,7 @@ fn main() {
                     continue;
                 }
                 let (median, fastest) = time(&g, direction, algorithm, &workers);
+                // A multiplication and an addition for each term of each result.
                 let flops = 2.0 * (g.outputs() * g.weights() / g.units) as f64;
                 let (rate, chosen) = (flops / fastest / 1e6, Algorithm::choose(&g, direction) == algorithm);
                 let share = 100.0 * rate / (peak * workers.threads() as f64);

@@ -1,18 +1,19 @@
-//! Convolutions and their gradients, with zeros around the image.
+//! Convolutions and their gradients, with zero padding.
 //!
 //! ```text
 //! y[n, r, s, o] = max(bias[o] + sum over i, j, c of x'[n, r stride + i - pad, s stride + j - pad, c] w[c, i, j, o], 0)
 //! ```
 //!
-//! Activations lie as `[batch, height, width, channels]`, weights as `[channels, kernel height, kernel width, units]`, the
-//! last index side by side. `x'` is x, or `x scale[c] + shift[c]` inside the image; bias and max are on demand. The order
-//! of the additions depends on the shape and the algorithm alone, never on the number of workers.
+//! Activations have the layout `[batch, height, width, channels]`, weights `[channels, kernel height, kernel width,
+//! units]`; the last index is contiguous. `x'` is x, or `x scale[c] + shift[c]` inside the image. Bias and max are
+//! optional. The order of additions depends only on the shape and the algorithm, never on the number of workers.
 
 mod choose;
 mod class;
+mod compiled;
 mod correlate;
-pub(crate) mod dispatch;
-mod finisher;
+mod dispatch;
+mod epilogue;
 mod pack;
 mod pooled;
 pub(crate) mod shape;
@@ -25,15 +26,15 @@ mod weight;
 mod winograd;
 
 use super::Variant;
-use super::compiled::Compiled;
-use super::finish::Finish;
+use super::epilogue::Epilogue;
 use super::workers::Workers;
+pub use compiled::Convolved;
 use dispatch::Operands;
 pub use shape::{Algorithm, Direction, Geometry, Prepare};
 
-/// Elements of working memory for one call, for this many workers.
+/// Elements of the workspace that one call needs with this many workers.
 #[must_use]
-pub fn workspace<T: Compiled>(
+pub fn workspace<T: Convolved>(
     geometry: &Geometry,
     direction: Direction,
     algorithm: Algorithm,
@@ -43,57 +44,58 @@ pub fn workspace<T: Compiled>(
     T::workspace(variant, geometry, direction, algorithm, workers)
 }
 
-/// Computes y, and writes all of it: a quarter of [`Geometry::outputs`] where it is pooled.
+/// Computes y and writes all of it. A fused pool writes a quarter of [`Geometry::outputs`].
 ///
 /// # Safety
-/// The processor has the variant's instructions. `x`, `w` and `y` hold [`Geometry::inputs`], [`Geometry::weights`] and
-/// [`Geometry::outputs`] numbers, or what pooling leaves of them, the vectors in `finish` and `prepare` one a unit and one a channel, `workspace` as many as
-/// [`workspace`] says for these workers; the algorithm fits the geometry. `y` and `workspace` overlap nothing else.
-#[allow(clippy::too_many_arguments)] // a kernel's operands
-pub unsafe fn forward<T: Compiled>(
+/// The CPU has the variant's instructions, and the algorithm fits the geometry. `x` and `w` point to [`Geometry::inputs`] and
+/// [`Geometry::weights`] numbers. `y` points to [`Geometry::outputs`] numbers, or to a quarter of them with a pool. Vectors in
+/// `epilogue` have one number for each unit, those in `prepare` one for each channel. `workspace` points to as many numbers as
+/// [`workspace`] returns for these workers. `y` and `workspace` overlap nothing else.
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands")]
+pub unsafe fn forward<T: Convolved>(
     variant: Variant,
     algorithm: Algorithm,
     geometry: &Geometry,
     x: *const T,
     w: *const T,
     y: *mut T,
-    finish: Finish<T>,
+    epilogue: Epilogue<T>,
     prepare: Prepare<T>,
     workspace: *mut T,
     workers: &Workers,
 ) {
-    let operands = Operands::Forward { x, w, y, finish, prepare };
-    // SAFETY: passed on from the caller.
+    let operands = Operands::Forward { x, w, y, epilogue, prepare };
+    // SAFETY: the contract of this function is that of the call.
     unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }
 
-/// Computes the gradient at x of that at y, and writes all of it.
+/// Computes the gradient at x from the gradient at y, and writes all of it.
 ///
 /// # Safety
-/// As [`forward`], with `dx` in the place of `y` and `dy` in that of `x`, channels in that of units.
-#[allow(clippy::too_many_arguments)] // a kernel's operands
-pub unsafe fn input_gradient<T: Compiled>(
+/// As for [`forward`], with `dx` instead of `y`, `dy` instead of `x`, and channels instead of units.
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands")]
+pub unsafe fn input_gradient<T: Convolved>(
     variant: Variant,
     algorithm: Algorithm,
     geometry: &Geometry,
     dy: *const T,
     w: *const T,
     dx: *mut T,
-    finish: Finish<T>,
+    epilogue: Epilogue<T>,
     workspace: *mut T,
     workers: &Workers,
 ) {
-    let operands = Operands::Input { dy, w, dx, finish };
-    // SAFETY: passed on from the caller.
+    let operands = Operands::Input { dy, w, dx, epilogue };
+    // SAFETY: the contract of this function is that of the call.
     unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }
 
-/// Computes the gradient at w of that at y, and writes all of it.
+/// Computes the gradient at w from x and the gradient at y, and writes all of it.
 ///
 /// # Safety
-/// As [`forward`], with `dw` in the place of `y` and `dy` in that of `w`.
-#[allow(clippy::too_many_arguments)] // a kernel's operands
-pub unsafe fn weight_gradient<T: Compiled>(
+/// As for [`forward`], with `dw` instead of `y` and `dy` instead of `w`.
+#[expect(clippy::too_many_arguments, reason = "a kernel's operands")]
+pub unsafe fn weight_gradient<T: Convolved>(
     variant: Variant,
     algorithm: Algorithm,
     geometry: &Geometry,
@@ -105,6 +107,6 @@ pub unsafe fn weight_gradient<T: Compiled>(
     workers: &Workers,
 ) {
     let operands = Operands::Weight { x, dy, dw, prepare };
-    // SAFETY: passed on from the caller.
+    // SAFETY: the contract of this function is that of the call.
     unsafe { T::convolve(variant, algorithm, geometry, operands, workspace, workers) }
 }

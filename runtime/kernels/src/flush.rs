@@ -1,30 +1,31 @@
-//! Numbers too small for full precision count as zero while programs run, on every thread that does a part of one.
+//! Flush to zero: while programs run, subnormal numbers count as zero, on every thread that runs a part of one.
 //!
-//! A unit whose gradient is exactly 0 leaves Adam's averages shrinking for ever: after some hundred steps they are subnormal,
-//! and every operation on them takes the processor a hundred times as long. Nothing in training depends on such numbers.
+//! If the gradient of a unit is exactly 0, Adam's averages shrink in every step. After some hundred steps they are
+//! subnormal, and every operation on them takes a CPU a hundred times as long. Nothing in training depends on such
+//! numbers.
 
-/// Bits of the control register: results that would be subnormal become zero, subnormal operands count as zero.
+/// Bits of the control register MXCSR: subnormal results become zero, and subnormal operands count as zero.
 #[cfg(target_arch = "x86_64")]
 const FLUSH: u32 = 0x8040;
 
-/// While this lives, subnormal numbers are zeros on this thread.
+/// A guard: while it lives, subnormal numbers are zeros on this thread.
 pub struct Flush {
     #[cfg(target_arch = "x86_64")]
     before: u32,
 }
 
 impl Flush {
-    /// From now on.
+    /// Sets the mode until the guard is dropped.
     #[cfg(target_arch = "x86_64")]
     pub fn begin() -> Self {
         let mut before = 0_u32;
-        // SAFETY: stores the control register, of 32 bits, to `before`.
+        // SAFETY: the instruction writes the 32 bits of the control register to `before`, a live local variable.
         unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut before, options(nostack, preserves_flags)) }
         load(before | FLUSH);
         Flush { before }
     }
 
-    /// Other processors keep what they do.
+    /// Other CPUs keep their default mode.
     #[cfg(not(target_arch = "x86_64"))]
     pub fn begin() -> Self {
         Flush {}
@@ -33,14 +34,14 @@ impl Flush {
 
 #[cfg(target_arch = "x86_64")]
 fn load(register: u32) {
-    // SAFETY: sets the control register to what it was, or to that with two bits more, which change how subnormal numbers
-    // are rounded and nothing else. In between only generated code and contractions run, which hold no constant arithmetic
-    // that was done under other rules.
+    // SAFETY: `register` is the former value of the control register, with or without the two bits of `FLUSH`. These bits
+    // change only how subnormal numbers are treated. While they are set, only generated code and kernels compute; no
+    // arithmetic of theirs was done at compile time under the other rules.
     unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const register, options(nostack, preserves_flags)) }
 }
 
 impl Flush {
-    /// For as long as this thread lives.
+    /// Keeps the mode as long as this thread lives.
     pub(super) fn stay(self) {
         std::mem::forget(self);
     }

@@ -1,108 +1,109 @@
-//! Working memory, cut into parts, and pointers that jobs on several threads may share.
+//! The workspace and its parts, pointers that several threads share, and work that is cut into parallel tasks.
 
 use super::simd::{Simd, Work};
 use super::workers::Workers;
 
-/// Parts start at multiples of this many elements from an aligned start: a cache line of single-precision numbers.
+/// Parts start at multiples of this many elements: a cache line of single-precision numbers.
 const LINE: usize = 16;
 
-/// Hands out parts of a working memory, one after the other.
+/// Hands out parts of a workspace, one after the other.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Parts {
     used: usize,
 }
 
 impl Parts {
-    /// Where the next part of `count` elements starts.
+    /// The offset of the next part, of `count` elements.
     pub(super) fn take(&mut self, count: usize) -> usize {
         let at = self.used;
         self.used += count.next_multiple_of(LINE);
         at
     }
 
-    /// Elements to ask for, with room to begin at a cache line.
+    /// The size of the workspace in elements, with room to align its start to a cache line.
     pub(super) fn elements(self) -> usize {
         self.used + LINE
     }
 }
 
-/// The first cache line of a working memory that has room as [`Parts::elements`] says.
-pub(super) fn aligned<T>(workspace: *mut T) -> At<T> {
+/// The first cache line in a workspace of [`Parts::elements`] elements.
+pub(super) fn aligned<T>(workspace: *mut T) -> SharedPtr<T> {
     let offset = workspace.align_offset(64);
-    At(workspace.wrapping_add(if offset < LINE { offset } else { 0 }))
+    SharedPtr(workspace.wrapping_add(if offset < LINE { offset } else { 0 }))
 }
 
-/// An address that jobs share. They write to parts that do not overlap.
-pub(super) struct At<T>(*mut T);
+/// A pointer that tasks on several threads share. They write to elements that do not overlap.
+pub(super) struct SharedPtr<T>(*mut T);
 
-impl<T> Clone for At<T> {
+impl<T> Clone for SharedPtr<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for At<T> {}
+impl<T> Copy for SharedPtr<T> {}
 
-// SAFETY: an address by itself does nothing; whoever reads or writes through it gives a reason there.
-unsafe impl<T> Send for At<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for At<T> {}
+// SAFETY: sending an address accesses nothing. Every access through it is an `unsafe` block with its own reason.
+unsafe impl<T> Send for SharedPtr<T> {}
+// SAFETY: as for `Send`.
+unsafe impl<T> Sync for SharedPtr<T> {}
 
-impl<T> At<T> {
-    /// An address that is read only.
+impl<T> SharedPtr<T> {
+    /// A pointer for reading only.
     pub(super) fn read(from: *const T) -> Self {
         Self(from.cast_mut())
     }
 
-    /// An address that is written to.
+    /// A pointer for writing.
     pub(super) fn write(to: *mut T) -> Self {
         Self(to)
     }
 
-    /// The address of an element.
+    /// The pointer to an element.
     ///
     /// # Safety
-    /// The element lies inside the same memory, or one behind its end.
+    /// The element is inside the same allocation, or directly behind its end.
     #[inline(always)]
     pub(super) unsafe fn at(self, index: usize) -> *mut T {
-        // SAFETY: the caller vouches for the element.
+        // SAFETY: the contract of this function is that of `add`.
         unsafe { self.0.add(index) }
     }
 }
 
-/// Work that is cut into jobs, done in any order and on any thread.
-pub(super) trait Phase<S: Simd>: Sync {
-    /// How many jobs; depends on the shape alone.
-    fn jobs(&self) -> usize;
+/// Work that is cut into tasks, which may run in any order and on any thread.
+pub(super) trait Parallel<S: Simd>: Sync {
+    /// The number of tasks. It depends only on the shape.
+    fn tasks(&self) -> usize;
 
-    /// Does one job. Implementations are `#[inline(always)]`: they become part of [`Simd::enter`].
+    /// Runs one task. Implementations are `#[inline(always)]`, so that [`Simd::enter`] compiles them with its instructions.
     ///
     /// # Safety
-    /// The processor has the features of `S`; `job` is below [`Phase::jobs`]; no other thread does the same job, or another
-    /// one as the same worker.
-    unsafe fn job(&self, job: usize, worker: usize);
+    /// The CPU has the features of `S`, and the pointers in `self` are valid. `task` is below [`Parallel::tasks`]. No other thread
+    /// runs the same task, or any task with the same worker.
+    unsafe fn task(&self, task: usize, worker: usize);
 }
 
-/// One job of a phase.
-struct Job<'a, P> {
-    phase: &'a P,
-    job: usize,
+/// One task of some work.
+struct Task<'a, P> {
+    work: &'a P,
+    task: usize,
     worker: usize,
 }
 
-impl<S: Simd, P: Phase<S>> Work<S> for Job<'_, P> {
+impl<S: Simd, P: Parallel<S>> Work<S> for Task<'_, P> {
     #[inline(always)]
     unsafe fn run(self) {
-        // SAFETY: [`all`] vouches for the job and the worker, the caller for the features.
-        unsafe { self.phase.job(self.job, self.worker) }
+        // SAFETY: `run_all`, the only place that makes a `Task`, fulfils the contract of `Parallel::task`.
+        unsafe { self.work.task(self.task, self.worker) }
     }
 }
 
-/// Does all jobs of a phase.
+/// Runs all tasks of some work.
 ///
 /// # Safety
-/// The processor has the features of `S`; the addresses in the phase are valid.
-pub(super) unsafe fn all<S: Simd, P: Phase<S>>(phase: &P, workers: &Workers) {
-    // SAFETY: the caller vouches for the features; `run` does each job once, and no two as one worker at the same time.
-    workers.run(phase.jobs(), |job, worker| unsafe { S::enter(Job { phase, job, worker }) });
+/// The CPU has the features of `S`, and the pointers in `work` are valid.
+pub(super) unsafe fn run_all<S: Simd, P: Parallel<S>>(work: &P, workers: &Workers) {
+    // SAFETY: features and pointers are the contract of this function. `Workers::run` runs each task once, and never two
+    // at the same time with one worker.
+    workers.run(work.tasks(), |task, worker| unsafe { S::enter(Task { work, task, worker }) });
 }

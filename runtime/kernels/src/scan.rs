@@ -1,17 +1,17 @@
-//! Unit vectors from angles and their gradient: scans along the angles, several units side by side.
+//! Unit vectors from angles, and the gradient at the angles: scans along the angles, several units side by side.
 //!
 //! ```text
 //! u[k] = P[k] cos t[k],  P[k + 1] = P[k] sin t[k],  u[n - 1] = P[n - 1]
 //! F = g[n - 1];  for k from the last angle on:  dL/dt[k] = P[k] (cos t[k] F - g[k] sin t[k]),  F = g[k] cos t[k] + sin t[k] F
 //! ```
 //!
-//! The prefix product is updated as `P -= P q` with `q = 1 - sin t`, which keeps its low bits where sines are near 1. In f32
-//! its rounding error is carried along in a second number, so that vectors of thousands of elements keep their length.
-//! What a unit gets depends on its angles alone: not on its neighbours, the vector type or the thread.
+//! The prefix product is updated as `P -= P q` with `q = 1 - sin t`. This keeps the low bits if sines are near 1. In f32
+//! a second number carries the rounding error along, so that vectors of thousands of elements keep their length. The
+//! result of a unit depends only on its angles: not on its neighbours, the vector type or the thread.
 //!
-//! Of the way forwards only the product before each group of [`GROUP`] angles is kept. The gradient walks the groups
-//! backwards and computes cosines, sines and products of a group anew: that is arithmetic in the first-level cache, where
-//! three kept numbers an angle would go to memory and back, which takes longer for networks worth the wait.
+//! The forward scan saves only the product before each group of [`GROUP`] angles. The backward scan walks the groups from
+//! last to first and recomputes the cosines, versines and products of a group. That is arithmetic in the L1 cache. Three
+//! saved numbers for each angle would go to memory and back, which takes longer for large networks.
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +23,17 @@ use super::simd::{F32x8, F32x16, F64x4, F64x8};
 use gmpc_math::spherical::GROUP;
 use gmpc_math::{Machine, Precision, cosine_and_versine, neg};
 
-/// Angles up to which a plain product keeps a unit vector's length to 4e-6 in f32 (2^-25 a factor).
+/// Up to this number of angles, a plain product keeps the length of a unit vector to 4e-6 in f32 (an error of 2^-25 for each
+/// factor).
 const SHORT: usize = 64;
-/// Most vectors of units worked on at once: a block of f32 is four lines of a cache wide.
+/// Limit on the vectors of units computed at once: a block of f32 is four cache lines wide.
 const BLOCK: usize = 4;
-/// Rows ahead that are asked for: a block's rows lie far apart, where no processor looks by itself.
+/// How many rows ahead are prefetched: the rows of a block lie far apart, so no CPU prefetches them by itself.
 const AHEAD: usize = 12;
 
-/// Unit vectors, as generated code calls it: angles a unit, units; the units from `first` to below `end` are computed;
-/// angles `[angles, units]`; unit vectors `[angles + 1, units]` or null; the prefix products before every [`GROUP`]th angle
-/// but the first and their rounding errors, `[(angles - 1) / GROUP, 2, units]`, or null.
+/// The forward scan as generated code calls it. Arguments: angles of a unit; units; the range of units to compute,
+/// `first..end`; `theta` `[angles, units]`; `u`, unit vectors `[angles + 1, units]`, or null; `saved`, the prefix product
+/// before every [`GROUP`]th angle except the first, with its rounding error, `[(angles - 1) / GROUP, 2, units]`, or null.
 pub type Spherical<T> = unsafe extern "C" fn(
     angles: usize,
     units: usize,
@@ -40,26 +41,27 @@ pub type Spherical<T> = unsafe extern "C" fn(
     end: usize,
     theta: *const T,
     u: *mut T,
-    kept: *mut T,
+    saved: *mut T,
 );
 
-/// The gradient, as generated code calls it: sizes, range and angles as in [`Spherical`]; what that kept; the gradient at the
-/// unit vectors `[angles + 1, units]`; the gradient at the angles `[angles, units]`, which is written.
+/// The backward scan as generated code calls it. Sizes, range, `theta` and `saved` are those of [`Spherical`]; `g` is the
+/// gradient at the unit vectors `[angles + 1, units]`; `gradient`, at the angles `[angles, units]`, is written.
 pub type SphericalGrad<T> = unsafe extern "C" fn(
     angles: usize,
     units: usize,
     first: usize,
     end: usize,
     theta: *const T,
-    kept: *const T,
+    saved: *const T,
     g: *const T,
     gradient: *mut T,
 );
 
 macro_rules! by_variant {
     ($name:ident, $kernel:ident, $type:ident, $element:ty, $avx512:ty, $avx2:ty, $plain:ty) => {
-        /// The kernel of a variant.
+        /// The kernel of a variant. Not inlined: the crate that calls it would compile it with its own optimization.
         #[must_use]
+        #[inline(never)]
         pub fn $name(variant: Variant) -> $type<$element> {
             match variant {
                 #[cfg(target_arch = "x86_64")]
@@ -79,7 +81,7 @@ by_variant!(spherical_grad_f64, spherical_grad, SphericalGrad, f64, F64x8, F64x4
 /// See [`Spherical`].
 ///
 /// # Safety
-/// The processor has the features of `S`; the arrays have the sizes given there, what is written overlaps nothing else.
+/// The CPU has the features of `S`. The arrays have the sizes given there. Arrays that are written overlap no other.
 unsafe extern "C" fn spherical<S: Arithmetic>(
     angles: usize,
     units: usize,
@@ -87,42 +89,42 @@ unsafe extern "C" fn spherical<S: Arithmetic>(
     end: usize,
     theta: *const S::Element,
     u: *mut S::Element,
-    kept: *mut S::Element,
+    saved: *mut S::Element,
 ) {
-    let scan = Forward { angles: Angles::new::<S>(angles, units, theta), u, kept };
-    // SAFETY: passed on from the caller.
+    let scan = Forward { angles: Angles::new::<S>(angles, units, theta), u, saved };
+    // SAFETY: the contract of this function is that of the call.
     unsafe { S::enter(Blocks { first, end: end.min(units), scan }) }
 }
 
 /// See [`SphericalGrad`].
 ///
 /// # Safety
-/// As [`spherical`].
+/// As for [`spherical`].
 unsafe extern "C" fn spherical_grad<S: Arithmetic>(
     angles: usize,
     units: usize,
     first: usize,
     end: usize,
     theta: *const S::Element,
-    kept: *const S::Element,
+    saved: *const S::Element,
     g: *const S::Element,
     gradient: *mut S::Element,
 ) {
-    let scan = Backward { angles: Angles::new::<S>(angles, units, theta), kept, g, gradient };
-    // SAFETY: passed on from the caller.
+    let scan = Backward { angles: Angles::new::<S>(angles, units, theta), saved, g, gradient };
+    // SAFETY: the contract of this function is that of the call.
     unsafe { S::enter(Blocks { first, end: end.min(units), scan }) }
 }
 
 /// A scan over some units.
 trait Scan<S: Simd> {
-    /// Works on the `V` vectors of units from `unit` on, `columns` units in all, at least one in each vector.
+    /// Computes `columns` units from `unit` on, in `V` vectors, each with at least one unit.
     ///
     /// # Safety
-    /// The units exist, the processor has the features, the arrays are valid.
+    /// The units are inside the arrays, the arrays are valid, and the CPU has the features of `S`.
     unsafe fn block<const V: usize>(&self, unit: usize, columns: usize);
 }
 
-/// The units from `first` to below `end`, block by block.
+/// A scan over the units `first..end`, block by block.
 struct Blocks<K> {
     first: usize,
     end: usize,
@@ -135,7 +137,8 @@ impl<S: Simd, K: Scan<S>> Work<S> for Blocks<K> {
         let mut unit = self.first;
         while unit < self.end {
             let columns = (self.end - unit).min(BLOCK * S::LANES);
-            // SAFETY: the units exist, the number of vectors is what the columns need.
+            // SAFETY: `unit + columns <= end`, which is at most the number of units; the match chooses as many vectors as
+            // the columns need. The rest is the contract of whoever made `self`.
             unsafe {
                 match columns.div_ceil(S::LANES) {
                     1 => self.scan.block::<1>(unit, columns),
@@ -149,7 +152,7 @@ impl<S: Simd, K: Scan<S>> Work<S> for Blocks<K> {
     }
 }
 
-/// A row of a block: all lanes of the first vectors, `last` of the last one.
+/// A row of a block: `vectors` vectors, of which the last one has `last` lanes in use.
 #[derive(Clone, Copy)]
 struct Row {
     vectors: usize,
@@ -165,17 +168,17 @@ impl Row {
     /// Vector `v` of the row that begins at `from`.
     ///
     /// # Safety
-    /// The row exists there, the processor has the features.
+    /// The row is readable there, and the CPU has the features.
     #[inline(always)]
     unsafe fn load<S: Simd>(self, from: *const S::Element, v: usize) -> S {
-        // SAFETY: the vector lies in the row; of the last one only the lanes that exist are read.
+        // SAFETY: vector `v` is inside the row; a partial load reads only the lanes in use.
         unsafe {
             let from = from.add(v * S::LANES);
             if v + 1 < self.vectors || self.last == S::LANES { S::load(from) } else { S::load_first(from, self.last) }
         }
     }
 
-    /// Asks for the row that begins at `from`, or would: any address will do.
+    /// Prefetches the row that begins at `from`. The address need not be valid.
     #[inline(always)]
     fn ask<S: Simd>(self, from: *const S::Element) {
         (0..self.vectors).for_each(|v| prefetch(from.wrapping_add(v * S::LANES)));
@@ -184,10 +187,10 @@ impl Row {
     /// Writes vector `v` of the row that begins at `to`.
     ///
     /// # Safety
-    /// As [`Self::load`].
+    /// The row is writable there, and the CPU has the features.
     #[inline(always)]
     unsafe fn store<S: Simd>(self, to: *mut S::Element, v: usize, value: S) {
-        // SAFETY: the vector lies in the row; of the last one only the lanes that exist are written.
+        // SAFETY: vector `v` is inside the row; a partial store writes only the lanes in use.
         unsafe {
             let to = to.add(v * S::LANES);
             if v + 1 < self.vectors || self.last == S::LANES {
@@ -202,11 +205,11 @@ impl Row {
 /// The angles of all units.
 #[derive(Clone, Copy)]
 struct Angles<T> {
-    /// Of a unit.
+    /// Angles of a unit.
     count: usize,
     units: usize,
     theta: *const T,
-    /// Whether the product's rounding error is carried along.
+    /// Is the rounding error of the product carried along?
     exact: bool,
 }
 
@@ -215,14 +218,14 @@ impl<T: Copy> Angles<T> {
         Angles { count, units, theta, exact: S::PRECISION == Precision::F32 && count > SHORT }
     }
 
-    /// Where the product before a group is kept, of which there is none before the first one, and its error.
+    /// Offsets of the saved prefix product and its rounding error for `group`; group 0 has none.
     #[inline(always)]
-    fn kept(self, group: usize, unit: usize) -> [usize; 2] {
+    fn saved(self, group: usize, unit: usize) -> [usize; 2] {
         [2, 1].map(|back| (2 * group - back) * self.units + unit)
     }
 }
 
-/// The product of the sines so far and its rounding error, of `V` vectors of units.
+/// The product of the sines so far, and its rounding error, for `V` vectors of units.
 #[derive(Clone, Copy)]
 struct Product<S, const V: usize> {
     product: [S; V],
@@ -235,7 +238,7 @@ impl<S: Arithmetic, const V: usize> Product<S, V> {
         Product { product: [m.number(1.0); V], error: [m.number(0.0); V] }
     }
 
-    /// Times 1 - q in vector `v`.
+    /// Multiplies vector `v` by 1 - q.
     #[inline(always)]
     fn shrink(&mut self, m: &mut Vectors<S>, v: usize, q: S, exact: bool) {
         let p = self.product[v];
@@ -251,25 +254,27 @@ impl<S: Arithmetic, const V: usize> Product<S, V> {
 struct Forward<T> {
     angles: Angles<T>,
     u: *mut T,
-    kept: *mut T,
+    saved: *mut T,
 }
 
 impl<S: Arithmetic> Scan<S> for Forward<S::Element> {
     #[inline(always)]
     unsafe fn block<const V: usize>(&self, unit: usize, columns: usize) {
         let (row, angles) = (Row::new::<S>(V, columns), self.angles);
-        // SAFETY: rows below the number of angles, and one more of u, have these columns, and so have two rows for each
-        // group of angles but the first; the caller has the features.
+        // SAFETY: the contract of `Scan::block`. `theta` has `angles.count` rows with these columns, `u` one more, and
+        // `saved` two rows for each group of angles except the first.
         unsafe {
             let mut m = Vectors::<S>::new();
             let mut state = Product::<S, V>::one(&mut m);
             for angle in 0..angles.count {
                 let at = angle * angles.units + unit;
+                // Prefetching `u` too saves the wait for its lines before the stores.
                 for ahead in [angles.theta, self.u] {
                     row.ask::<S>(ahead.wrapping_add(at + AHEAD * angles.units));
                 }
-                if !self.kept.is_null() && angle > 0 && angle % GROUP == 0 {
-                    let [p, e] = angles.kept(angle / GROUP, unit).map(|at| self.kept.add(at));
+                // The backward scan restarts each group from here; group 0 starts from 1 and needs nothing.
+                if !self.saved.is_null() && angle > 0 && angle % GROUP == 0 {
+                    let [p, e] = angles.saved(angle / GROUP, unit).map(|at| self.saved.add(at));
                     (0..V).for_each(|v| row.store(p, v, state.product[v]));
                     (0..V).for_each(|v| row.store(e, v, state.error[v]));
                 }
@@ -293,7 +298,8 @@ impl<S: Arithmetic> Scan<S> for Forward<S::Element> {
     }
 }
 
-/// (P + error)(1 - q) as a rounded number and its error; exact products by fma, exact sums after Knuth.
+/// (P + error)(1 - q) as a rounded number and its error. `fma` gives the error of the product, Knuth's two-sum that of
+/// the sum.
 #[inline(always)]
 fn shrink<A: Machine>(m: &mut A, p: A::V, error: A::V, q: A::V) -> (A::V, A::V) {
     let zero = m.number(0.0);
@@ -314,19 +320,19 @@ fn shrink<A: Machine>(m: &mut A, p: A::V, error: A::V, q: A::V) -> (A::V, A::V) 
 
 struct Backward<T> {
     angles: Angles<T>,
-    kept: *const T,
+    saved: *const T,
     g: *const T,
     gradient: *mut T,
 }
 
-/// Cosine, one minus sine and the product before an angle.
+/// The cosine, the versine (one minus the sine), and the product before an angle.
 type Parts<S> = [S; 3];
 
 impl<T: Copy> Backward<T> {
-    /// What the way back needs of the group's angles, computed anew.
+    /// Recomputes what the backward scan needs of the angles of a group.
     ///
     /// # Safety
-    /// As [`Scan::block`]; the group exists.
+    /// As for [`Scan::block`]. The group has at least one angle.
     #[inline(always)]
     unsafe fn parts<S: Arithmetic<Element = T>, const V: usize>(
         &self,
@@ -337,10 +343,11 @@ impl<T: Copy> Backward<T> {
     ) {
         let (row, angles) = (Row::new::<S>(V, columns), self.angles);
         let mut state = Product::<S, V>::one(m);
-        // SAFETY: the group's rows have these columns, and so have its two kept rows, unless it is the first group.
+        // SAFETY: the rows of the group have these columns. So have its two saved rows, which exist for every group but the
+        // first.
         unsafe {
             if group > 0 {
-                let [p, e] = angles.kept(group, unit).map(|at| self.kept.add(at));
+                let [p, e] = angles.saved(group, unit).map(|at| self.saved.add(at));
                 state = Product {
                     product: std::array::from_fn(|v| row.load(p, v)),
                     error: std::array::from_fn(|v| row.load(e, v)),
@@ -349,6 +356,7 @@ impl<T: Copy> Backward<T> {
             let first = group * GROUP;
             for (angle, parts) in (first..angles.count).zip(parts) {
                 let at = angle * angles.units + unit;
+                // The next group is the one before this: its rows lie GROUP rows back.
                 for back in [angles.theta, self.g, self.gradient] {
                     row.ask::<S>(back.wrapping_add(at).wrapping_sub(GROUP * angles.units));
                 }
@@ -366,8 +374,8 @@ impl<S: Arithmetic> Scan<S> for Backward<S::Element> {
     #[inline(always)]
     unsafe fn block<const V: usize>(&self, unit: usize, columns: usize) {
         let (row, angles) = (Row::new::<S>(V, columns), self.angles);
-        // SAFETY: rows below the number of angles, and one more of g, have these columns; the groups cover the angles; the
-        // caller has the features.
+        // SAFETY: the contract of `Scan::block`. `theta` and `gradient` have `angles.count` rows with these columns, `g`
+        // one more, and every row index below is smaller than that.
         unsafe {
             let mut m = Vectors::<S>::new();
             let last = self.g.add(angles.count * angles.units + unit);
@@ -381,6 +389,8 @@ impl<S: Arithmetic> Scan<S> for Backward<S::Element> {
                     let at = angle * angles.units + unit;
                     for (v, (suffix, &[cosine, versine, p])) in suffix.iter_mut().zip(parts).enumerate() {
                         let (g, f) = (row.load::<S>(self.g.add(at), v), *suffix);
+                        // Both formulas avoid the sine 1 - q, whose low bits would be lost: g - g q and f - f q take its
+                        // place.
                         let minus_g = neg(&mut m, g);
                         let straight = m.fma(cosine, f, minus_g);
                         let slope = m.fma(g, versine, straight);

@@ -1,6 +1,6 @@
-//! Every variant against a plain loop in f64, on shapes with and without full tiles, with every kind of stride.
+//! Every variant is compared with a plain loop in f64, on shapes with and without full tiles, with every kind of stride.
 
-use super::{Variant, product_f32, product_f64};
+use super::{Variant, matmul_f32, matmul_f64};
 
 /// Numbers without a pattern, in [-1, 1).
 fn numbers(count: usize, seed: u32) -> Vec<f64> {
@@ -40,7 +40,7 @@ macro_rules! worst_error {
             let (with_bias, relu) = (layout & 4 != 0, layout & 8 != 0);
             let added = if with_bias { bias.as_ptr() } else { std::ptr::null() };
             let mut c = vec![<$float>::NAN; m * n + 1];
-            // SAFETY: the variant is one this processor has; the vectors have m k, k n, m n and n elements.
+            // SAFETY: this CPU has the variant. The vectors have m k, k n, m n (plus one) and n elements.
             unsafe {
                 $product(m, n, k, a.as_ptr(), ar, ac, b.as_ptr(), br, bc, c.as_mut_ptr(), n, added, usize::from(relu))
             };
@@ -60,11 +60,11 @@ macro_rules! worst_error {
 }
 
 #[test]
-fn a_rectifier_lets_nan_through() {
+fn a_relu_lets_nan_through() {
     for variant in Variant::all() {
         let (a, b, mut c) = ([f32::NAN, 1.0], [1.0_f32; 3], [0.0_f32; 6]);
-        let product = product_f32(variant);
-        // SAFETY: a is 2 x 1, b 1 x 3, c 2 x 3; the variant is one this processor has.
+        let product = matmul_f32(variant);
+        // SAFETY: a is 2 x 1, b is 1 x 3, c is 2 x 3; this CPU has the variant.
         unsafe { product(2, 3, 1, a.as_ptr(), 1, 1, b.as_ptr(), 3, 1, c.as_mut_ptr(), 3, std::ptr::null(), 1) };
         assert!(c[..3].iter().all(|x| x.is_nan()) && c[3..] == [1.0; 3], "{variant:?}: {c:?}");
     }
@@ -73,9 +73,9 @@ fn a_rectifier_lets_nan_through() {
 #[test]
 fn every_variant_agrees_with_a_plain_loop() {
     for variant in Variant::all() {
-        let single = worst_error!(product_f32(variant), f32);
+        let single = worst_error!(matmul_f32(variant), f32);
         assert!(single < 2e-6, "{variant:?}: {single:e}");
-        let double = worst_error!(product_f64(variant), f64);
+        let double = worst_error!(matmul_f64(variant), f64);
         assert!(double < 4e-15, "{variant:?}: {double:e}");
     }
 }

@@ -1,8 +1,8 @@
-//! Sums of many numbers that keep what rounding loses of them: gradients of centred values cancel.
+//! Compensated sums of many numbers. Gradients of centred values cancel, so a plain sum would keep few digits.
 
 use super::simd::Arithmetic;
 
-/// A vector of sums, and what rounding lost of them.
+/// A vector of sums, and the sum of their rounding errors.
 #[derive(Clone, Copy)]
 pub(super) struct Total<S> {
     sum: S,
@@ -10,21 +10,23 @@ pub(super) struct Total<S> {
 }
 
 impl<S: Arithmetic> Total<S> {
+    /// A total of 0.
+    ///
     /// # Safety
-    /// The processor has the features.
+    /// The CPU has the features.
     #[inline(always)]
     pub(super) unsafe fn new() -> Self {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe { Total { sum: S::zero(), lost: S::zero() } }
     }
 
-    /// The exact sum of two numbers is two numbers (Knuth); the smaller ones are added up.
+    /// Adds numbers. Knuth's two-sum gives the rounding error of each addition exactly; the errors are added up.
     ///
     /// # Safety
-    /// The processor has the features.
+    /// The CPU has the features.
     #[inline(always)]
     pub(super) unsafe fn add(&mut self, more: S) {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe {
             let whole = self.sum.add(more);
             let back = S::sub(whole, self.sum);
@@ -34,21 +36,23 @@ impl<S: Arithmetic> Total<S> {
         }
     }
 
+    /// The sum with its rounding errors added back.
+    ///
     /// # Safety
-    /// The processor has the features.
+    /// The CPU has the features.
     #[inline(always)]
     pub(super) unsafe fn value(self) -> S {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe { self.sum.add(self.lost) }
     }
 
     /// Adds another total.
     ///
     /// # Safety
-    /// The processor has the features.
+    /// The CPU has the features.
     #[inline(always)]
     pub(super) unsafe fn join(&mut self, other: Self) {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe {
             self.add(other.sum);
             self.lost = self.lost.add(other.lost);
@@ -58,18 +62,20 @@ impl<S: Arithmetic> Total<S> {
     /// A total from memory: two vectors.
     ///
     /// # Safety
-    /// The processor has the features; both vectors are there.
+    /// The CPU has the features. Two vectors are readable at the pointer.
     #[inline(always)]
     pub(super) unsafe fn load(from: *const S::Element) -> Self {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe { Total { sum: S::load(from), lost: S::load(from.add(S::LANES)) } }
     }
 
+    /// Writes a total to memory: two vectors.
+    ///
     /// # Safety
-    /// As [`Self::load`].
+    /// The CPU has the features. Two vectors are writable at the pointer.
     #[inline(always)]
     pub(super) unsafe fn store(self, to: *mut S::Element) {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe {
             self.sum.store(to);
             self.lost.store(to.add(S::LANES));
@@ -79,10 +85,10 @@ impl<S: Arithmetic> Total<S> {
     /// Adds to a total in memory.
     ///
     /// # Safety
-    /// As [`Self::load`].
+    /// As for [`Self::load`] and [`Self::store`].
     #[inline(always)]
     pub(super) unsafe fn add_at(to: *mut S::Element, more: S) {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe {
             let mut total = Self::load(to);
             total.add(more);

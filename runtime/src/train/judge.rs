@@ -1,26 +1,26 @@
-//! After each epoch: loss and metrics of every part that is looked at, and what follows from them.
+//! The evaluation after each epoch: loss and metrics of the parts that the file asks for, and the best epoch.
 
 use super::plan::{Plan, Tables};
 use super::progress::Progress;
 use crate::event::Figure;
-use crate::failure::{Failure, Told};
-use crate::metrics::Sums;
-use crate::schedule;
-use crate::session::Session;
-use gmpc_compiler::experiment::{Monitor, Part, Select, TrainSpec};
+use crate::failure::{Failure, Message};
+use crate::program::metrics::Sums;
+use crate::program::session::Session;
+use crate::train::schedule;
+use gmpc_compiler::ir::experiment::{Monitor, Part, Select, TrainSpec};
 
-/// Which figures are computed and which decide.
+/// Which metrics are computed, and which of them decides.
 #[derive(Debug, Clone)]
 pub(super) struct Judge {
     /// `train.loss`, `train.rmse`, ….
     train_names: Vec<String>,
-    /// The held-out rows, if there are any.
+    /// True if the validation rows are evaluated.
     valid: bool,
-    /// The test rows, after each epoch: only where the file says so.
+    /// True if the test rows are evaluated after each epoch, which the file must ask for.
     test: bool,
-    /// `valid.…` means the test rows.
+    /// Whether `valid.…` means the validation rows or the test rows.
     select: Select,
-    /// Decides which epoch is the best.
+    /// The metric that decides which epoch is the best.
     best: Monitor,
     min_delta: f64,
 }
@@ -40,6 +40,7 @@ impl Judge {
                 return Err(no_validation_rows(&monitor.quantity));
             }
         }
+        // Without a stop rule and a schedule that monitors a metric, the loss decides.
         let fallback = || {
             let part = if valid || test { Part::Valid } else { Part::Train };
             Monitor { part, quantity: "loss".into(), higher_is_better: false }
@@ -50,7 +51,7 @@ impl Judge {
         Ok(Judge { train_names, valid, test, select: spec.select, best, min_delta })
     }
 
-    /// Every figure of an epoch; false where a loss is not finite.
+    /// All metrics of an epoch. The flag is false if a loss is not finite.
     pub(super) fn figures(
         &self,
         session: &mut Session,
@@ -71,14 +72,14 @@ impl Judge {
         Ok((figures, finite))
     }
 
-    /// Tells the schedule and the stop rule; true where this epoch is the best so far.
+    /// Updates the schedule and the best epoch. Returns true if this epoch is the best so far.
     pub(super) fn observe(&self, progress: &mut Progress, spec: &TrainSpec, epoch: u64, figures: &[Figure]) -> bool {
         progress.rate.observe(&spec.schedule, epoch, |monitor| self.value(monitor, figures));
         let value = self.value(&self.best, figures);
         progress.best.observe(value, epoch, self.best.higher_is_better, self.min_delta)
     }
 
-    /// A monitored figure; NaN where there is none.
+    /// The value of a monitored metric; NaN if there is none.
     fn value(&self, monitor: &Monitor, figures: &[Figure]) -> f64 {
         let part = match monitor.part {
             Part::Train => "train",
@@ -91,11 +92,11 @@ impl Judge {
 }
 
 fn unknown(quantity: &str, names: &[String]) -> Failure {
-    let told = Told::new(format!("`{quantity}` is monitored, but the run does not measure it"));
-    Failure::Usage(told.help(format!("measured are {}; add it to `metrics`", names.join(", "))))
+    let message = Message::new(format!("`{quantity}` is monitored, but the run does not measure it"));
+    Failure::Usage(message.help(format!("the measured quantities are {}; add it to `metrics`", names.join(", "))))
 }
 
 fn no_validation_rows(quantity: &str) -> Failure {
-    let told = Told::new(format!("`valid.{quantity}` is monitored, but no rows are held out"));
-    Failure::Data(told.help("set `validation` above 0 in `data`, or monitor `train.…`"))
+    let message = Message::new(format!("`valid.{quantity}` is monitored, but no rows are held out"));
+    Failure::Data(message.help("set `validation` above 0 in `data`, or monitor `train.…`"))
 }

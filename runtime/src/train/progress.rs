@@ -1,38 +1,39 @@
-//! How far a run is: every counter that the next step depends on. A checkpoint is this and the states.
+//! How far a run has come: every counter that the next step depends on. A checkpoint holds these counters and the
+//! states.
 
 use crate::event::StoppedBy;
 use crate::exact::Exact;
-use crate::metrics::Sums;
-use crate::schedule::{Best, Rate};
+use crate::program::metrics::Sums;
+use crate::train::schedule::{Best, Rate};
 use serde::{Deserialize, Serialize};
 
-/// Where a run stands between two steps.
+/// The state of a run between two steps, without its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// The run's seed: orders and random numbers are functions of it, the epoch and the step.
+    /// The run's seed. Orders of rows and random numbers are functions of the seed, the epoch and the step.
     pub seed: u64,
-    /// The epoch that is going on, from 0.
+    /// The present epoch, counted from 0.
     pub epoch: u64,
-    /// Batches of it that are done.
+    /// Number of batches of this epoch that are done.
     pub batch: u64,
-    /// Optimizer steps of the whole run that are done.
+    /// Number of optimizer steps of the whole run that are done.
     pub step: u64,
     /// Totals of the train measures in this epoch so far.
     pub totals: Vec<Exact>,
-    /// Rows they are over.
+    /// Number of rows that the totals are over.
     pub rows: u64,
-    /// The schedule's memory.
+    /// The state of the learning-rate schedule.
     pub rate: Rate,
-    /// The best epoch so far, and how long ago.
+    /// The best epoch so far, and the number of epochs since.
     pub best: Best,
-    /// Why it ended, once it has.
+    /// Why the run ended; `None` before its end.
     pub ended: Option<StoppedBy>,
-    /// Wall-clock time spent; nothing is computed from it.
+    /// Wall-clock seconds of the run. No result depends on them.
     pub seconds: Exact,
 }
 
 impl Progress {
-    /// Before the first step.
+    /// The state before the first step.
     #[must_use]
     pub fn new(seed: u64, lr: f64) -> Self {
         Progress {
@@ -49,13 +50,13 @@ impl Progress {
         }
     }
 
-    /// What has been gathered in this epoch.
+    /// The sums of this epoch so far.
     #[must_use]
     pub fn sums(&self) -> Sums {
         Sums { totals: self.totals.iter().map(|total| total.0).collect(), rows: self.rows }
     }
 
-    /// Keeps what has been gathered in this epoch.
+    /// Stores the sums of this epoch.
     pub fn keep(&mut self, sums: &Sums) {
         self.totals.clear();
         self.totals.extend(sums.totals.iter().map(|&total| Exact(total)));

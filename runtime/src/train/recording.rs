@@ -1,12 +1,12 @@
-//! Recording where units switch: a small program that runs on the states between steps, and a copy of them where all layers
-//! are followed.
+//! Records boundaries: a small program computes them from the states between steps. If the file asks for all layers,
+//! the states themselves are copied.
 
-use super::{Keep, Progress};
+use super::{CheckpointSink, Progress};
 use crate::failure::Failure;
-use crate::session::{Handle, Session};
-use gmpc_compiler::experiment::{Every, TrainSpec};
-use gmpc_compiler::graph::Random;
-use gmpc_compiler::program::Goal;
+use crate::program::session::{Handle, Session};
+use gmpc_compiler::ir::experiment::{Every, TrainSpec};
+use gmpc_compiler::ir::graph::Random;
+use gmpc_compiler::ir::program::Goal;
 
 /// What is recorded, and how often.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +17,19 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Compiles and loads the program, where the file asks for it and somebody keeps what it gives.
-    pub(super) fn new(session: &mut Session, spec: &TrainSpec, keep: &dyn Keep) -> Result<Option<Self>, Failure> {
-        let Some(record) = spec.record.filter(|_| keep.records()) else { return Ok(None) };
+    /// Compiles and loads the program, if the file asks for records and `sink` stores them.
+    pub(super) fn new(
+        session: &mut Session,
+        spec: &TrainSpec,
+        sink: &dyn CheckpointSink,
+    ) -> Result<Option<Self>, Failure> {
+        let Some(record) = spec.record.filter(|_| sink.records()) else { return Ok(None) };
         let handle = session.load(Goal::Boundaries, 1)?;
         let layers = session.program(handle).graph.outputs.len();
         Ok(Some(Recording { handle, every: record.every, layers }))
     }
 
-    /// Is there something to record after a step, after an epoch, or before the first of them?
+    /// True if a record is due: before the first step, after this step, or at the end of this epoch.
     pub(super) fn is_due(self, progress: &Progress, epoch_ended: bool) -> bool {
         match self.every {
             _ if progress.step == 0 => true,
@@ -34,11 +38,11 @@ impl Recording {
         }
     }
 
-    /// Hands over the boundaries as the states give them now.
-    pub(super) fn record(self, session: &mut Session, keep: &mut dyn Keep) -> Result<(), Failure> {
+    /// Computes the boundaries from the present states and gives them to `sink`.
+    pub(super) fn record(self, session: &mut Session, sink: &mut dyn CheckpointSink) -> Result<(), Failure> {
         let (executable, states) = session.executable(self.handle);
         executable.run(states, Random::default())?;
-        (0..self.layers).try_for_each(|layer| keep.record(layer, &executable.output(layer)))?;
-        keep.record_states(states)
+        (0..self.layers).try_for_each(|layer| sink.record(layer, &executable.output(layer)))?;
+        sink.record_states(states)
     }
 }

@@ -1,42 +1,43 @@
-//! Going back to where a number first was not finite.
+//! Finds the step in which a number first was not finite, by repeating steps.
 //!
-//! Looking through every value of every step would cost more than the steps. So a run keeps a copy of its states now and
-//! then, and when a loss is not finite it is run again from there, one careful step after another: the same bits come out,
-//! and the witness looks through the first step that breaks something.
+//! A check of every value in every step would cost more than the steps. So a run copies its states from time to time.
+//! When a loss is not finite, the run is repeated from the last copy with a check after each step. The results are
+//! bit-identical, and the first failing step is run again with a check of every value.
 
 use super::{Progress, Trainer, copy_numbers};
-use crate::device::{Numbers, States};
 use crate::diverge::{Divergence, Origin, locate};
 use crate::failure::Failure;
-use gmpc_compiler::graph::Random;
+use gmpc_compiler::ir::graph::Random;
+use gmpc_device::{Numbers, States};
 
-/// Copying the states takes about a microsecond for a small network, less than a step; every so many steps it is free.
+/// Steps between two copies of the states. A copy takes about a microsecond for a small network, less than one step, so
+/// its cost is negligible.
 const STEPS_BETWEEN: u64 = 256;
 
-/// A run at the beginning of an epoch.
+/// The state of a run at the beginning of an epoch.
 #[derive(Debug, Clone)]
-pub(super) struct Snapshot {
+pub(super) struct ReplayPoint {
     progress: Progress,
     states: Numbers,
 }
 
-impl Snapshot {
-    /// Takes a new copy where the one there is old.
-    pub(super) fn refresh(snapshot: &mut Option<Snapshot>, progress: &Progress, states: &States) {
-        match snapshot {
+impl ReplayPoint {
+    /// Replaces the copy if it is old enough.
+    pub(super) fn refresh(replay_point: &mut Option<ReplayPoint>, progress: &Progress, states: &States) {
+        match replay_point {
             Some(old) if progress.step < old.progress.step + STEPS_BETWEEN => {}
-            Some(_) if states.first_not_finite().is_some() => {} // the step that broke it lies before
+            Some(_) if states.first_not_finite().is_some() => {} // the failing step comes before this moment
             Some(old) => {
                 old.progress.clone_from(progress);
                 copy_numbers(states.data(), &mut old.states, states.layout.elements);
             }
-            None => *snapshot = Some(Snapshot { progress: progress.clone(), states: states.data().clone() }),
+            None => *replay_point = Some(ReplayPoint { progress: progress.clone(), states: states.data().clone() }),
         }
     }
 }
 
 impl Trainer<'_> {
-    /// Says where the run broke, and goes back to the step before.
+    /// Finds where the run failed, and restores the states before the failing step.
     pub(super) fn diagnose(&mut self) -> Failure {
         let last = self.progress.step;
         match self.replay(last) {
@@ -48,11 +49,12 @@ impl Trainer<'_> {
         }
     }
 
-    /// Steps again from the last copy to step `last`; the first step after which something is not finite is looked through.
+    /// Repeats the steps from the last copy up to step `last`, and examines the first one after which a number is not
+    /// finite.
     fn replay(&mut self, last: u64) -> Result<Option<Divergence>, Failure> {
-        let Some(snapshot) = self.snapshot.take() else { return Ok(None) };
-        *self.session.states.data_mut() = snapshot.states;
-        self.progress = snapshot.progress;
+        let Some(replay_point) = self.replay_point.take() else { return Ok(None) };
+        *self.session.states.data_mut() = replay_point.states;
+        self.progress = replay_point.progress;
         if self.progress.batch > 0 {
             self.sums = self.progress.sums();
         }
@@ -62,7 +64,7 @@ impl Trainer<'_> {
             let finite = self.step()?;
             if !finite || self.session.states.first_not_finite().is_some() {
                 let divergence = self.look_through(&before.0)?;
-                // Back to the last step after which everything was finite, to be saved.
+                // Restores the state before the failing step, which is finite and can be saved.
                 (self.session.states, self.sums) = before;
                 self.progress.step -= 1;
                 self.progress.batch -= 1;
@@ -75,7 +77,7 @@ impl Trainer<'_> {
         Ok(None)
     }
 
-    /// As at the end of an epoch, but nobody is told and nothing is kept.
+    /// Ends an epoch as `close_epoch` does, without events or a best epoch.
     fn pass_epoch(&mut self) -> Result<(), Failure> {
         let (figures, _) = self.judge.figures(&mut self.session, &self.plan, self.tables, &self.sums)?;
         let epoch = self.progress.epoch;
@@ -86,15 +88,17 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Lets the witness repeat the step just done.
+    /// Repeats the last step with a check of every value.
     fn look_through(&mut self, before: &States) -> Result<Divergence, Failure> {
         let (handle, _) = self.plan.batch(self.progress.batch - 1);
         let inputs = self.session.inputs(handle)?;
         let program = self.session.program(handle).clone();
         let random = Random { seed: self.progress.seed, step: self.progress.step };
         let layers = self.session.programs().clone();
-        let origin = locate(&program.graph, &inputs, before, random, layers.layers())?;
-        // The witness sums in another order; where it stays finite by a hair, the state that broke is named.
+        let threads = self.session.device().threads();
+        // The repeated step adds numbers in another order, and a device may round differently. If the repeated step
+        // stays finite, or there is too little memory for it, the state that is not finite is named.
+        let origin = locate(&program, &inputs, before, random, layers.layers(), threads).unwrap_or_default();
         let origin = origin.unwrap_or_else(|| match self.session.states.first_not_finite() {
             Some(state) => {
                 let what = format!("the new value of {}", state.name);

@@ -1,11 +1,13 @@
-//! The train loop on a network small enough to be followed by hand.
+//! The train loop on a network that is small enough to be computed by hand.
 
-use super::{Forget, Keep, Progress, Standing, Tables, Trainer};
-use crate::device::{Numbers, States};
+use super::{CheckpointSink, NoCheckpoint, Progress, Snapshot, Tables, Trainer};
 use crate::event::{Epoch, Event, StoppedBy};
 use crate::failure::Failure;
 use crate::testing::{Tiny, rows};
-use gmpc_compiler::experiment::{Batch, EarlyStop, MetricSpec, Monitor, Part, Precision, Schedule, Select, TrainSpec};
+use gmpc_compiler::ir::experiment::{
+    Batch, EarlyStop, MetricSpec, Monitor, Part, Precision, Schedule, Select, TrainSpec,
+};
+use gmpc_device::{Numbers, States};
 use gmpc_grammar::source::{SourceId, Span};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -45,7 +47,7 @@ fn tables() -> Tables {
     Tables { train: rows(precision, 14, 0), valid: Some(rows(precision, 5, 1)), test: rows(precision, 6, 2) }
 }
 
-/// A checkpoint held in memory.
+/// A checkpoint in memory.
 #[derive(Clone)]
 struct Held {
     progress: Progress,
@@ -53,22 +55,22 @@ struct Held {
     best: Option<States>,
 }
 
-/// Saves in memory when a run is stopped, the way a file would: counters as text, states as bits.
+/// Saves to memory when a run is stopped, in the form of a file: counters as text, states as bits.
 #[derive(Default)]
 struct Memory {
     last: Option<Held>,
     epochs: Vec<Epoch>,
 }
 
-impl Keep for Memory {
+impl CheckpointSink for Memory {
     fn is_due(&mut self) -> bool {
         false
     }
 
-    fn save(&mut self, standing: Standing<'_>) -> Result<PathBuf, Failure> {
-        let text = serde_json::to_string(standing.progress).unwrap();
+    fn save(&mut self, snapshot: Snapshot<'_>) -> Result<PathBuf, Failure> {
+        let text = serde_json::to_string(snapshot.progress).unwrap();
         let progress = serde_json::from_str(&text).unwrap();
-        let (states, best) = (standing.states.clone(), standing.best.cloned());
+        let (states, best) = (snapshot.states.clone(), snapshot.best.cloned());
         self.last = Some(Held { progress, states, best });
         Ok(PathBuf::new())
     }
@@ -91,7 +93,7 @@ fn go_on<'a>(spec: &'a TrainSpec, tables: &'a Tables, held: Held) -> Trainer<'a>
     Trainer::resume(session, spec, tables, held.progress, held.best).unwrap()
 }
 
-/// Everything a finished run leaves, seconds aside.
+/// The results of a finished run without the seconds.
 #[derive(Debug, PartialEq)]
 struct End {
     states: Numbers,
@@ -101,9 +103,9 @@ struct End {
 }
 
 fn end(trainer: &mut Trainer<'_>, epochs: &[Epoch]) -> End {
-    let standing = trainer.standing();
-    let (states, best) = (standing.states.data().clone(), standing.best.map(|best| best.data().clone()));
-    let mut progress = standing.progress.clone();
+    let snapshot = trainer.snapshot();
+    let (states, best) = (snapshot.states.data().clone(), snapshot.best.map(|best| best.data().clone()));
+    let mut progress = snapshot.progress.clone();
     progress.seconds = crate::exact::Exact(0.0);
     let epochs = epochs.iter().map(|epoch| Epoch { seconds: 0.0, ..epoch.clone() }).collect();
     End { states, best, epochs, progress }
@@ -115,7 +117,7 @@ fn unbroken(spec: &TrainSpec, tables: &Tables) -> (End, StoppedBy) {
     (end(&mut trainer, &memory.epochs), ended)
 }
 
-/// Stops after every `every` steps and goes on from what was saved.
+/// Stops after every `every` steps and continues from the saved state.
 fn broken(spec: &TrainSpec, tables: &Tables, every: u64) -> End {
     let (stop, mut memory) = (AtomicBool::new(true), Memory::default());
     let mut trainer = start(spec, tables);
@@ -130,7 +132,7 @@ fn broken(spec: &TrainSpec, tables: &Tables, every: u64) -> End {
                 memory.note(&epoch).unwrap();
             }
         }
-        // The flag is up: a run that has not ended saves at once, in the middle of an epoch or between two.
+        // The stop flag is set, so the run saves at once, within an epoch or between two epochs.
         trainer.run(&mut memory, &mut |_: &Event| {}, &stop).unwrap();
         match memory.last.take() {
             Some(held) => trainer = go_on(spec, tables, held),
@@ -240,8 +242,9 @@ fn a_nan_among_the_rows_is_named_as_the_input() {
     let spec = TrainSpec { shuffle: false, ..spec() };
     let mut inputs = vec![0.5; 14 * 3];
     inputs[3 * 9 + 1] = f64::NAN;
-    let train = crate::rows::Rows::new(Precision::F32, 14, &inputs, &[1.0; 14]);
+    let train = gmpc_data::Rows::new(Precision::F32, 14, &inputs, &[1.0; 14]);
     let tables = Tables { train, ..tables() };
-    let failure = start(&spec, &tables).run(&mut Forget, &mut |_: &Event| {}, &AtomicBool::new(false)).unwrap_err();
+    let failure =
+        start(&spec, &tables).run(&mut NoCheckpoint, &mut |_: &Event| {}, &AtomicBool::new(false)).unwrap_err();
     assert_eq!(failure.to_string(), "training diverged in step 3 (epoch 1, batch 3): the input x is not finite");
 }

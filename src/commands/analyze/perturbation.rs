@@ -1,44 +1,41 @@
-//! `--perturb`: the same number added to every parameter of a unit, and how far its boundary turned.
+//! `--perturb`: adds the same number to every parameter of a unit, and measures how far its boundary turns.
 
 use crate::args::AnalyzeArgs;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
 use crate::output::table::{Field, draw, number};
-use gmpc_compiler::net::LayerKind;
-use gmpc_runtime::analysis::{Perturbed, Subject, UnitName, perturb};
-use gmpc_runtime::compare::split_list;
-use gmpc_runtime::report::figure::Figure;
-use gmpc_runtime::report::figure::perturbation::figure;
+use gmpc_compiler::ir::net::LayerKind;
+use gmpc_runtime::task::compare::split_list;
+use gmpc_study::analysis::{Perturbed, Run, UnitName, perturb};
+use gmpc_study::report::figure::Figure;
+use gmpc_study::report::figure::perturbation::figure;
 use serde_json::{Value, json};
 
-/// A table for each run, and Figure 1 of each unit of two inputs.
+/// Prints a table for each run, and returns Figure 1 for each unit with two inputs.
 ///
 /// # Errors
-/// No such unit; a unit without a boundary; a parameterization that is not known.
-pub fn tell(subjects: &[Subject], args: &AnalyzeArgs, output: &Output) -> Result<Vec<Figure>, Failure> {
+/// There is no such unit; it has no boundary; a parameterization is unknown.
+pub fn report(runs: &[Run], args: &AnalyzeArgs, output: &Output) -> Result<Vec<Figure>, Failure> {
     let params = split_list(&args.param);
     let params: Vec<&str> = params.iter().map(String::as_str).collect();
     let mut figures = Vec::new();
-    for subject in subjects {
-        let (name, text) = unit(subject, args.unit.as_deref())?;
-        let found = perturb(subject, &name, &args.perturb, &params)?;
-        found.iter().for_each(|one| output.line(&line(subject, &text, one)));
-        output.say(format_args!(
-            "\n{}, unit {text}: every parameter changed by eps\n\n{}",
-            subject.title(),
-            table(&found)
-        ));
+    for run in runs {
+        let (name, text) = unit(run, args.unit.as_deref())?;
+        let found = perturb(run, &name, &args.perturb, &params)?;
+        found.iter().for_each(|one| output.line(&line(run, &text, one)));
+        output.say(format_args!("\n{}, unit {text}: every parameter changed by eps\n\n{}", run.title(), table(&found)));
         let drawn = figure(&found);
-        let several = subjects.len() > 1;
-        figures.extend(drawn.map(|figure| if several { named(figure, &subject.title()) } else { figure }));
+        let several = runs.len() > 1;
+        figures.extend(drawn.map(|figure| if several { named(figure, &run.title()) } else { figure }));
     }
     output.note(
-        "\n* as the run has it; the others are the same unit rewritten. The bound: |turn| <= |change of the angles|",
+        "\n* the unit of the run; the others are rewritten from what its activation sees, without a scale after it such as gmp's \
+         `r`. The bound: |turn| <= |change of the angles|",
     );
     Ok(figures)
 }
 
-/// One of several runs' figures.
+/// Gives a figure the name of its run, if there are several runs.
 fn named(figure: Figure, run: &str) -> Figure {
     Figure { name: format!("{}-{run}", figure.name), ..figure }
 }
@@ -65,10 +62,10 @@ fn table(found: &[Perturbed]) -> String {
     draw(&head, &rows)
 }
 
-fn line(subject: &Subject, unit: &str, one: &Perturbed) -> Value {
+fn line(run: &Run, unit: &str, one: &Perturbed) -> Value {
     json!({
         "event": "perturbed",
-        "run": subject.folder.path.display().to_string(),
+        "run": run.folder.path.display().to_string(),
         "unit": unit,
         "param": one.param.trim_end_matches('*'),
         "as_trained": one.param.ends_with('*'),
@@ -80,17 +77,17 @@ fn line(subject: &Subject, unit: &str, one: &Perturbed) -> Value {
     })
 }
 
-/// The unit that was asked for, or the first one; with its name in full.
-fn unit(subject: &Subject, asked: Option<&str>) -> Result<(UnitName, String), Failure> {
+/// The unit that the options name, or else the first one; and its full name.
+fn unit(run: &Run, asked: Option<&str>) -> Result<(UnitName, String), Failure> {
     let layers = || {
-        let layers = subject.network.net.layers.iter().enumerate();
+        let layers = run.network.net.layers.iter().enumerate();
         layers.filter(|(_, layer)| matches!(layer.kind, LayerKind::Unit(_)))
     };
     let Some(text) = asked else {
-        let first = subject.first_layers().into_iter().next().map(|first| first.layer);
-        let layer = first.or_else(|| layers().next().map(|(place, _)| place));
+        let first = run.first_layers().into_iter().next().map(|first| first.layer);
+        let layer = first.or_else(|| layers().next().map(|(index, _)| index));
         let layer = layer.ok_or_else(|| Failure::new(Kind::Usage, "the network has no units"))?;
-        let name = &subject.network.net.layers[layer].name;
+        let name = &run.network.net.layers[layer].name;
         return Ok((UnitName { layer, unit: 0 }, format!("{name}.0")));
     };
     let split = text.rsplit_once('.').and_then(|(layer, unit)| Some((layer, unit.parse::<usize>().ok()?)));
@@ -100,7 +97,7 @@ fn unit(subject: &Subject, asked: Option<&str>) -> Result<(UnitName, String), Fa
     });
     found.map(|name| (name, text.to_string())).ok_or_else(|| {
         let names: Vec<String> = layers().map(|(_, layer)| format!("`{}.0`", layer.name)).collect();
-        let message = format!("`{}` has no unit `{text}`", subject.title());
+        let message = format!("`{}` has no unit `{text}`", run.title());
         Failure::with_help(Kind::Usage, message, format!("write a layer and a number: {}", names.join(", ")))
     })
 }

@@ -1,16 +1,16 @@
-//! `gmpc data import FILE --name NAME`: a file of the user's becomes a data set; its declaration is printed.
+//! `gmpc data import FILE --name NAME`: makes a data set of a user's file, and prints its declaration.
 
 use crate::args::DataImportArgs;
 use crate::failure::{Failure, Kind};
 use crate::output::Output;
-use gmpc_runtime::data::Directories;
-use gmpc_runtime::data::import::import;
+use gmpc_data::Directories;
+use gmpc_data::import::import;
 use serde_json::json;
 
-/// Copies it and prints the declaration to paste into a `.gmpnet` file.
+/// Copies the file and prints the declaration to paste into a `.gmpnet` file.
 ///
 /// # Errors
-/// A file that cannot be read or understood; a name that is taken.
+/// The file cannot be read or understood; the name is taken.
 pub fn run(args: &DataImportArgs, output: &Output) -> Result<(), Failure> {
     let name = match (&args.name, args.file.file_stem()) {
         (Some(name), _) => name.clone(),

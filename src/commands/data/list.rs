@@ -1,18 +1,18 @@
-//! `gmpc data list`: the standard library's data sets, and whether they are here.
+//! `gmpc data list`: the data sets of the standard library, and whether they are on this machine.
 
 use super::{find, names};
 use crate::args::DataDirArgs;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::output::table::{Field, draw};
-use gmpc_runtime::data::Directories;
-use gmpc_runtime::data::info::{Info, outline};
+use gmpc_data::Directories;
+use gmpc_data::info::{Info, outline};
 use serde_json::json;
 
-/// Prints one line a data set.
+/// Prints one line for each data set.
 ///
 /// # Errors
-/// None but our own.
+/// Only internal errors.
 pub fn run(data: &DataDirArgs, output: &Output) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for name in names()? {
@@ -47,7 +47,7 @@ fn row(info: &Info) -> Vec<Field> {
     ]
 }
 
-/// Up to the first full stop that ends a sentence.
+/// The text up to the first full stop that ends a sentence.
 fn first_sentence(text: &str) -> &str {
     text.split(". ").next().unwrap_or("").trim_end_matches('.')
 }

@@ -1,20 +1,20 @@
-//! `gmpc reproduce fig1`: one boundary under perturbation. Nothing is trained for it.
+//! `gmpc reproduce fig1`: one boundary under perturbation. It trains nothing.
 
 use crate::args::ReproduceArgs;
 use crate::failure::Failure;
 use crate::output::Output;
-use gmpc_runtime::analysis::Perturbed;
-use gmpc_runtime::analysis::perturb::{FIGURE_1, of_weights};
-use gmpc_runtime::report::beside::{Lead, Row, Table, places};
-use gmpc_runtime::report::figure::perturbation::figure;
-use gmpc_runtime::report::page::Contents;
-use gmpc_runtime::reproduce::{FigureOne, figure_1};
+use gmpc_study::analysis::Perturbed;
+use gmpc_study::analysis::perturb::{FIGURE_1, of_weights};
+use gmpc_study::report::beside::{Lead, Row, Table, places};
+use gmpc_study::report::figure::perturbation::figure;
+use gmpc_study::report::page::Contents;
+use gmpc_study::reproduce::{FigureOne, figure_1};
 use serde_json::json;
 
-/// Turns the paper's unit and writes the page.
+/// Perturbs the paper's unit and writes the page.
 ///
 /// # Errors
-/// The disk; an option that makes no sense here.
+/// A file cannot be written.
 pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     if args.repeats.is_some()
         || !args.param.is_empty()
@@ -42,10 +42,11 @@ pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
         sources: places(used.into_iter())?,
         ..Lead::default()
     };
-    super::tell(&lead, output);
+    super::print(&lead, output);
     let figures: Vec<_> = figure(&found).into_iter().collect();
     let title = format!("gmpc: {}", theirs.title);
-    let contents = Contents { title: &title, lead: Some(&lead), comparisons: &[], subjects: &[], figures: &figures };
+    let contents =
+        Contents { title: &title, lead: Some(&lead), comparisons: &[], subjects: &[], figures: &figures, unread: &[] };
     super::write(&contents, &super::folder(args), output)
 }
 
@@ -74,8 +75,8 @@ fn degrees(one: &Perturbed) -> f64 {
     one.after.angles().first().map_or(0.0, |angle| angle.to_degrees())
 }
 
-/// Direction in degrees and lambda.
+/// The expected direction in degrees, and the expected lambda.
 fn expected(theirs: &FigureOne, one: &Perturbed) -> Option<(f64, f64)> {
-    let place = theirs.eps.iter().position(|eps| (eps - one.delta).abs() <= 0.0)?;
-    Some((theirs.direction_degrees.at(&one.param, place)?, theirs.lambda.at(&one.param, place)?))
+    let index = theirs.eps.iter().position(|eps| (eps - one.delta).abs() <= 0.0)?;
+    Some((theirs.direction_degrees.at(&one.param, index)?, theirs.lambda.at(&one.param, index)?))
 }

@@ -1,4 +1,4 @@
-//! The lines of the terminal view: a pure function of what is known and of the terminal's width.
+//! The lines of the terminal view, as a pure function of the run's state and of the terminal's width.
 //!
 //! ```text
 //! epoch 2340/10000 █████░░░░░░░░░░░░░░░░░░  23 %  0:12 to go
@@ -7,60 +7,67 @@
 //! lr 0.01  boundaries of dense1 move by up to 0.0231, turn by up to 0.0012
 //! ```
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    reason = "a drawing needs no last digit, and its numbers are those of columns"
+)]
+
 use super::history::History;
 use crate::output::table::number;
 use gmpc_runtime::event::{Moved, Steps};
 use std::time::Duration;
 
-/// From low to high.
+/// The blocks of a curve, from low to high.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// Columns of a curve at most: more say nothing new.
+/// Largest width of a curve in columns. More columns show nothing new.
 const WIDEST: usize = 60;
-/// Numbers from which on a curve is long.
+/// A curve with at least this number of values is long.
 const LONG: usize = 10;
-/// Changes below this part of a number are not seen in how it is written.
+/// Relative changes below this size are not visible in the printed digits.
 const LEAST: f64 = 1e-3;
-/// Numbers of one sign whose sizes are this far apart are shown by their logarithms.
+/// If all values are positive and their ratio exceeds this, the curve has a logarithmic scale.
 const DECADES: f64 = 10.0;
 
-/// What is known of a run.
+/// The state of a run that is shown.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// Whole epochs that are done, and how many there are at most.
+    /// Number of completed epochs, and the largest number of epochs.
     pub epoch: u64,
     /// See above.
     pub epochs: u64,
-    /// Within an epoch that takes long.
+    /// Progress within a long epoch.
     pub steps: Option<Steps>,
-    /// Until the last epoch is done, if that is known.
+    /// Time until the last epoch is done, if it is known.
     pub to_go: Option<Duration>,
-    /// The training loss and the figure that tells how well the run does on other rows.
+    /// The training loss, and the metric on the validation or test rows.
     pub curves: Vec<Curve>,
-    /// Of the newest epoch.
+    /// The learning rate of the last epoch.
     pub lr: Option<f64>,
-    /// Of the newest record.
+    /// The largest boundary drift in the last record.
     pub moved: Vec<Moved>,
 }
 
-/// A figure under its name, over the epochs.
+/// A metric's name and its values over the epochs.
 #[derive(Debug, Clone)]
 pub struct Curve {
-    /// `train.loss`
+    /// Name of the metric, such as `train.loss`.
     pub name: String,
-    /// From the first epoch.
+    /// Values since the first epoch.
     pub history: History,
 }
 
-/// The lines, none wider than the terminal.
+/// The lines, none of them wider than the terminal.
 pub fn draw(view: &View, width: usize) -> Vec<String> {
     let mut lines = vec![bar(view, width)];
     lines.extend(view.steps.as_ref().map(step));
     lines.extend(curves(&view.curves, width));
-    lines.extend(rate_and_movement(view, width));
+    lines.extend(rate_and_drift(view, width));
     lines.into_iter().map(|line| cut(&line, width)).collect()
 }
 
-/// How far the run is and how long it will take.
+/// The epoch, a bar, and the remaining time.
 fn bar(view: &View, width: usize) -> String {
     let part = view.steps.as_ref().map_or(0.0, |steps| steps.done as f64 / steps.total.max(1) as f64);
     let done = ((view.epoch as f64 + part) / view.epochs.max(1) as f64).clamp(0.0, 1.0);
@@ -70,7 +77,7 @@ fn bar(view: &View, width: usize) -> String {
         Some(to_go) => format!("{rest}  {} to go", clock(to_go)),
         None => rest,
     };
-    // What is left between the two, of a sensible size or not at all.
+    // The bar takes the room between the two texts. Without enough room there is no bar.
     let room = width.saturating_sub(epoch.chars().count() + rest.chars().count() + 2).min(30);
     if room < 8 {
         return format!("{epoch} {rest}");
@@ -84,7 +91,7 @@ pub fn step(steps: &Steps) -> String {
     format!("step {}/{}  {} rows/s", steps.done, steps.total, number(steps.rows_per_second))
 }
 
-/// Names and newest numbers one below the other, and the whole curve behind them.
+/// One line for each curve: its name, its last value and the curve as blocks.
 fn curves(curves: &[Curve], width: usize) -> Vec<String> {
     let known = |curve: &Curve| Some((curve.name.clone(), number(curve.history.last()?)));
     let heads: Vec<_> = curves.iter().filter_map(known).collect();
@@ -98,15 +105,16 @@ fn curves(curves: &[Curve], width: usize) -> Vec<String> {
     heads.iter().zip(known).map(line).collect()
 }
 
-/// A curve as blocks, its lowest numbers at the bottom and its highest at the top: of a long curve a twentieth of all numbers
-/// each, at least one, so that a jump at the beginning does not flatten all that comes after; unless nothing else has happened.
+/// A curve as blocks, with the lowest values at the bottom and the highest at the top. For a long curve, the range
+/// excludes the lowest and the highest 5 % of the values (at least one each), so that a jump at the beginning does not
+/// flatten the rest. If the remaining values are nearly equal, the range includes all.
 pub fn sparkline(values: &[f64]) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let without = |aside: usize| Some((*sorted.get(aside)?, *sorted.iter().rev().nth(aside)?));
     let most = if sorted.len() < LONG { 0 } else { sorted.len().div_ceil(20) };
-    let told = without(most).filter(|(low, high)| high - low >= LEAST * low.abs().max(high.abs()));
-    let Some((low, high)) = told.or_else(|| without(0)) else { return String::new() };
+    let clipped = without(most).filter(|(low, high)| high - low >= LEAST * low.abs().max(high.abs()));
+    let Some((low, high)) = clipped.or_else(|| without(0)) else { return String::new() };
     let scale = |value: f64| if low > 0.0 && high > DECADES * low { value.ln() } else { value };
     let (bottom, height) = (scale(low), scale(high) - scale(low));
     let block = |value: &f64| {
@@ -116,7 +124,7 @@ pub fn sparkline(values: &[f64]) -> String {
     values.iter().map(block).collect()
 }
 
-/// A learning rate without zeros that say nothing: 0.01, not 0.01000, and 1e-5, not 1.000e-5.
+/// A learning rate without trailing zeros: 0.01, not 0.01000, and 1e-5, not 1.000e-5.
 pub fn rate(lr: f64) -> String {
     let text = number(lr);
     let (digits, power) = text.split_once('e').map_or((text.as_str(), None), |(digits, power)| (digits, Some(power)));
@@ -124,8 +132,8 @@ pub fn rate(lr: f64) -> String {
     power.map_or_else(|| digits.to_string(), |power| format!("{digits}e{power}"))
 }
 
-/// On one line where it fits, else on several.
-fn rate_and_movement(view: &View, width: usize) -> Vec<String> {
+/// The learning rate and the boundary drift, on one line if there is room, else on several.
+fn rate_and_drift(view: &View, width: usize) -> Vec<String> {
     let rate = view.lr.map(|lr| format!("lr {}", rate(lr)));
     let long = |moved: &Moved| {
         format!(
@@ -136,7 +144,7 @@ fn rate_and_movement(view: &View, width: usize) -> Vec<String> {
         )
     };
     let short = |moved: &Moved| format!("{}: dphi {}", moved.layer, number(moved.location));
-    // Several first layers are rare: the one that moves most is shown.
+    // Several first layers are rare, so only the one that moves most is shown.
     let most = view.moved.iter().max_by(|a, b| a.location.total_cmp(&b.location));
     let fits = |text: &String| text.chars().count() <= width;
     let together = most.map(long).map(|text| [rate.iter().cloned().collect(), text].join("  "));
@@ -149,7 +157,7 @@ fn rate_and_movement(view: &View, width: usize) -> Vec<String> {
     }
 }
 
-/// `0:12`, `1:02:03`; a second that has begun counts, so that there is nothing left only at the end.
+/// A time such as `0:12` or `1:02:03`. Seconds are rounded up, so 0:00 appears only at the end.
 fn clock(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

@@ -1,12 +1,12 @@
-//! What a curve has been so far, in few numbers however long the run: when there are too many, neighbours become their mean.
+//! The history of a curve in a bounded number of values: if there are too many, neighbours are replaced by their mean.
 
-/// Means kept at most; even, and more than any terminal has columns.
+/// Largest number of means. It is even, and more than any terminal has columns.
 const MOST: usize = 512;
 
-/// A curve from its beginning.
+/// A curve since the beginning of the run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    /// Each the mean of `each` numbers.
+    /// Each is the mean of `each` values.
     means: Vec<f64>,
     each: u32,
     sum: f64,
@@ -15,7 +15,7 @@ pub struct History {
 }
 
 impl History {
-    /// The next number; one that is not finite is left out.
+    /// Adds the next value. A value that is not finite is left out.
     pub fn push(&mut self, value: f64) {
         if !value.is_finite() {
             return;
@@ -34,12 +34,12 @@ impl History {
         }
     }
 
-    /// The newest number.
+    /// The last value.
     pub fn last(&self) -> Option<f64> {
         self.last
     }
 
-    /// At most so many numbers for the whole curve, each the mean of its neighbours.
+    /// The whole curve in at most `most` values, each the mean of its neighbours.
     pub fn thinned(&self, most: usize) -> Vec<f64> {
         let count = self.means.len();
         let parts = count.min(most);

@@ -1,14 +1,15 @@
-//! A few lines on standard error that are drawn anew in their place.
+//! A few lines on standard error that are redrawn in place.
 //!
-//! The cursor waits at the beginning of the line behind them. There, the `^C` of a person who stops the run is wiped away with
-//! the rest; behind a line that reaches the terminal's edge it would begin a new one and leave a part of the old lines behind.
+//! The cursor waits at the beginning of the line below them. There, the terminal's `^C` for an interrupt is overwritten
+//! with the next drawing. After a line that reaches the right edge it would begin a new line, and a part of the old
+//! lines would remain.
 
 use console::Term;
 
-/// Where the terminal does not say how large it is: rows and columns.
+/// Rows and columns if the terminal does not tell its size.
 const USUAL: (u16, u16) = (24, 80);
 
-/// The lines that are there.
+/// The lines that are drawn now.
 #[derive(Debug)]
 pub struct Terminal {
     term: Term,
@@ -16,18 +17,19 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Of this process, with nothing drawn.
+    /// The terminal of this process, with nothing drawn.
     pub fn new() -> Self {
         Terminal { term: Term::buffered_stderr(), lines: 0 }
     }
 
-    /// Columns that a line may have. The last one stays free: some terminals begin a new line when it is written to.
+    /// Number of columns that a line may have. The last column stays free, because some terminals begin a new line when
+    /// it is written to.
     pub fn width(&self) -> usize {
         let (_, columns) = self.term.size_checked().unwrap_or(USUAL);
         usize::from(columns).saturating_sub(1).max(1)
     }
 
-    /// Puts these lines in the place of those that are there; as many of them as the terminal has rows for.
+    /// Replaces the drawn lines by these. Lines that do not fit on the terminal are left out.
     pub fn draw(&mut self, lines: &[String]) {
         let (rows, _) = self.term.size_checked().unwrap_or(USUAL);
         let lines = &lines[..lines.len().min(usize::from(rows).saturating_sub(1))];
@@ -40,7 +42,7 @@ impl Terminal {
             self.term.flush()
         });
         if drawn.is_ok() {
-            self.lines = lines.len(); // what cannot be written is not shown
+            self.lines = lines.len(); // lines that cannot be written are not shown
         }
     }
 }

@@ -1,4 +1,4 @@
-// Bug: threads that have ended never come to the barrier.
+// Bug: threads that have ended never reach the barrier.
 extern "C" __global__ void __launch_bounds__(64)
 row_sums(const float* __restrict__ x, float* __restrict__ y, int columns)
 {

@@ -1,4 +1,4 @@
-// Bug: the sum is added to what the result holds, which is nothing yet.
+// Bug: the sum is added to the memory of the result, which was never written.
 extern "C" __global__ void __launch_bounds__(64)
 row_sums(const float* __restrict__ x, float* __restrict__ y, int columns)
 {

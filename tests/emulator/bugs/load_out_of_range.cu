@@ -1,4 +1,4 @@
-// Bug: every row is read one number too far.
+// Bug: the loop reads one number behind the end of every row.
 extern "C" __global__ void __launch_bounds__(64)
 row_sums(const float* __restrict__ x, float* __restrict__ y, int columns)
 {

@@ -1,4 +1,4 @@
-// Bug: every block adds to the same number, with nothing that keeps them apart.
+// Bug: every block adds to the same number without an atomic operation.
 extern "C" __global__ void __launch_bounds__(64)
 row_sums(const float* __restrict__ x, float* __restrict__ y, int columns)
 {

@@ -1,4 +1,4 @@
-// No bug here: y[row] = the sum of row `blockIdx.x` of x, by one block of 64 threads. The other files differ in one place.
+// No bug here: a block of 64 threads computes y[row] = the sum of row `blockIdx.x` of x. The other files differ in one place.
 extern "C" __global__ void __launch_bounds__(64)
 row_sums(const float* __restrict__ x, float* __restrict__ y, int columns)
 {

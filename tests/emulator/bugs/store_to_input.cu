@@ -1,4 +1,4 @@
-// Bug: the sum goes to the input, too.
+// Bug: the sum is also stored to the input.
 extern "C" __global__ void __launch_bounds__(64)
 row_sums(const float* __restrict__ x, float* __restrict__ y, int columns)
 {

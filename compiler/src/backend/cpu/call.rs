@@ -1,119 +1,71 @@
-//! What a program does in turn: generated functions, and work that the runtime has kernels for.
+//! Steps for work that the runtime computes with its own kernels: large matmuls, convolutions and pools.
 
-use crate::kernels::{BufferId, Convolve, Gate, Kernels, Pool, Pooled, Work};
-use crate::plan::{Address, Plan};
+use crate::ir::code::{PooledAt, ReluMaskAt, Step};
+use crate::ir::kernels::{BufferId, Kernels, MatMul, Pooled, ReluMask, Work};
+use crate::lower::plan::Plan;
 
-/// One step of a program.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// Calls a function with `first..end` of `0..extent`; threads may share the rounds.
-    Run {
-        /// Index into the functions.
-        function: usize,
-        /// Rounds; a function whose extent is 1 does all of its work whatever it is called with.
-        extent: usize,
-    },
-    /// A convolution or one of its gradients.
-    Convolve {
-        /// Sizes, and what is done to the result.
-        product: Convolve,
-        /// Operands and result.
-        operands: [Address; 3],
-        /// A factor and a summand for each channel of the images.
-        prepare: [Option<Address>; 2],
-        /// One number a unit.
-        bias: Option<Address>,
-        /// What is stored of windows.
-        pooled: Option<PooledAt>,
-        /// What is kept.
-        gate: Option<GateAt>,
-        /// Where sums go.
-        sums: Option<Address>,
-    },
-    /// Pooling or its gradient.
-    Pool {
-        /// Sizes, and what is done.
-        pool: Pool,
-        /// The images.
-        x: Option<Address>,
-        /// A factor for each of their channels.
-        scale: Option<Address>,
-        /// In place of the images.
-        marks: Option<Address>,
-        /// The gradient at the result.
-        dy: Option<Address>,
-        /// What is kept.
-        gate: Option<GateAt>,
-        /// Where sums go.
-        sums: Option<Address>,
-        /// What is written.
-        target: Address,
-    },
-}
+/// Multiply-adds from which on a matmul is a step of its own (measured: below, a call from generated code is as fast, and
+/// neighbours stay in one function).
+const LARGE: usize = 1 << 18;
+/// Rows and columns that the result of such a matmul has at least: the tiles of the large kernel would be mostly empty.
+const LEAST: [usize; 2] = [4, 8];
 
-/// Where the parts of a [`Gate`] lie.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GateAt {
-    /// What the rectifier gave.
-    pub rectified: Address,
-    /// A summand for each channel.
-    pub shift: Option<Address>,
-    /// A factor for each channel.
-    pub scale: Option<Address>,
-    /// Where the gate's sums go.
-    pub weighted: Option<Address>,
-}
-
-/// Where the parts of a [`Pooled`] lie.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PooledAt {
-    /// A factor for each unit.
-    pub scale: Option<Address>,
-    /// Where the largest go without it.
-    pub largest: Option<Address>,
-    /// Where the bytes go.
-    pub marks: Option<Address>,
-}
-
-/// Is this work for a kernel of the runtime?
+/// Does the runtime compute this work with a kernel of its own?
 pub(super) fn is_call(work: &Work) -> bool {
-    matches!(work, Work::Convolve(_) | Work::Pool(_))
+    match work {
+        Work::MatMul(product) => is_large(product),
+        Work::Convolve(_) | Work::Pool(_) => true,
+        Work::Nest(_) | Work::Spherical(_) | Work::SphericalGrad(_) | Work::Uniform(_) | Work::Cast(_) => false,
+    }
 }
 
-/// The step of such work; `None` for what is generated.
+/// Is a matmul large enough for the kernel that packs its operands? A function of the shape alone, so that results repeat.
+fn is_large(&MatMul { m, n, k, .. }: &MatMul) -> bool {
+    m >= LEAST[0] && n >= LEAST[1] && m.saturating_mul(n).saturating_mul(k) >= LARGE
+}
+
+/// The step of such work. `None` for work that becomes generated code.
 pub(super) fn step(kernels: &Kernels, plan: &Plan, work: &Work) -> Option<Step> {
+    // A step holds addresses beside the kernel's description, because the runtime knows no buffers.
     let address = |id: BufferId| plan.address(kernels, id);
-    let gate_at = |gate: &Gate| GateAt {
-        rectified: address(gate.rectified),
-        shift: gate.shift.map(address),
-        scale: gate.scale.map(address),
-        weighted: gate.weighted.map(address),
+    let relu_mask_at = |relu_mask: &ReluMask| ReluMaskAt {
+        relu_output: address(relu_mask.relu_output),
+        shift: relu_mask.shift.map(address),
+        scale: relu_mask.scale.map(address),
+        weighted: relu_mask.weighted.map(address),
     };
     let pooled_at = |pooled: &Pooled| PooledAt {
         scale: pooled.scale.map(address),
-        largest: pooled.largest.map(address),
-        marks: pooled.marks.map(address),
+        unscaled_max: pooled.unscaled_max.map(address),
+        argmax: pooled.argmax.map(address),
     };
+    // The runtime also needs sizes, window and pass, so the description is copied into the step.
     match work {
         Work::Convolve(product) => Some(Step::Convolve {
             operands: [product.a, product.b, product.c].map(address),
             prepare: [product.prepare.scale, product.prepare.shift].map(|id| id.map(address)),
             bias: product.bias.map(address),
             pooled: product.pooled.as_ref().map(pooled_at),
-            gate: product.gate.as_ref().map(gate_at),
+            relu_mask: product.relu_mask.as_ref().map(relu_mask_at),
             sums: product.sums.map(address),
             product: product.clone(),
         }),
         Work::Pool(pool) => Some(Step::Pool {
             x: pool.x.map(address),
             scale: pool.scale.map(address),
-            marks: pool.marks.map(address),
+            argmax: pool.argmax.map(address),
             dy: pool.dy.map(address),
-            gate: pool.gate.as_ref().map(gate_at),
+            relu_mask: pool.relu_mask.as_ref().map(relu_mask_at),
             sums: pool.sums.map(address),
             target: address(pool.target),
             pool: pool.clone(),
         }),
-        _ => None,
+        Work::MatMul(product) if is_large(product) => Some(Step::MatMul {
+            operands: [product.a.buffer, product.b.buffer, product.c.buffer].map(address),
+            bias: product.bias.map(|(buffer, _)| address(buffer)),
+            product: product.clone(),
+        }),
+        Work::Nest(_) | Work::MatMul(_) | Work::Spherical(_) | Work::SphericalGrad(_) => None,
+        Work::Uniform(_) | Work::Cast(_) => None,
     }
 }

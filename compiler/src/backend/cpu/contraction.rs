@@ -1,8 +1,8 @@
-//! Matrix products: a call with sizes, addresses and strides.
+//! Matmuls become a call of the runtime with sizes, addresses and strides.
 
 use super::Import;
 use super::emitter::{Emitter, immediate};
-use crate::kernels::{MatMul, Matrix};
+use crate::ir::kernels::{MatMul, Matrix};
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::types::I64;
 
@@ -19,5 +19,5 @@ pub(super) fn emit(emitter: &mut Emitter, MatMul { m, n, k, a, b, c, bias, relu 
         None => emitter.b.ins().iconst(I64, 0),
     });
     arguments.push(emitter.b.ins().iconst(I64, i64::from(*relu)));
-    emitter.call(Import::Product, &arguments);
+    emitter.call(Import::MatMul, &arguments);
 }

@@ -1,6 +1,6 @@
-//! The [`Machine`] that emits Cranelift instructions, on one number or on a 128-bit vector of them.
+//! The [`Machine`] that emits Cranelift instructions for scalars or for vectors of 128 bits.
 
-use crate::experiment::Precision;
+use crate::ir::experiment::Precision;
 use crate::math::Machine;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F64, I32, I32X4, I64, I64X2};
@@ -14,7 +14,7 @@ pub(super) struct Lanes<'e, 'f> {
     pub(super) float: Type,
 }
 
-fn little() -> MemFlagsData {
+pub(super) fn little() -> MemFlagsData {
     MemFlagsData::new().with_endianness(Endianness::Little)
 }
 
@@ -32,12 +32,12 @@ impl Lanes<'_, '_> {
         }
     }
 
-    /// `width` copies of a scalar.
+    /// A scalar in all lanes.
     pub(super) fn splat(&mut self, scalar: Value) -> Value {
         if self.is_vector() { self.b.ins().splat(self.float, scalar) } else { scalar }
     }
 
-    /// Compares; an all-ones or all-zeros integer a lane for vectors, a truth value otherwise.
+    /// Compares two values. For vectors the result has all bits of a lane set or clear, for scalars it is a truth value.
     pub(super) fn compare(&mut self, condition: FloatCC, a: Value, b: Value) -> Value {
         self.b.ins().fcmp(condition, a, b)
     }
@@ -47,7 +47,7 @@ impl Lanes<'_, '_> {
         definition.is_some_and(|inst| self.b.func.dfg.insts[inst].opcode() == Opcode::Icmp)
     }
 
-    /// a where `mask` holds, else 0.
+    /// a where `mask` holds, otherwise 0.
     pub(super) fn masked(&mut self, mask: Value, a: Value) -> Value {
         if !self.is_vector() {
             let zero = self.number(0.0);
@@ -67,7 +67,7 @@ impl Lanes<'_, '_> {
         self.b.ins().fabs(a)
     }
 
-    /// a where a > b or a is NaN, else b.
+    /// a where a > b or a is NaN, otherwise b.
     pub(super) fn larger(&mut self, a: Value, b: Value) -> Value {
         let above = self.compare(FloatCC::LessThan, b, a);
         let value = self.select(above, a, b);
@@ -75,7 +75,7 @@ impl Lanes<'_, '_> {
         self.select(unknown, a, value)
     }
 
-    /// a where a < b or a is NaN, else b.
+    /// a where a < b or a is NaN, otherwise b.
     pub(super) fn smaller(&mut self, a: Value, b: Value) -> Value {
         let below = self.compare(FloatCC::LessThan, a, b);
         let value = self.select(below, a, b);
@@ -83,31 +83,31 @@ impl Lanes<'_, '_> {
         self.select(unknown, a, value)
     }
 
-    /// The larger of a and a constant that is no NaN: one instruction.
+    /// The larger of a and a constant other than NaN, which takes one instruction.
     pub(super) fn larger_than(&mut self, a: Value, constant: Value) -> Value {
         let below = self.compare(FloatCC::LessThan, a, constant);
         self.select(below, constant, a)
     }
 
-    /// The smaller of a and a constant that is no NaN.
+    /// The smaller of a and a constant other than NaN.
     pub(super) fn smaller_than(&mut self, a: Value, constant: Value) -> Value {
         let above = self.compare(FloatCC::LessThan, constant, a);
         self.select(above, constant, a)
     }
 
-    /// A vector from one number for each lane.
+    /// A vector constant from its bytes.
     fn vector_constant(&mut self, bytes: Vec<u8>) -> Value {
         let constant = self.b.func.dfg.constants.insert(ConstantData::from(bytes));
         self.b.ins().vconst(self.float, constant)
     }
 
-    /// A vector of constants, one for each lane.
+    /// A vector constant from one number per lane.
     pub(super) fn numbers(&mut self, values: &[f64]) -> Value {
         let bytes = values.iter().flat_map(|&v| self.encode(v)).collect();
         self.vector_constant(bytes)
     }
 
-    #[allow(clippy::cast_possible_truncation)] // rounding to the precision is the point
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the precision is the point")]
     fn encode(&self, value: f64) -> Vec<u8> {
         match self.precision {
             Precision::F32 => (value as f32).to_le_bytes().to_vec(),
@@ -125,7 +125,7 @@ impl Machine for Lanes<'_, '_> {
         self.precision
     }
 
-    #[allow(clippy::cast_possible_truncation)] // rounding to the precision is the point
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the precision is the point")]
     fn number(&mut self, value: f64) -> Value {
         if self.is_vector() {
             return self.numbers(&vec![value; self.float.lane_count() as usize]);
@@ -133,7 +133,7 @@ impl Machine for Lanes<'_, '_> {
         if self.float == F32 {
             return self.b.ins().f32const(value as f32);
         }
-        debug_assert_eq!(self.float, F64);
+        assert_eq!(self.float, F64);
         self.b.ins().f64const(value)
     }
 
@@ -167,7 +167,7 @@ impl Machine for Lanes<'_, '_> {
 
     fn select(&mut self, mask: Value, a: Value, b: Value) -> Value {
         if self.is_vector() && self.compares_integers(mask) {
-            // As integers, so that the code generator sees that the mask is all ones or all zeros and blends.
+            // As integers, the code generator sees that each lane of the mask is all ones or all zeros, and emits a blend.
             let (a, b) = (self.bits(a), self.bits(b));
             let chosen = self.b.ins().bitselect(mask, a, b);
             self.from_bits(chosen)
@@ -191,7 +191,11 @@ impl Machine for Lanes<'_, '_> {
     fn whole(&mut self, value: i64) -> Value {
         let integer = self.integer();
         if !self.is_vector() {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the low half is what is meant
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the low half is what is meant"
+            )]
             let value = if integer == I32 { i64::from(value as i32 as u32) } else { value };
             return self.b.ins().iconst(integer, value);
         }

@@ -1,39 +1,42 @@
-//! A nest as loops: which axis becomes vectors, in which order the others run, where accumulators live.
+//! Emits a nest as loops: this module chooses the axis of the vectors, the order of the other axes, and the place of
+//! accumulators. "Kept" axes are those that are not reduced.
 //!
 //! ```text
 //! map      kept axes, then vectors along one of them
-//! column   kept axes, vectors along one of them, then the reduced axes: accumulators in registers, no joining of lanes
-//! row      kept axes, then the reduced axes, the last in vectors: several accumulators, joined in a fixed tree at the end
+//! column   kept axes, vectors along one of them, then the reduced axes: each lane has its own sum in a register
+//! row      kept axes, then the reduced axes, the last one in vectors: several accumulators, joined in a fixed order at the end
 //! ```
 
 use super::contraction;
 use super::emitter::{Emitter, Loop};
+use super::nest_sums::{Cut, Totals, cut};
 use super::nest_values::Values;
-use crate::graph::Op;
-use crate::kernels::{Access, Expr, ExprId, Join, MatMul, Matrix, Nest};
+use super::operation::is_long;
+use crate::ir::graph::Op;
+use crate::ir::kernels::{Access, Dtype, Expr, ExprId, Join, MatMul, Matrix, Nest};
 use crate::math::Machine;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::Variable;
 
-/// Vectors worked on at once; more hide latency, too many spill the sixteen registers.
+/// Vectors that are computed at once. Several hide the latency of instructions, but too many spill the sixteen registers.
 const UNROLL: usize = 5;
-/// Vector registers that a column's accumulators and fixed operands may take; the others hold what one point needs.
+/// Vector registers for the accumulators and fixed operands of a column. The others hold the values of one point.
 const REGISTERS: usize = 10;
 
-/// One stretch of the vector axis, all of it worked on in the same way.
+/// A range of the vector axis that one loop computes.
 #[derive(Clone, Copy)]
 struct Chunk {
-    /// Numbers a value: 1 or a full vector.
+    /// Elements per value: 1, or the lanes of a vector.
     width: usize,
-    /// Values worked on at once.
+    /// Values that are computed at once in each round.
     copies: usize,
-    /// First element.
+    /// The first element.
     start: usize,
-    /// How often.
+    /// Number of rounds.
     rounds: usize,
 }
 
-/// Whole vectors in groups, the vectors left over, the elements left over.
+/// Divides an axis into groups of whole vectors, the vectors left over, and the elements left over.
 fn chunks(size: usize, lanes: usize, most: usize) -> Vec<Chunk> {
     let (vectors, rest) = (size / lanes, size % lanes);
     let divides = |copies: &usize| vectors.is_multiple_of(*copies);
@@ -52,7 +55,7 @@ pub(super) fn emit(emitter: &mut Emitter, nest: &Nest) {
     if nest.space.contains(&0) {
         return;
     }
-    if let Some(product) = matrix_by_vector(nest) {
+    if let Some(product) = matrix_by_vector(nest).filter(|product| has_kernel(emitter, product)) {
         return contraction::emit(emitter, &product);
     }
     let vector = vector_axis(nest);
@@ -63,21 +66,30 @@ pub(super) fn emit(emitter: &mut Emitter, nest: &Nest) {
     run.kept(emitter, 0);
 }
 
-/// A nest that is nothing but scalar products of rows, side by side in memory, with one vector.
+/// Does the runtime's kernel for matmuls accept the types of the operands? It converts nothing.
+fn has_kernel(emitter: &Emitter, product: &MatMul) -> bool {
+    let own = Dtype::from(emitter.precision);
+    [&product.a, &product.b, &product.c].iter().all(|matrix| emitter.dtype(matrix.buffer) == own)
+}
+
+/// A nest that only computes the products of matrix rows, contiguous in memory, with one vector. It becomes
+/// a call of the runtime's matmul.
 fn matrix_by_vector(nest: &Nest) -> Option<MatMul> {
     let ([m, k], [false, true], [sum], [store]) =
         (&nest.space[..], &nest.reduced[..], &nest.reductions[..], &nest.stores[..])
     else {
         return None;
     };
-    if nest.spread {
+    if nest.parallel {
         return None; // threads share its rows
     }
+    // The sum must be of a product of two loads, and the store must write the plain sum.
     let Expr::Apply(Op::Mul, factors) = &nest.exprs[sum.value.index()] else { return None };
-    let result = sum.join == Join::Sum && store.late && nest.exprs[store.value.index()] == Expr::Reduced(0);
+    let result = sum.join == Join::Sum && store.after_reduction && nest.exprs[store.value.index()] == Expr::Reduced(0);
     let of = |id: &ExprId| if let Expr::Load(access) = &nest.exprs[id.index()] { Some(access) } else { None };
     let (first, second) = (of(&factors[0])?, of(&factors[1])?);
     let (matrix, vector) = if first.at.strides[0] == 0 { (second, first) } else { (first, second) };
+    // The vector is the operand that does not change with the row.
     let along = |access: &Access| access.at.strides[1] == 1;
     let fits = result && along(matrix) && along(vector) && matrix.at.strides[0] > 0 && vector.at.strides[0] == 0;
     let place =
@@ -94,21 +106,28 @@ fn matrix_by_vector(nest: &Nest) -> Option<MatMul> {
     })
 }
 
-/// How many vectors to work on at once, so that accumulators and what stays the same inside the loops fit the registers;
-/// and whether to read what stays the same again at every point, so that more of them fit.
+/// Returns the number of vectors to compute at once, and whether operands that stay the same in the reduced loops are
+/// loaded again at every point. Accumulators and such operands must fit into registers. Loading the operands again leaves
+/// room for more accumulators.
 fn unroll(nest: &Nest, vector: Option<usize>) -> (usize, bool) {
     let Some(axis) = vector else { return (1, false) };
     let heavy = |e: &Expr| matches!(e, Expr::Apply(op, _) if is_long(op));
     if nest.exprs.iter().any(heavy) {
-        return (1, false); // long sequences overlap by themselves
+        return (1, false); // long sequences of instructions hide latency by themselves
     }
     if nest.reductions.is_empty() || nest.reduced[axis] {
         return (UNROLL, false);
     }
+    // Loads that change along the vector axis but not in the reduced loops. Each copy would hold one register for each of
+    // them.
     let stays =
         |l: &&Access| l.at.strides[axis] != 0 && nest.reduced.iter().zip(&l.at.strides).all(|(r, s)| !r || *s == 0);
-    let early = nest.early();
-    let fixed = nest.exprs.iter().zip(&early).filter(|(e, early)| **early && matches!(e, Expr::Load(l) if stays(&l)));
+    let inside_reduction = nest.inside_reduction();
+    let fixed = nest
+        .exprs
+        .iter()
+        .zip(&inside_reduction)
+        .filter(|(e, inside_reduction)| **inside_reduction && matches!(e, Expr::Load(l) if stays(&l)));
     let kept = REGISTERS / (nest.reductions.len() + fixed.count());
     if kept >= UNROLL - 1 {
         return (kept.min(UNROLL), false);
@@ -116,12 +135,7 @@ fn unroll(nest: &Nest, vector: Option<usize>) -> (usize, bool) {
     ((REGISTERS / nest.reductions.len()).clamp(1, UNROLL), true)
 }
 
-/// Is the operation a long sequence of instructions?
-fn is_long(op: &Op) -> bool {
-    matches!(op, Op::Exp | Op::Log | Op::Sin | Op::Cos | Op::Tanh | Op::Erf | Op::Pow)
-}
-
-/// The axis that most accesses walk along one by one; stores count twice, steps of more than one count against it.
+/// The axis along which most accesses are contiguous. Stores count twice, and strides above 1 count against an axis.
 fn vector_axis(nest: &Nest) -> Option<usize> {
     let score = |axis: usize| -> i64 {
         let one = |stride: usize, weight: i64| match stride {
@@ -133,7 +147,7 @@ fn vector_axis(nest: &Nest) -> Option<usize> {
         let stores: i64 = nest.stores.iter().map(|s| one(s.access.at.strides[axis], 2)).sum();
         loads + stores
     };
-    let shared = usize::from(nest.spread); // the axis that threads share stays a plain loop
+    let shared = usize::from(nest.parallel); // the axis that threads divide among them stays a plain loop
     (shared..nest.space.len()).max_by_key(|&axis| (score(axis), axis))
 }
 
@@ -148,21 +162,21 @@ fn loop_order(nest: &Nest, vector: Option<usize>) -> Vec<usize> {
     }
 }
 
-/// A nest under way.
+/// A nest that is being emitted.
 struct Run<'n> {
     nest: &'n Nest,
     values: Values<'n>,
-    /// Axes from the outermost loop to the innermost.
+    /// The axes from the outermost loop to the innermost.
     order: Vec<usize>,
     vector: Option<usize>,
     unroll: usize,
 }
 
-/// Accumulators of one chunk: for each reduction one for each copy.
+/// The accumulators of a chunk: for each reduction, one per copy.
 type Accumulators = Vec<Vec<Variable>>;
 
 impl Run<'_> {
-    /// The loops over kept axes from nesting level `level` on.
+    /// Emits the loops over kept axes from nesting level `level` on.
     fn kept(&mut self, emitter: &mut Emitter, level: usize) {
         let Some(&axis) = self.order.get(level) else { return self.innermost(emitter) };
         if self.vector == Some(axis) && !self.nest.reduced[axis] {
@@ -171,7 +185,7 @@ impl Run<'_> {
         if self.nest.reduced[axis] {
             return self.row(emitter, level);
         }
-        if self.nest.spread && level == 0 {
+        if self.nest.parallel && level == 0 {
             let (first, end) = emitter.share();
             let open = emitter.begin_loop_at(first);
             self.values.set_variable(axis, open.index);
@@ -184,7 +198,7 @@ impl Run<'_> {
         emitter.end_loop(&open, self.nest.space[axis], 1);
     }
 
-    /// Opens the loop over a whole axis one by one and computes what does not change inside it.
+    /// Opens a loop over a whole axis with steps of 1, and computes the values that become known there.
     fn open(
         &mut self,
         emitter: &mut Emitter,
@@ -200,14 +214,14 @@ impl Run<'_> {
         open
     }
 
-    /// No axis left: one point, whose reductions are over nothing.
+    /// Emits a nest without axes: one point, at which a reduction is its only value.
     fn innermost(&mut self, emitter: &mut Emitter) {
         let reduced = self.nest.reductions.iter().map(|r| self.values.at(emitter, r.value, 0)).collect();
         self.values.store(emitter, 0);
         self.values.finish(emitter, 1, vec![reduced]);
     }
 
-    /// Vectors along a kept axis; reduced axes, if any, inside.
+    /// Emits vectors along a kept axis, with the loops over reduced axes, if any, inside.
     fn vector_kept(&mut self, emitter: &mut Emitter, level: usize) {
         let axis = self.order[level];
         for chunk in chunks(self.nest.space[axis], emitter.lanes(), self.unroll) {
@@ -226,13 +240,20 @@ impl Run<'_> {
         }
     }
 
-    /// The reduced loops inside a chunk of the vector axis, then what follows the reductions.
+    /// Emits the loops over reduced axes inside a chunk of the vector axis, then the expressions after the reductions.
     fn reduce_inside(&mut self, emitter: &mut Emitter, level: usize, chunk: Chunk) {
         if self.nest.reductions.is_empty() {
             return self.points(emitter, chunk, &vec![]);
         }
         let accumulators = self.accumulators(emitter, chunk.width, chunk.copies);
-        self.reduced_loops(emitter, level, chunk, &accumulators);
+        match cut(emitter.precision, self.nest, level, &self.sizes(level)) {
+            None => self.reduced_loops(emitter, level, chunk, &accumulators),
+            Some(cut) => {
+                let totals = Totals::new(emitter, self.nest, chunk.width, chunk.copies);
+                self.cut_loops(emitter, level, chunk, &accumulators, (cut, &totals));
+                totals.finish(emitter, &accumulators);
+            }
+        }
         let finished = (0..chunk.copies)
             .map(|copy| accumulators.iter().map(|copies| emitter.b.use_var(copies[copy])).collect())
             .collect();
@@ -248,14 +269,66 @@ impl Run<'_> {
         emitter.end_loop(&open, self.nest.space[axis], 1);
     }
 
-    /// Reduced axes, the innermost in vectors.
+    fn sizes(&self, level: usize) -> Vec<usize> {
+        self.order[level..].iter().map(|&axis| self.nest.space[axis]).collect()
+    }
+
+    /// As [`Self::reduced_loops`], but that the accumulators move to totals from time to time.
+    fn cut_loops(
+        &mut self,
+        emitter: &mut Emitter,
+        level: usize,
+        chunk: Chunk,
+        accumulators: &Accumulators,
+        (cut, totals): (Cut, &Totals),
+    ) {
+        let axis = self.order[level];
+        let size = self.nest.space[axis];
+        if level < cut.level {
+            let open = self.open(emitter, axis, level + 1, chunk.width, chunk.copies, 0);
+            self.cut_loops(emitter, level + 1, chunk, accumulators, (cut, totals));
+            return emitter.end_loop(&open, size, 1);
+        }
+        let whole = size - size % cut.rounds;
+        if whole > 0 {
+            let blocks = emitter.begin_loop(0);
+            totals.clear(emitter, accumulators);
+            let open = emitter.begin_loop_at(blocks.index);
+            self.values.set_variable(axis, open.index);
+            self.values.enter(emitter, level + 1, chunk.width, chunk.copies);
+            self.reduced_loops(emitter, level + 1, chunk, accumulators);
+            let end = emitter.behind(blocks.index, cut.rounds);
+            emitter.end_loop_at(&open, end);
+            totals.add(emitter, accumulators);
+            emitter.end_loop(&blocks, whole, cut.rounds);
+        }
+        if whole < size {
+            totals.clear(emitter, accumulators);
+            let open = self.open(emitter, axis, level + 1, chunk.width, chunk.copies, whole);
+            self.reduced_loops(emitter, level + 1, chunk, accumulators);
+            emitter.end_loop(&open, size, 1);
+            totals.add(emitter, accumulators);
+        }
+    }
+
+    /// Emits the loops over reduced axes, the innermost of them in vectors.
     fn row(&mut self, emitter: &mut Emitter, level: usize) {
         let axis = self.order[self.order.len() - 1];
         let chunks = chunks(self.nest.space[axis], emitter.lanes(), self.unroll);
         let most = chunks.iter().filter(|c| c.width > 1).map(|c| c.copies).max().unwrap_or(0);
         let vectors = self.accumulators(emitter, emitter.lanes(), most);
         let single = self.accumulators(emitter, 1, 1);
-        self.row_loops(emitter, level, &chunks, &vectors, &single);
+        // Several rows that are long enough to be worth it move to totals, row by row.
+        let rows: usize = self.sizes(level).iter().rev().skip(1).product();
+        let steps = self.nest.space[axis] / (emitter.lanes() * most.max(1));
+        let several = rows > 1 && steps > 1;
+        let totals = cut(emitter.precision, self.nest, level, &[rows, steps])
+            .filter(|_| several)
+            .map(|_| [Totals::new(emitter, self.nest, emitter.lanes(), most), Totals::new(emitter, self.nest, 1, 1)]);
+        self.row_loops(emitter, level, &chunks, [&vectors, &single], totals.as_ref());
+        for (totals, accumulators) in totals.iter().flatten().zip([&vectors, &single]) {
+            totals.finish(emitter, accumulators);
+        }
         let finished = (0..self.nest.reductions.len())
             .map(|r| {
                 let copies: Vec<Value> = vectors[r].iter().map(|&v| emitter.b.use_var(v)).collect();
@@ -271,15 +344,19 @@ impl Run<'_> {
         emitter: &mut Emitter,
         level: usize,
         chunks: &[Chunk],
-        vectors: &Accumulators,
-        single: &Accumulators,
+        accumulators: [&Accumulators; 2],
+        totals: Option<&[Totals; 2]>,
     ) {
         let axis = self.order[level];
         if Some(axis) != self.vector {
             let open = self.open(emitter, axis, level + 1, 1, 1, 0);
-            self.row_loops(emitter, level + 1, chunks, vectors, single);
+            self.row_loops(emitter, level + 1, chunks, accumulators, totals);
             return emitter.end_loop(&open, self.nest.space[axis], 1);
         }
+        // All chunks add to the same accumulators: those of whole vectors to the vector ones, the elements left over to
+        // the scalar one. A chunk with a single round needs no loop, so its index is a constant.
+        let both = || totals.into_iter().flatten().zip(accumulators);
+        both().for_each(|(totals, accumulators)| totals.clear(emitter, accumulators));
         for &chunk in chunks {
             let step = chunk.width * chunk.copies;
             let open = (chunk.rounds > 1).then(|| emitter.begin_loop(chunk.start));
@@ -288,14 +365,15 @@ impl Run<'_> {
                 None => self.values.set_constant(axis, chunk.start),
             }
             self.values.enter(emitter, level + 1, chunk.width, chunk.copies);
-            self.points(emitter, chunk, if chunk.width > 1 { vectors } else { single });
+            self.points(emitter, chunk, accumulators[usize::from(chunk.width == 1)]);
             if let Some(open) = open {
                 emitter.end_loop(&open, chunk.start + step * chunk.rounds, step);
             }
         }
+        both().for_each(|(totals, accumulators)| totals.add(emitter, accumulators));
     }
 
-    /// Fresh accumulators at the value that changes nothing.
+    /// New accumulators that start at the neutral value of their reduction.
     fn accumulators(&mut self, emitter: &mut Emitter, width: usize, copies: usize) -> Accumulators {
         let float = emitter.float(width);
         let mut all = Vec::new();
@@ -312,8 +390,8 @@ impl Run<'_> {
         all
     }
 
-    /// The innermost loop's body, one copy after another: what a copy needs is forgotten before the next one begins, so
-    /// that the accumulators keep their registers.
+    /// Emits the body of the innermost loop, one copy after the other. The values of a copy are not needed by the next
+    /// one, so that the accumulators keep their registers.
     fn points(&mut self, emitter: &mut Emitter, chunk: Chunk, accumulators: &Accumulators) {
         for copy in 0..chunk.copies {
             self.values.point(emitter, copy);
@@ -322,7 +400,8 @@ impl Run<'_> {
         }
     }
 
-    /// Joins a copy's values to the accumulators; copies beyond their number share the first ones.
+    /// Adds the values of a copy to the accumulators. Where there are fewer accumulators than copies, several copies
+    /// share one.
     fn accumulate(&mut self, emitter: &mut Emitter, width: usize, copy: usize, accumulators: &Accumulators) {
         for (reduction, variables) in self.nest.reductions.iter().zip(accumulators) {
             let variable = variables[copy % variables.len()];
@@ -339,7 +418,8 @@ impl Run<'_> {
     }
 }
 
-/// All accumulators of a reduction as one scalar: copies in pairs, then the halves of the vector, then the tail.
+/// Reduces all accumulators of a reduction to one scalar: pairs of copies first, then halves of the vector, then the
+/// scalar for the elements left over. The order is fixed, so that the result does not depend on the machine.
 fn join_lanes(emitter: &mut Emitter, join: Join, mut copies: Vec<Value>, tail: Value) -> Value {
     use cranelift_codegen::ir::InstBuilder;
     let lanes = emitter.lanes();
@@ -347,6 +427,7 @@ fn join_lanes(emitter: &mut Emitter, join: Join, mut copies: Vec<Value>, tail: V
         let mut m = emitter.machine(width);
         match join {
             Join::Sum => m.add(a, b),
+            // A NaN in either accumulator must reach the result.
             Join::Max => {
                 let larger = m.larger(a, b);
                 let unknown = m.compare(cranelift_codegen::ir::condcodes::FloatCC::Unordered, b, b);
@@ -361,6 +442,7 @@ fn join_lanes(emitter: &mut Emitter, join: Join, mut copies: Vec<Value>, tail: V
             .collect();
     }
     let Some(&vector) = copies.first() else { return tail };
+    // The lanes become scalars, since a vector of 128 bits has at most four.
     let mut parts: Vec<Value> =
         (0..lanes).map(|lane| emitter.b.ins().extractlane(vector, u8::try_from(lane).unwrap_or(0))).collect();
     while parts.len() > 1 {

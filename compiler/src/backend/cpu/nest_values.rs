@@ -1,60 +1,74 @@
 //! The values of a nest's expressions while its loops are being emitted.
 //!
-//! An expression is computed in the outermost loop in which everything it depends on is known, once for each copy of the
-//! vector axis if it depends on that, else once, spread over the lanes where vectors need it.
+//! An expression is computed in the outermost loop in which all its operands are known. If it changes along the vector
+//! axis, it is computed once for each copy. Otherwise it is computed once as a scalar, which is copied to all lanes where
+//! vectors need it.
 
+use super::convert;
 use super::emitter::{Emitter, flags, immediate};
-use crate::graph::Op;
-use crate::kernels::{Access, Affine, Expr, ExprId, Nest};
-use crate::math::{self, Machine};
+use super::operation::{self, Form};
+use crate::ir::graph::Op;
+use crate::ir::kernels::{Access, Affine, BufferId, Dtype, Expr, ExprId, Nest};
+use crate::math::Machine;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use std::collections::HashMap;
 
-/// An axis of the space at the current point.
+/// The index along an axis of the space at the current point.
 #[derive(Clone, Copy)]
 enum Index {
-    /// Known now.
+    /// A number that is known while code is emitted.
     Constant(usize),
-    /// A loop variable, in elements.
+    /// A loop variable.
     Variable(Value),
 }
 
-/// Everything known at the current point.
+/// Byte offsets from a buffer's base, by the strides of accesses: one map for numbers of the program's precision, one for
+/// bfloat16.
+type Offsets = [HashMap<Vec<usize>, Option<Value>>; 2];
+
+/// The index of a type's map in [`Offsets`].
+fn kind(dtype: Dtype) -> usize {
+    usize::from(dtype == Dtype::Bf16)
+}
+
+/// The values that are known at the current point.
 pub(super) struct Values<'n> {
     nest: &'n Nest,
     order: Vec<usize>,
     vector: Option<usize>,
-    /// For each expression: the number of loops that have to be open.
+    /// For each expression: the number of loops that must be open to compute it.
     level: Vec<usize>,
-    /// For each expression: does it need a finished reduction?
-    late: Vec<bool>,
-    /// For each expression: do the stores and reductions inside the loops need it?
-    early: Vec<bool>,
+    /// For each expression: does it need the result of a reduction?
+    after_reduction: Vec<bool>,
+    /// For each expression: do stores and reductions inside the loops need it?
+    inside_reduction: Vec<bool>,
     /// For each expression: does it change along the vector axis?
     varies: Vec<bool>,
-    /// Expressions that follow the reductions, in order: those that need one, and what nothing inside the loops needs or
-    /// keeps.
+    /// Expressions to compute after the reductions, in order, see [`remains`].
     remains: Vec<usize>,
     index: Vec<Index>,
-    /// Bytes from a buffer's base by the strides of an access, for each level.
-    offsets: Vec<HashMap<Vec<usize>, Option<Value>>>,
-    /// Scalars, or one value for each copy.
+    /// Byte offsets from a buffer's base by the strides of accesses, for each level.
+    offsets: Vec<Offsets>,
+    /// For each expression its scalar, or one value per copy.
     known: Vec<Vec<Value>>,
-    /// The same scalar in all lanes.
+    /// For each expression its scalar copied to all lanes, where vectors need it.
     spread: Vec<Option<Value>>,
     width: usize,
 }
 
 impl<'n> Values<'n> {
-    /// Nothing is known yet. With `reload`, numbers that change along the vector axis are read at every point, even if they
-    /// stay the same in the loops inside it.
+    /// Values of a nest before the first loop. With `reload`, loads that change along the vector axis are repeated at
+    /// every point, even if they stay the same in the loops inside it.
     pub(super) fn new(nest: &'n Nest, order: &[usize], vector: Option<usize>, reload: bool) -> Self {
         let depth = |at: &Affine| {
             let open = |axis: &usize| at.strides[*axis] != 0;
             order.iter().rposition(open).map_or(0, |position| position + 1)
         };
+        // Operands come before their users, so that level and variation follow from those of the operands. `again` marks
+        // values that the loops reload at every point: after the reductions they are computed anew, because no register
+        // holds them.
         let (mut level, mut varies, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for expr in &nest.exprs {
             let along = |at: &Affine| vector.is_some_and(|axis| at.strides[axis] != 0);
@@ -71,7 +85,7 @@ impl<'n> Values<'n> {
             let own = match expr {
                 Expr::Load(Access { at, .. }) => reload && depth(at) < order.len(),
                 Expr::Apply(_, operands) => operands.iter().all(|o| again[o.index()] || !varies[o.index()]),
-                _ => false,
+                Expr::Const(_) | Expr::Index(_) | Expr::Reduced(_) => false,
             };
             again.push(v && own);
             level.push(l);
@@ -82,12 +96,12 @@ impl<'n> Values<'n> {
             order: order.to_vec(),
             vector,
             remains: remains(nest, &again),
-            late: nest.late(),
-            early: nest.early(),
+            after_reduction: nest.after_reduction(),
+            inside_reduction: nest.inside_reduction(),
             known: vec![Vec::new(); nest.exprs.len()],
             spread: vec![None; nest.exprs.len()],
             index: vec![Index::Constant(0); nest.space.len()],
-            offsets: vec![HashMap::new(); order.len() + 1],
+            offsets: vec![Offsets::default(); order.len() + 1],
             width: 1,
             level,
             varies,
@@ -102,13 +116,14 @@ impl<'n> Values<'n> {
         self.index[axis] = Index::Constant(value);
     }
 
-    /// Computes what becomes known with `level` open loops; in the innermost one only what all copies share.
+    /// Computes the expressions that become known with `level` open loops. In the innermost loop only those that all
+    /// copies share.
     pub(super) fn enter(&mut self, emitter: &mut Emitter, level: usize, width: usize, copies: usize) {
         self.width = width;
         self.enter_offsets(emitter, level);
         let innermost = level == self.order.len();
         for index in 0..self.nest.exprs.len() {
-            if self.level[index] != level || !self.early[index] || self.late[index] {
+            if self.level[index] != level || !self.inside_reduction[index] || self.after_reduction[index] {
                 continue;
             }
             if innermost && self.varies[index] {
@@ -119,34 +134,42 @@ impl<'n> Values<'n> {
         }
     }
 
-    /// Computes what a copy has for itself in the innermost loop; copies follow each other from 0.
+    /// Computes the expressions of one copy in the innermost loop. Must be called for each copy in order.
     pub(super) fn point(&mut self, emitter: &mut Emitter, copy: usize) {
         let innermost = self.order.len();
         for index in 0..self.nest.exprs.len() {
-            if self.level[index] == innermost && self.varies[index] && self.early[index] && !self.late[index] {
+            if self.level[index] == innermost
+                && self.varies[index]
+                && self.inside_reduction[index]
+                && !self.after_reduction[index]
+            {
                 let value = self.value(emitter, index, copy, self.width);
                 self.known[index].push(value);
             }
         }
     }
 
-    /// Bytes that the newest loop adds, for each pattern of strides.
+    /// Computes byte offsets with the newest loop, for each pattern of strides: the offset of the outer loops plus that
+    /// of this one.
     fn enter_offsets(&mut self, emitter: &mut Emitter, level: usize) {
-        self.offsets[level].clear();
-        let nest = self.nest;
-        for at in nest.affines() {
-            if self.offsets[level].contains_key(&at.strides) {
+        self.offsets[level] = Offsets::default();
+        let own = Dtype::from(emitter.precision);
+        for (buffer, at) in addressed(self.nest) {
+            let dtype = buffer.map_or(own, |buffer| emitter.dtype(buffer));
+            let kind = kind(dtype);
+            if self.offsets[level][kind].contains_key(&at.strides) {
                 continue;
             }
-            let outer = if level == 0 { None } else { self.offsets[level - 1].get(&at.strides).copied().flatten() };
+            let outer =
+                if level == 0 { None } else { self.offsets[level - 1][kind].get(&at.strides).copied().flatten() };
             let mut bytes = outer;
             if let Some(axis) = level.checked_sub(1).map(|l| self.order[l])
                 && let (Index::Variable(variable), stride @ 1..) = (self.index[axis], at.strides[axis])
             {
-                let own = emitter.times(variable, stride * emitter.bytes());
+                let own = emitter.times(variable, stride * dtype.bytes());
                 bytes = Some(outer.map_or(own, |outer| emitter.b.ins().iadd(outer, own)));
             }
-            self.offsets[level].insert(at.strides.clone(), bytes);
+            self.offsets[level][kind].insert(at.strides.clone(), bytes);
         }
     }
 
@@ -166,7 +189,7 @@ impl<'n> Values<'n> {
         }
     }
 
-    /// Does a value along the vector axis use this one?
+    /// Does an expression that changes along the vector axis, a store or a reduction use this one?
     fn used_in_vectors(&self, index: usize) -> bool {
         let uses = |o: &ExprId| o.index() == index;
         let by_expr =
@@ -177,7 +200,7 @@ impl<'n> Values<'n> {
         by_expr || stored || self.nest.reductions.iter().any(|r| uses(&r.value))
     }
 
-    /// The value of an expression for a copy, at the current width where it varies or `width` says so.
+    /// The value of an expression for a copy, at the current width.
     pub(super) fn at(&mut self, emitter: &mut Emitter, id: ExprId, copy: usize) -> Value {
         self.operand(emitter, id.index(), copy, self.width)
     }
@@ -205,12 +228,12 @@ impl<'n> Values<'n> {
             Expr::Const(value) => emitter.machine(width).number(*value),
             Expr::Load(access) => self.load(emitter, access, copy, width),
             Expr::Index(at) => self.index_value(emitter, at, copy, width),
-            Expr::Reduced(_) => self.known[index][copy], // set before anything asks
+            Expr::Reduced(_) => self.known[index][copy], // set by `finish` before any user is computed
             Expr::Apply(op, operands) => self.apply(emitter, op, operands, copy, width),
         }
     }
 
-    /// Bytes beyond the base that are known now: offset, constant indices, the copy.
+    /// The part of an element's index that is known while code is emitted: the offset, constant indices, and the copy.
     fn fixed(&self, at: &Affine, copy: usize, width: usize) -> usize {
         let constants = self.index.iter().zip(&at.strides).map(|(index, stride)| match index {
             Index::Constant(value) => value * stride,
@@ -220,25 +243,29 @@ impl<'n> Values<'n> {
         at.offset + constants.sum::<usize>() + copy * width * along
     }
 
-    /// The address of an element without its fixed part.
+    /// The address of an element without its fixed part, and the offset of its buffer.
     fn pointer(&self, emitter: &mut Emitter, access: &Access) -> (Value, usize) {
         let (base, offset) = emitter.base(access.buffer);
         let deepest = self.order.iter().rposition(|&axis| access.at.strides[axis] != 0).map_or(0, |p| p + 1);
-        match self.offsets[deepest].get(&access.at.strides).copied().flatten() {
+        let kind = kind(emitter.dtype(access.buffer));
+        match self.offsets[deepest][kind].get(&access.at.strides).copied().flatten() {
             Some(bytes) => (emitter.b.ins().iadd(base, bytes), offset),
             None => (base, offset),
         }
     }
 
-    /// Address and immediate of each lane, or of the whole vector if its elements lie side by side.
+    /// Address and immediate offset of each lane. Only one for the whole vector if its elements are contiguous and need
+    /// no conversion.
     fn places(&self, emitter: &mut Emitter, access: &Access, copy: usize, width: usize) -> Vec<(Value, i32)> {
         let along = self.vector.map_or(0, |axis| access.at.strides[axis]);
         let (pointer, offset) = self.pointer(emitter, access);
-        let count = if along > 1 { width } else { 1 };
+        let dtype = emitter.dtype(access.buffer);
+        let apart = along > 1 || (along == 1 && dtype == Dtype::Bf16);
+        let count = if apart { width } else { 1 };
         let first = self.fixed(&access.at, copy, width);
         (0..count)
             .map(|lane| {
-                let bytes = offset + (first + lane * along) * emitter.bytes();
+                let bytes = offset + (first + lane * along) * dtype.bytes();
                 match i32::try_from(bytes) {
                     Ok(immediate) => (pointer, immediate),
                     Err(_) => (emitter.b.ins().iadd_imm_s(pointer, immediate(bytes)), 0),
@@ -248,17 +275,21 @@ impl<'n> Values<'n> {
     }
 
     fn load(&mut self, emitter: &mut Emitter, access: &Access, copy: usize, width: usize) -> Value {
+        let dtype = emitter.dtype(access.buffer);
         let places = self.places(emitter, access, copy, width);
         if let [(pointer, offset)] = places[..] {
             let along = self.vector.map_or(0, |axis| access.at.strides[axis]);
-            let float = emitter.float(if along == 1 { width } else { 1 });
-            let value = emitter.b.ins().load(float, flags(), pointer, offset);
+            let value = if along == 1 && width > 1 {
+                let float = emitter.float(width);
+                emitter.b.ins().load(float, flags(), pointer, offset)
+            } else {
+                convert::load(emitter, dtype, pointer, offset)
+            };
             return if along == 0 && width > 1 { emitter.machine(width).splat(value) } else { value };
         }
-        let scalar = emitter.float(1);
         let mut vector = None;
         for (lane, (pointer, offset)) in places.into_iter().enumerate() {
-            let value = emitter.b.ins().load(scalar, flags(), pointer, offset);
+            let value = convert::load(emitter, dtype, pointer, offset);
             vector = Some(match vector {
                 None => emitter.machine(width).splat(value),
                 Some(vector) => emitter.b.ins().insertlane(vector, value, u8::try_from(lane).unwrap_or(0)),
@@ -268,18 +299,18 @@ impl<'n> Values<'n> {
     }
 
     fn write(&mut self, emitter: &mut Emitter, access: &Access, value: Value, copy: usize, width: usize) {
+        let dtype = emitter.dtype(access.buffer);
         let places = self.places(emitter, access, copy, width);
         if let [(pointer, offset)] = places[..] {
-            emitter.b.ins().store(flags(), value, pointer, offset);
-            return;
+            return convert::store(emitter, dtype, value, pointer, offset);
         }
         for (lane, (pointer, offset)) in places.into_iter().enumerate() {
             let number = emitter.b.ins().extractlane(value, u8::try_from(lane).unwrap_or(0));
-            emitter.b.ins().store(flags(), number, pointer, offset);
+            convert::store(emitter, dtype, number, pointer, offset);
         }
     }
 
-    /// The index as a number: whole numbers below 2^24 (f32) or 2^53 are exact.
+    /// The index as a floating-point number. It is exact below 2^24 (f32) or 2^53 (f64).
     fn index_value(&mut self, emitter: &mut Emitter, at: &Affine, copy: usize, width: usize) -> Value {
         let mut sum = emitter.b.ins().iconst(I64, immediate(self.fixed(at, copy, width)));
         for (axis, &stride) in at.strides.iter().enumerate() {
@@ -296,17 +327,16 @@ impl<'n> Values<'n> {
         }
         let mut m = emitter.machine(width);
         let base = m.splat(number);
-        #[allow(clippy::cast_precision_loss)] // lanes and strides are small
         let steps: Vec<f64> = (0..width).map(|lane| (lane * along) as f64).collect();
         let steps = m.numbers(&steps);
         m.add(base, steps)
     }
 
-    /// A truth value: what a comparison gives, or whether a number is not 0.
+    /// The condition of a select: the comparison itself where the operand is one, otherwise whether the operand is not 0.
     fn mask(&mut self, emitter: &mut Emitter, id: ExprId, copy: usize, width: usize) -> Value {
         let nest = self.nest;
         if let Expr::Apply(op, operands) = &nest.exprs[id.index()]
-            && let Some(condition) = condition(op)
+            && let Form::Comparison(condition) = operation::form(op)
         {
             let a = self.operand(emitter, operands[0].index(), copy, width);
             let b = self.operand(emitter, operands[1].index(), copy, width);
@@ -319,35 +349,49 @@ impl<'n> Values<'n> {
     }
 
     fn apply(&mut self, emitter: &mut Emitter, op: &Op, operands: &[ExprId], copy: usize, width: usize) -> Value {
-        if let Some(condition) = condition(op) {
-            let a = self.operand(emitter, operands[0].index(), copy, width);
-            let b = self.operand(emitter, operands[1].index(), copy, width);
-            let mut m = emitter.machine(width);
-            let mask = m.compare(condition, a, b);
-            let (one, zero) = (m.number(1.0), m.number(0.0));
-            return m.select(mask, one, zero);
-        }
-        if *op == Op::Select {
-            let mask = self.mask(emitter, operands[0], copy, width);
-            let b = self.operand(emitter, operands[1].index(), copy, width);
-            if self.nest.exprs[operands[2].index()] == Expr::Const(0.0) {
-                return emitter.machine(width).masked(mask, b);
-            }
-            let c = self.operand(emitter, operands[2].index(), copy, width);
-            return emitter.machine(width).select(mask, b, c);
-        }
+        // A product in a sum is fused into one instruction. Select evaluates its condition as a mask instead of a number.
         if let Some(value) = self.fused(emitter, op, operands, copy, width) {
             return value;
         }
+        let form = operation::form(op);
+        if matches!(form, Form::Select) {
+            return self.select(emitter, operands, copy, width);
+        }
         let a = self.operand(emitter, operands[0].index(), copy, width);
-        let Some(second) = operands.get(1) else { return unary(&mut emitter.machine(width), op, a) };
-        let b = self.operand(emitter, second.index(), copy, width);
-        let constant = |id: ExprId| matches!(self.nest.exprs[id.index()], Expr::Const(c) if !c.is_nan());
-        let constants = (constant(operands[0]), constant(*second));
-        binary(&mut emitter.machine(width), op, [a, b], constants)
+        let second = operands.get(1).map(|id| self.operand(emitter, id.index(), copy, width));
+        // With a constant other than NaN, a maximum or minimum needs one instruction. It is symmetric, so the constant
+        // may be either operand.
+        let constant = |i: usize| matches!(self.nest.exprs[operands[i].index()], Expr::Const(c) if !c.is_nan());
+        let mut m = emitter.machine(width);
+        match (form, second) {
+            (Form::Unary(compute), None) => compute(&mut m, a),
+            (Form::Binary(compute), Some(b)) => compute(&mut m, a, b),
+            (Form::Bound { constant: compute, .. }, Some(b)) if constant(1) => compute(&mut m, a, b),
+            (Form::Bound { constant: compute, .. }, Some(b)) if constant(0) => compute(&mut m, b, a),
+            (Form::Bound { any, .. }, Some(b)) => any(&mut m, a, b),
+            (Form::Comparison(condition), Some(b)) => {
+                let mask = m.compare(condition, a, b);
+                let (one, zero) = (m.number(1.0), m.number(0.0));
+                m.select(mask, one, zero)
+            }
+            (Form::Unary(_) | Form::Binary(_) | Form::Bound { .. } | Form::Comparison(_) | Form::Select, _) => {
+                unreachable!("{} with {} operands", op.name(), operands.len())
+            }
+        }
     }
 
-    /// a b + c and its relatives with one rounding, where a product is added.
+    fn select(&mut self, emitter: &mut Emitter, operands: &[ExprId], copy: usize, width: usize) -> Value {
+        let mask = self.mask(emitter, operands[0], copy, width);
+        let b = self.operand(emitter, operands[1].index(), copy, width);
+        if self.nest.exprs[operands[2].index()] == Expr::Const(0.0) {
+            return emitter.machine(width).masked(mask, b);
+        }
+        let c = self.operand(emitter, operands[2].index(), copy, width);
+        emitter.machine(width).select(mask, b, c)
+    }
+
+    /// A sum or difference of which one operand is a product, as a fused multiply-add with one rounding: a b + c, c - a b
+    /// or a b - c.
     fn fused(
         &mut self,
         emitter: &mut Emitter,
@@ -356,6 +400,8 @@ impl<'n> Values<'n> {
         copy: usize,
         width: usize,
     ) -> Option<Value> {
+        // If both operands are products, the second one is fused. The choice is fixed, so that the rounding is always the
+        // same.
         let (Op::Add | Op::Sub, [first, second]) = (op, operands) else { return None };
         if let Some([x, y]) = self.product(*second, width) {
             let sum = self.operand(emitter, first.index(), copy, width);
@@ -374,15 +420,15 @@ impl<'n> Values<'n> {
         Some(m.fma(x, y, sum))
     }
 
-    /// The factors of a product that is not computed further out already.
+    /// The factors of a product, unless it is a scalar that was computed before in an outer loop.
     fn product(&self, id: ExprId, width: usize) -> Option<[ExprId; 2]> {
         match &self.nest.exprs[id.index()] {
             Expr::Apply(Op::Mul, factors) if width == 1 || self.varies[id.index()] => Some([factors[0], factors[1]]),
-            _ => None,
+            Expr::Apply(..) | Expr::Const(_) | Expr::Load(_) | Expr::Index(_) | Expr::Reduced(_) => None,
         }
     }
 
-    /// `sum` plus the value of an expression.
+    /// `sum` plus the value of an expression, fused if that is a product.
     pub(super) fn added(&mut self, emitter: &mut Emitter, sum: Value, id: ExprId, copy: usize) -> Value {
         let width = self.width;
         if let Some([x, y]) = self.product(id, width) {
@@ -394,24 +440,26 @@ impl<'n> Values<'n> {
         emitter.machine(width).add(sum, value)
     }
 
-    /// The stores inside the loops, of one copy.
+    /// Emits the stores of one copy inside the loops.
     pub(super) fn store(&mut self, emitter: &mut Emitter, copy: usize) {
         self.stores(emitter, copy, false);
     }
 
-    fn stores(&mut self, emitter: &mut Emitter, copy: usize, late: bool) {
+    fn stores(&mut self, emitter: &mut Emitter, copy: usize, after_reduction: bool) {
         let nest = self.nest;
-        let chosen = || nest.stores.iter().filter(|s| s.late == late);
+        let chosen = || nest.stores.iter().filter(|s| s.after_reduction == after_reduction);
         let values: Vec<Value> = chosen().map(|store| self.at(emitter, store.value, copy)).collect();
         for (store, value) in chosen().zip(values) {
             self.write(emitter, &store.access, value, copy, self.width);
         }
     }
 
-    /// What follows the reductions: for each copy the finished values, then expressions and stores that need them.
+    /// Emits the expressions and stores after the reductions. `finished` holds the results of all reductions for each copy.
     pub(super) fn finish(&mut self, emitter: &mut Emitter, width: usize, finished: Vec<Vec<Value>>) {
         let nest = self.nest;
         self.width = width;
+        // Values that all copies share come first. The others are computed copy by copy, each directly before its stores,
+        // so that few registers are in use.
         let remains = std::mem::take(&mut self.remains);
         for &index in &remains {
             if let Expr::Reduced(r) = nest.exprs[index] {
@@ -436,64 +484,27 @@ impl<'n> Values<'n> {
     }
 }
 
-/// What is computed after the reductions, in order; also what is there inside the loops, but as cheap to get `again` as to
-/// keep.
+/// Every index expression with the buffer that it addresses. `None` where the index itself is the value.
+fn addressed(nest: &Nest) -> impl Iterator<Item = (Option<BufferId>, &Affine)> {
+    let exprs = nest.exprs.iter().filter_map(|e| match e {
+        Expr::Load(access) => Some((Some(access.buffer), &access.at)),
+        Expr::Index(at) => Some((None, at)),
+        Expr::Const(_) | Expr::Reduced(_) | Expr::Apply(..) => None,
+    });
+    exprs.chain(nest.stores.iter().map(|s| (Some(s.access.buffer), &s.access.at)))
+}
+
+/// The expressions to compute after the reductions, in order. They also contain values that are known inside the loops
+/// but are as cheap to compute `again` as to hold in registers.
 fn remains(nest: &Nest, again: &[bool]) -> Vec<usize> {
-    let (late, early) = (nest.late(), nest.early());
+    let (after_reduction, inside_reduction) = (nest.after_reduction(), nest.inside_reduction());
     let mut needed = vec![false; nest.exprs.len()];
-    nest.stores.iter().filter(|s| s.late).for_each(|s| needed[s.value.index()] = true);
+    nest.stores.iter().filter(|s| s.after_reduction).for_each(|s| needed[s.value.index()] = true);
     for index in (0..needed.len()).rev() {
-        needed[index] &= late[index] || !early[index] || again[index];
+        needed[index] &= after_reduction[index] || !inside_reduction[index] || again[index];
         if let (true, Expr::Apply(_, operands)) = (needed[index], &nest.exprs[index]) {
             operands.iter().for_each(|o| needed[o.index()] = true);
         }
     }
     (0..needed.len()).filter(|&index| needed[index]).collect()
-}
-
-fn condition(op: &Op) -> Option<FloatCC> {
-    match op {
-        Op::Less => Some(FloatCC::LessThan),
-        Op::LessEqual => Some(FloatCC::LessThanOrEqual),
-        Op::Equal => Some(FloatCC::Equal),
-        _ => None,
-    }
-}
-
-fn unary(m: &mut super::machine::Lanes, op: &Op, a: Value) -> Value {
-    match op {
-        Op::Neg => m.neg(a),
-        Op::Abs => m.abs(a),
-        Op::Exp => math::exp(m, a),
-        Op::Log => math::log(m, a),
-        Op::Sqrt => m.sqrt(a),
-        Op::Sin => math::sin(m, a),
-        Op::Cos => math::cos(m, a),
-        Op::Tanh => math::tanh(m, a),
-        Op::Erf => math::erf(m, a),
-        _ => {
-            debug_assert!(false, "{} has not one operand", op.name());
-            m.number(f64::NAN)
-        }
-    }
-}
-
-fn binary(m: &mut super::machine::Lanes, op: &Op, [a, b]: [Value; 2], constants: (bool, bool)) -> Value {
-    match (op, constants) {
-        (Op::Add, _) => m.add(a, b),
-        (Op::Sub, _) => m.sub(a, b),
-        (Op::Mul, _) => m.mul(a, b),
-        (Op::Div, _) => m.div(a, b),
-        (Op::Max, (_, true)) => m.larger_than(a, b),
-        (Op::Max, (true, _)) => m.larger_than(b, a),
-        (Op::Min, (_, true)) => m.smaller_than(a, b),
-        (Op::Min, (true, _)) => m.smaller_than(b, a),
-        (Op::Max, _) => m.larger(a, b),
-        (Op::Min, _) => m.smaller(a, b),
-        (Op::Pow, _) => math::pow(m, a, b),
-        _ => {
-            debug_assert!(false, "{} has not two operands", op.name());
-            m.number(f64::NAN)
-        }
-    }
 }

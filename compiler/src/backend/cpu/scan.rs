@@ -1,17 +1,17 @@
-//! Unit vectors and their gradient: calls with sizes, the range of units and addresses.
+//! Unit vectors and their gradients become calls of the runtime with sizes, a range of units, and addresses.
 
 use super::Import;
 use super::emitter::{Emitter, immediate};
-use crate::kernels::{BufferId, Spherical, SphericalGrad};
+use crate::ir::kernels::{BufferId, Spherical, SphericalGrad};
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
-/// Units that are worked on at once; a thread's share is a number of such blocks.
+/// Units of a block. A task computes one or more whole blocks.
 const BLOCK: usize = 64;
-/// Angles in all from which threads share a scan (chosen by hand: about 100 us on one).
+/// The number of angles from which threads divide a scan among them (chosen by hand: about 100 us on one thread).
 const SHARED: usize = 1 << 15;
 
-/// Blocks of units that threads may share; 1 if all are worked on together.
+/// The number of blocks that threads may divide among them, or 1 if one call computes all units.
 pub(super) fn extent(angles: usize, units: usize) -> usize {
     if angles.saturating_mul(units) >= SHARED { units.div_ceil(BLOCK) } else { 1 }
 }
@@ -19,7 +19,7 @@ pub(super) fn extent(angles: usize, units: usize) -> usize {
 pub(super) fn emit_forward(emitter: &mut Emitter, scan: &Spherical) {
     let mut arguments = sizes(emitter, scan.angles, scan.units);
     arguments.push(emitter.address(scan.theta, 0));
-    for buffer in [scan.u, scan.kept] {
+    for buffer in [scan.u, scan.saved] {
         arguments.push(optional(emitter, buffer));
     }
     emitter.call(Import::Spherical, &arguments);
@@ -28,13 +28,14 @@ pub(super) fn emit_forward(emitter: &mut Emitter, scan: &Spherical) {
 pub(super) fn emit_backward(emitter: &mut Emitter, scan: &SphericalGrad) {
     let mut arguments = sizes(emitter, scan.angles, scan.units);
     arguments.push(emitter.address(scan.theta, 0));
-    arguments.push(optional(emitter, scan.kept));
+    arguments.push(optional(emitter, scan.saved));
     arguments.push(emitter.address(scan.g, 0));
     arguments.push(emitter.address(scan.gradient, 0));
     emitter.call(Import::SphericalGrad, &arguments);
 }
 
-/// Angles, units, the first unit and the one after the last; the runtime stops at the last there is.
+/// Angles, units, the first unit and the unit after the last. The last block may be incomplete: the runtime stops at the
+/// last unit.
 fn sizes(emitter: &mut Emitter, angles: usize, units: usize) -> Vec<Value> {
     let number = |emitter: &mut Emitter, size: usize| emitter.b.ins().iconst(I64, immediate(size));
     let (first, end) = if extent(angles, units) > 1 {

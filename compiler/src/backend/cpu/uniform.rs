@@ -1,7 +1,7 @@
-//! Counter-based random numbers: Philox 4x32-10, one block of four words at a time.
+//! Counter-based random numbers: Philox 4x32-10, which gives four words for each block.
 
 use super::emitter::{Emitter, flags, immediate};
-use crate::kernels::Uniform;
+use crate::ir::kernels::Uniform;
 use crate::math::philox::{MULTIPLIERS, ROUNDS, WEYL};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
@@ -9,10 +9,13 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
     let count = emitter.elements(draw.target);
     let base = emitter.address(draw.target, 0);
-    let at = i32::try_from(emitter.random()).unwrap_or(i32::MAX);
-    let scratch = emitter.scratch;
-    let key: Vec<Value> = (0..4).map(|i| emitter.b.ins().load(I32, flags(), scratch, at + 4 * i)).collect();
+    // The offset is added to the address, because the offset of a load has only 32 bits and scratch memory may be larger.
+    let at = immediate(emitter.random());
+    let random = emitter.b.ins().iadd_imm_s(emitter.scratch, at);
+    let key: Vec<Value> = (0..4).map(|i| emitter.b.ins().load(I32, flags(), random, 4 * i)).collect();
     let stream = emitter.b.ins().iconst(I32, i64::from(draw.stream));
+    // A number depends only on seed, step, stream and its own position. Results therefore do not depend on how the work
+    // is divided.
     let blocks = count / 4;
     if blocks > 0 {
         let open = emitter.begin_loop(0);
@@ -23,6 +26,7 @@ pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
         store(emitter, &words, target);
         emitter.end_loop(&open, blocks, 1);
     }
+    // The last block computes four words, of which only the needed ones are stored.
     if !count.is_multiple_of(4) {
         let counter = emitter.b.ins().iconst(I32, immediate(blocks));
         let words = philox(emitter, [counter, stream, key[2], key[3]], [key[0], key[1]]);
@@ -32,19 +36,21 @@ pub(super) fn emit(emitter: &mut Emitter, draw: &Uniform) {
     }
 }
 
-/// Words as numbers in [0, 1), side by side.
+/// Stores words as numbers in [0, 1), one after the other.
 fn store(emitter: &mut Emitter, words: &[Value], target: Value) {
+    // The upper 24 bits are as many as an f32 holds exactly, so that both precisions draw the same numbers.
     let (float, bytes) = (emitter.float(1), emitter.bytes());
-    for (index, &word) in words.iter().enumerate() {
+    for (&word, index) in words.iter().zip(0..4i32) {
+        let at = if bytes == 4 { 4 * index } else { 8 * index };
         let high = emitter.b.ins().ushr_imm_u(word, 8);
         let number = emitter.b.ins().fcvt_from_sint(float, high);
         let unit = crate::math::Machine::number(&mut emitter.machine(1), 1.0 / 16_777_216.0);
         let number = emitter.b.ins().fmul(number, unit);
-        emitter.b.ins().store(flags(), number, target, i32::try_from(index * bytes).unwrap_or(0));
+        emitter.b.ins().store(flags(), number, target, at);
     }
 }
 
-/// The same rounds as [`crate::math::philox::philox`].
+/// Emits the rounds of [`crate::math::philox::philox`].
 fn philox(emitter: &mut Emitter, mut counter: [Value; 4], mut key: [Value; 2]) -> [Value; 4] {
     for round in 0..ROUNDS {
         if round > 0 {
@@ -59,7 +65,7 @@ fn philox(emitter: &mut Emitter, mut counter: [Value; 4], mut key: [Value; 2]) -
     counter
 }
 
-/// High and low half of a product.
+/// The high and the low half of a product.
 fn multiply(emitter: &mut Emitter, a: u32, b: Value) -> (Value, Value) {
     let wide = emitter.b.ins().uextend(I64, b);
     let product = emitter.b.ins().imul_imm_u(wide, i64::from(a));

@@ -1,14 +1,14 @@
-//! What the grammar lets through and a reader would stumble over: names given twice, and things in the wrong place.
+//! Errors that the grammar cannot find: names given twice, and statements in the wrong place.
 
 use crate::ast::{Argument, Binding, Body, Definition, Expr, ExprKind, Ident, Item, Kind, Path, Statement};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use std::collections::HashMap;
 
-/// E0149: `-x` at the start of a line, behind something it could be subtracted from.
+/// E0149: `-x` at the start of a line, after an expression that it could be subtracted from.
 pub fn two_ways(minus: Span) -> Diagnostic {
     Diagnostic::error("E0149", "this `-` can be read in two ways")
-        .label(minus, "goes on with the line above, or begins a new value?")
+        .label(minus, "continues the line above, or begins a new value?")
         .help("write `- x` with a blank to subtract, or `(-x)` to begin a new value")
 }
 
@@ -20,14 +20,14 @@ pub fn chained(left: Span, right: Span) -> Diagnostic {
         .help("write `a < b and b < c`")
 }
 
-/// E0151 and E0152: arguments in the wrong order, or one twice.
+/// E0151 and E0152: arguments in the wrong order, or given twice.
 pub fn arguments(arguments: &[Argument], errors: &mut Vec<Diagnostic>) {
     let mut first_named: Option<&Ident> = None;
     for argument in arguments {
         match (&argument.name, first_named) {
             (None, Some(named)) => {
                 errors.push(
-                    Diagnostic::error("E0151", "an argument without a name stands behind one with a name")
+                    Diagnostic::error("E0151", "an argument without a name comes after one with a name")
                         .label(argument.value.span, "which argument is this?")
                         .label(named.span, "named arguments begin here")
                         .help("move it forward, or give it its name"),
@@ -47,7 +47,7 @@ pub fn parameters(definition: &Definition, errors: &mut Vec<Diagnostic>) {
     errors.extend(twice("E0153", "parameter", definition.parameters.iter().map(|p| &p.name)));
 }
 
-/// E0154: a setting of a file twice.
+/// E0154: a setting of a file given twice.
 pub fn settings(items: &[Item], errors: &mut Vec<Diagnostic>) {
     let names = items.iter().filter_map(|item| match item {
         Item::Setting(Binding { name, .. }) => Some(name),
@@ -56,7 +56,7 @@ pub fn settings(items: &[Item], errors: &mut Vec<Diagnostic>) {
     errors.extend(twice("E0154", "setting", names));
 }
 
-/// E0154 to E0157: what a definition's name and body cannot hold.
+/// E0154 to E0157: names and statements that a definition cannot have.
 pub fn definition(definition: &Definition, errors: &mut Vec<Diagnostic>) {
     let kind = definition.kind;
     if let Some(name) = definition.name.as_ref().filter(|n| n.parts.len() > 1 && kind != Kind::Dataset) {
@@ -94,7 +94,7 @@ fn nameless(value: &Expr, body: &Body, kind: Kind) -> Diagnostic {
     }
 }
 
-/// E0157: `from` outside of a parameterization, or twice in one.
+/// E0157: `from` outside a parameterization, or twice in one.
 fn conversions(definition: &Definition, errors: &mut Vec<Diagnostic>) {
     let mut first: Option<Span> = None;
     for statement in &definition.body.statements {
@@ -116,7 +116,7 @@ fn conversions(definition: &Definition, errors: &mut Vec<Diagnostic>) {
     }
 }
 
-/// An error for each name that comes again, with both places.
+/// Returns an error for each name that is given again, with both places.
 fn twice<'a>(code: &'static str, what: &'static str, names: impl Iterator<Item = &'a Ident>) -> Vec<Diagnostic> {
     let mut seen: HashMap<&str, Span> = HashMap::new();
     let mut errors = Vec::new();

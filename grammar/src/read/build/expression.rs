@@ -1,7 +1,7 @@
-//! Expressions: pairs to [`Expr`], operators by precedence without recursion.
+//! Builds expressions from pairs. Operators are ordered by precedence without recursion.
 //!
-//! Every expression is built together with its height, the longest way down its tree, so that no chain of operators
-//! (`- - - x`, `a ^ b ^ c`, `a + b + …`, `else if … else if`) makes a tree that is too tall to be walked or dropped.
+//! Every expression is built together with the height of its tree. So no chain of operators (`- - - x`, `a ^ b ^ c`,
+//! `a + b + …`, `else if … else if`) makes a tree that is too high for recursive walks.
 
 use super::{Builder, check};
 use crate::ast::{Argument, Arm, BinaryOp, Expr, ExprKind, Stage, UnaryOp};
@@ -17,21 +17,21 @@ struct Tall {
     height: usize,
 }
 
-/// What waits on the operator stack.
+/// An operator on the stack that waits for its right operand.
 #[derive(Clone, Copy)]
 enum Pending {
     Prefix(UnaryOp, Span),
     Infix(BinaryOp),
 }
 
-// Each step is kept out of the others' frames, so that one level of nesting takes little stack: see `MAX_BRACKETS`.
+// `inline(never)` keeps the stack frames small, so that one level of nesting needs little stack: see `MAX_BRACKETS`.
 impl Builder<'_> {
-    /// The expression of a pair of the rule `expr`; `None` after an error.
+    /// Returns the expression of a pair of the rule `expr`. `None` after an error.
     pub fn expr(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
         self.flow(pair).map(|tall| tall.expr)
     }
 
-    /// The expression that a rule such as `result` or `draw` holds.
+    /// Returns the expression inside a pair of a rule such as `result` or `draw`.
     pub(super) fn inner_expr(&mut self, pair: Pair<'_, Rule>) -> Option<Expr> {
         self.expr(pair.into_inner().find(|p| p.as_rule() == Rule::expr)?)
     }
@@ -74,7 +74,7 @@ impl Builder<'_> {
         Some((Stage { expr, label }, height))
     }
 
-    /// Operands and operators in a row to a tree, with two stacks (Dijkstra's shunting yard).
+    /// Builds a tree from a sequence of operands and operators, with two stacks (Dijkstra's shunting yard).
     #[inline(never)]
     fn operation(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (mut operands, mut pending): (Vec<Tall>, Vec<Pending>) = (Vec::new(), Vec::new());
@@ -99,7 +99,7 @@ impl Builder<'_> {
         operands.pop()
     }
 
-    /// E0149 and E0150: an operator that would not be read the way it was meant.
+    /// E0149 and E0150: an operator that would probably be read in another way than intended.
     #[inline(never)]
     fn check_infix(&mut self, op: BinaryOp, span: Span, left: Option<&Tall>, pending: &[Pending]) {
         let Some(left) = left else { return };
@@ -108,7 +108,7 @@ impl Builder<'_> {
         if op == BinaryOp::Subtract && above.contains(['\n', '\r']) && glued {
             self.errors.push(check::two_ways(span));
         }
-        // The comparison that this one would take for its left side, if nothing looser stands between.
+        // The operator whose result would be the left operand of this one.
         let before = pending.iter().rev().find_map(|p| match p {
             Pending::Infix(before) if level(*before) <= level(op) => Some(*before),
             _ => None,
@@ -118,7 +118,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Applies what binds its operands before `op` does.
+    /// Applies the waiting operators that bind more tightly than `op`.
     #[inline(never)]
     fn reduce(&mut self, operands: &mut Vec<Tall>, pending: &mut Vec<Pending>, op: BinaryOp) -> Option<()> {
         while let Some(&top) = pending.last() {
@@ -225,7 +225,7 @@ impl Builder<'_> {
         Some((Argument { name, value: expr }, height))
     }
 
-    /// `if a { x } else if b { y } else { z }`, built from its end.
+    /// Builds `if a { x } else if b { y } else { z }`, from its end.
     #[inline(never)]
     fn conditional(&mut self, pair: Pair<'_, Rule>) -> Option<Tall> {
         let (end, mut opened, mut halves) = (self.span(&pair), Vec::new(), Vec::new());
@@ -286,7 +286,7 @@ impl Builder<'_> {
         Some((Arm { pattern, value: value? }, height))
     }
 
-    /// A node over children of at most `height`; an error, told once, where that makes the tree too tall.
+    /// Makes a node whose children have at most this height. If the tree becomes too high, it notes an error and returns `None`.
     #[inline(never)]
     fn tall(&mut self, node: ExprKind, span: Span, height: usize) -> Option<Tall> {
         if height >= MAX_DEPTH {
@@ -297,17 +297,17 @@ impl Builder<'_> {
     }
 }
 
-/// E0102: more operators, branches or calls inside each other than [`MAX_DEPTH`].
+/// E0102: operators, branches or calls are nested more than [`MAX_DEPTH`] deep.
 fn too_tall(span: Span) -> Diagnostic {
     Diagnostic::error("E0102", format!("this expression is more than {MAX_DEPTH} operations deep"))
         .label(span, "too deep from here on")
         .help("give a part of it a name of its own, `part = …`, and use the name here")
 }
 
-/// The level of `==`, `<` and their like.
+/// The level of comparisons: `==`, `<`, ….
 const COMPARISON: u8 = 4;
 
-/// How tightly an operator binds; more is tighter.
+/// Returns how tightly an operator binds. A larger number binds more tightly.
 fn level(op: BinaryOp) -> u8 {
     use BinaryOp::{
         Add, And, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Or, Power, Subtract,

@@ -1,4 +1,4 @@
-//! Numbers, strings and booleans: from their spelling to their value.
+//! Reads the values of numbers, strings and booleans.
 
 use super::Builder;
 use crate::ast::ExprKind;
@@ -9,7 +9,7 @@ use crate::source::Span;
 use pest::iterators::Pair;
 
 impl Builder<'_> {
-    /// The value of a pair of the rules `number`, `string` and `boolean`; `None` after an error.
+    /// Returns the value of a pair of the rules `number`, `string` and `boolean`. `None` after an error.
     pub(super) fn literal(&mut self, pair: &Pair<'_, Rule>, span: Span) -> Option<ExprKind> {
         let text = pair.as_str();
         let value = match pair.as_rule() {
@@ -67,7 +67,7 @@ fn number(text: &str, span: Span) -> Result<ExprKind, Diagnostic> {
     }
 }
 
-/// `10_000`, `0.1`, `1e-5`, `2.5E+3`: each `_` between two digits, and nothing else among them.
+/// Is the number written like `10_000`, `0.1`, `1e-5` or `2.5E+3`? Each `_` must be between two digits.
 fn well_formed(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),

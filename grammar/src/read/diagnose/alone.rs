@@ -1,11 +1,11 @@
-//! Slips in a text that holds one value or one name: `--set KEY=VALUE`, `--param`.
+//! Mistakes in a text with a single value or name: `--set KEY=VALUE`, `--param`.
 
 use super::{Answer, Case};
 use crate::diagnostic::Diagnostic;
 use crate::read::grammar::Rule;
 use crate::read::scene::Bracket;
 
-/// Asks for slips that a file cannot have.
+/// Asks for mistakes that a file cannot have.
 pub fn ask(case: &Case<'_>) -> Answer {
     if case.inside != Bracket::File {
         return None;
@@ -13,7 +13,7 @@ pub fn ask(case: &Case<'_>) -> Answer {
     too_much(case).or_else(|| not_a_name(case))
 }
 
-/// E0158: `0.1 0.2` where one value is expected, `f(x)` where a name is
+/// E0158: `0.1 0.2` where one value is expected, `f(x)` where a name is expected
 fn too_much(case: &Case<'_>) -> Answer {
     let name = case.rule == Rule::path_alone;
     let complete = case.at(-1).is_some_and(|k| case.scene.ends_value(k));

@@ -1,4 +1,4 @@
-//! Slips inside of expressions: operands, commas, branches, arms, stages.
+//! Mistakes in expressions: operands, commas, branches, arms, stages.
 
 use super::{Answer, Case};
 use crate::diagnostic::Diagnostic;
@@ -6,7 +6,7 @@ use crate::read::grammar::Rule;
 use crate::read::scene::Bracket;
 use crate::read::tokens::TokenKind;
 
-/// Asks for slips inside of an expression.
+/// Asks for mistakes in an expression.
 pub fn ask(case: &Case<'_>) -> Answer {
     dot(case)
         .or_else(|| apart(case))
@@ -33,7 +33,7 @@ fn dot(case: &Case<'_>) -> Answer {
     } else {
         "join names with dots and without blanks: `data.classes`".to_owned()
     };
-    let error = Diagnostic::error("E0135", "a dot stands between two digits or two names")
+    let error = Diagnostic::error("E0135", "a dot must be between two digits or two names")
         .label(case.scene.span(k), "this dot");
     Some((error.help(help), k))
 }
@@ -55,9 +55,10 @@ fn apart(case: &Case<'_>) -> Answer {
             Some((error, case.here))
         }
         "(" if case.is_name(-1) => {
-            let error = Diagnostic::error("E0136", format!("the arguments of `{name}` stand directly behind its name"))
-                .label(case.scene.behind(before).to(case.span(0)), "a blank stands between")
-                .help(format!("write `{name}(…)`"));
+            let error =
+                Diagnostic::error("E0136", format!("the arguments of `{name}` must come directly after its name"))
+                    .label(case.scene.after(before).to(case.span(0)), "a blank stands between")
+                    .help(format!("write `{name}(…)`"));
             Some((error, case.here))
         }
         _ => None,
@@ -71,7 +72,7 @@ fn label(case: &Case<'_>) -> Answer {
             .label(case.span(0), "not a name")
             .help("write `dense(100) as hidden`")
     } else if case.word(0) == "as" {
-        Diagnostic::error("E0138", "only a stage behind `->` can have a label, and only one")
+        Diagnostic::error("E0138", "only a stage after `->` can have a label, and only one")
             .label(case.span(0), "labels something else")
             .help("write `… -> dense(100) as hidden -> …`, or bind a value: `name = …`")
     } else {
@@ -85,7 +86,7 @@ fn stage(case: &Case<'_>) -> Answer {
     if case.word(-1) == "->" {
         let nothing = case.ends() || matches!(case.word(0), "->" | "," | "as");
         let error = if nothing {
-            Diagnostic::error("E0140", "a stage is missing behind `->`").label(case.gap(), "a layer is missing here")
+            Diagnostic::error("E0140", "a stage is missing after `->`").label(case.gap(), "a layer is missing here")
         } else {
             Diagnostic::error("E0139", "`->` leads into a layer").label(case.span(0), "not a layer")
         };
@@ -134,7 +135,7 @@ fn arms(case: &Case<'_>) -> Answer {
     if !case.expects(&[Rule::gives]) {
         return None;
     }
-    let error = Diagnostic::error("E0142", "`=>` stands between a pattern and its value")
+    let error = Diagnostic::error("E0142", "`=>` must be between a pattern and its value")
         .label(case.span(0), format!("`=>` expected instead of {}", case.found()))
         .help("write `match param { gmp => 0.1, _ => 0.01 }`");
     Some((error, case.here))
@@ -154,7 +155,7 @@ fn missing_else(case: &Case<'_>) -> Answer {
     let scene = case.scene;
     let opener = scene.opener(case.here - 1);
     let asked = (case.start..case.here).rev().find(|&k| scene.word(k) == "if" && scene.opener(k) == opener);
-    let mut error = Diagnostic::error("E0143", "an `if` always has an `else`: it is a value in both cases")
+    let mut error = Diagnostic::error("E0143", "an `if` always needs an `else`: it must have a value in both cases")
         .label(case.gap(), "`else { … }` expected here");
     if let Some(k) = asked {
         error = error.label(scene.span(k), "this `if`");
@@ -174,7 +175,7 @@ fn missing_brace(case: &Case<'_>) -> Answer {
         return Some((error, case.here));
     }
     if matches!(case.word(-1), "if" | "match") {
-        let error = Diagnostic::error("E0144", format!("`{}` wants something to look at", case.word(-1)))
+        let error = Diagnostic::error("E0144", format!("`{}` needs an expression after it", case.word(-1)))
             .label(case.gap(), "missing here")
             .help("write `if stride == 1 { … } else { … }` or `match param { … }`");
         return Some((error, case.here - 1));
@@ -196,7 +197,7 @@ fn named_value(case: &Case<'_>) -> Answer {
             .help(format!("write `{} = …`", case.word(-1))),
         ("=" | ":", Bracket::List | Bracket::Arguments) => {
             Diagnostic::error("E0145", format!("`{}` does not fit here", case.word(0)))
-                .label(case.span(0), "names nothing")
+                .label(case.span(0), "nothing here can have a name")
                 .help("only an argument of a call has a name: `conv(64, stride = 2)`; `==` compares")
         }
         _ => return None,
@@ -211,9 +212,9 @@ fn comma(case: &Case<'_>) -> Answer {
         return None;
     }
     if case.word(0) == "," && matches!(case.word(-1), "," | "(" | "[" | "{") {
-        let error = Diagnostic::error("E0146", "nothing stands before this `,`")
+        let error = Diagnostic::error("E0146", "there is no value before this `,`")
             .label(case.span(0), "one too many")
-            .help("remove it, or write the value that is missing; one `,` may stand behind the last");
+            .help("remove it, or write the value that is missing; one `,` may follow the last value");
         return Some((error, case.here));
     }
     let before = case.here.checked_sub(1)?;
@@ -234,7 +235,7 @@ fn operand(case: &Case<'_>) -> Answer {
         && (case.ends() || !case.scene.begins_value(case.here))
     {
         let error = Diagnostic::error("E0147", format!("`{}` has nothing on its right", case.scene.word(k)))
-            .label(case.scene.behind(k), "a value is missing here")
+            .label(case.scene.after(k), "a value is missing here")
             .help("write the second value, or remove the operator");
         return Some((error, k));
     }
@@ -253,7 +254,7 @@ fn operand(case: &Case<'_>) -> Answer {
     None
 }
 
-/// E0148: a value is wanted and something else stands there
+/// E0148: something else where a value is expected
 fn no_value(case: &Case<'_>) -> Answer {
     let wanted = case.expects(&[Rule::expr, Rule::operation, Rule::reference, Rule::number]);
     if !wanted || case.expects(&[Rule::EOI]) {

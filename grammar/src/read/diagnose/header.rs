@@ -1,4 +1,4 @@
-//! Slips at the top level of a file, and between the word of a definition and its body.
+//! Mistakes at the top level of a file, and between the first word of a definition and its body.
 
 use super::{Answer, Case};
 use crate::ast::Kind;
@@ -9,7 +9,7 @@ use crate::read::scene::Bracket;
 use crate::similar::nearest;
 use crate::source::Span;
 
-/// Asks for slips outside of bodies.
+/// Asks for mistakes outside bodies.
 pub fn ask(case: &Case<'_>) -> Answer {
     if case.inside == Bracket::Parameters {
         return parameter(case);
@@ -54,7 +54,7 @@ fn missing_module(case: &Case<'_>) -> Answer {
     if case.word(-1) != "use" {
         return None;
     }
-    let error = Diagnostic::error("E0130", "`use` wants the name of a module")
+    let error = Diagnostic::error("E0130", "`use` needs the name of a module")
         .label(case.gap(), "a name is missing here")
         .help("write `use std.resnet`");
     Some((error, case.here - 1))
@@ -89,13 +89,13 @@ fn unknown_word(case: &Case<'_>) -> Answer {
         Some(near) => format!("did you mean `{near}`?"),
         None if case.word(0) == "{" || case.word(1) == "{" || case.word(1) == "(" => {
             "a definition begins with `model`, `block`, `train`, `dataset`, `parameterization`, `modifier`, \
-             `initializer`, `optimizer`, `loss` or `metric`"
+             `activation`, `stage`, `initializer`, `optimizer`, `loss` or `metric`"
                 .to_owned()
         }
         None => format!("a setting is `{word} = …`; a network is `model {word} {{ … }}`"),
     };
     let lone = case.here >= case.scene.tokens.len() || case.scene.starts(case.here);
-    let message = if lone { format!("`{word}` stands alone") } else { format!("`{word}` begins no definition") };
+    let message = if lone { format!("`{word}` has no value") } else { format!("no definition begins with `{word}`") };
     let error = Diagnostic::error("E0132", message).label(case.span(-1), "unknown word").help(help);
     Some((error, case.start))
 }
@@ -115,7 +115,7 @@ fn no_item(case: &Case<'_>) -> Answer {
 fn no_item_error(span: Span, found: String) -> Diagnostic {
     Diagnostic::error("E0133", format!("{found} begins neither a setting nor a definition"))
         .label(span, "at the top level of the file")
-        .help("a flow stands in a body: `model name { input -> … }`; a setting is `param = gmp`")
+        .help("a flow belongs in a body: `model name { input -> … }`; a setting is `param = gmp`")
 }
 
 /// E0134: `model tiny(3)`, `block b(a b)`

@@ -1,4 +1,4 @@
-//! Slips in the lines of a body, and in what stands around them: documentation, names, `=`.
+//! Mistakes in statements: documentation, names, `=`.
 
 use super::{Answer, Case};
 use crate::diagnostic::Diagnostic;
@@ -6,7 +6,7 @@ use crate::read::grammar::Rule;
 use crate::read::scene::Bracket;
 use crate::read::tokens::TokenKind;
 
-/// Asks for slips that concern a whole statement.
+/// Asks for mistakes that concern a whole statement.
 pub fn ask(case: &Case<'_>) -> Answer {
     documentation(case)
         .or_else(|| keyword_as_name(case))
@@ -19,10 +19,10 @@ pub fn ask(case: &Case<'_>) -> Answer {
         .or_else(|| early_result(case))
 }
 
-/// E0117 and E0118: documentation where nothing can be documented.
+/// E0117 and E0118: documentation in a place where nothing can be documented
 fn documentation(case: &Case<'_>) -> Answer {
     if case.kind(0) == Some(TokenKind::FileDoc) {
-        let error = Diagnostic::error("E0117", "`//!` documents the whole file, so it stands at its top")
+        let error = Diagnostic::error("E0117", "`//!` documents the whole file, so it belongs at its top")
             .label(case.span(0), "something stands before it")
             .help("move it up, or write `///` to document the next item, `//` for a comment");
         return Some((error, case.here));
@@ -57,7 +57,7 @@ fn keyword_as_name(case: &Case<'_>) -> Answer {
     Some((reserved(case, k)?, k))
 }
 
-/// The error for a word of the language at a token where a name or a value should stand.
+/// Returns the error for a word of the language where a name or a value is expected.
 pub fn reserved(case: &Case<'_>, k: usize) -> Option<Diagnostic> {
     let scene = case.scene;
     if matches!(scene.word(k), "true" | "false") && !matches!(scene.word(k + 1), "=" | ":") {
@@ -86,7 +86,8 @@ fn other_language(case: &Case<'_>) -> Answer {
         ("elif", "write `else if`"),
         ("then", "write `if condition { yes } else { no }`"),
     ];
-    // The habit shows as a word right before or at the place that does not fit, at the start of something.
+    // The parser takes the word for a name and stops at the next token, or it stops at the word itself. The word must begin a
+    // statement: everywhere else it may be a name of the user.
     let found = [case.at(-1), Some(case.here)].into_iter().flatten().find_map(|k| {
         let begins = case.scene.starts(k) || k == case.start || matches!(case.scene.word(k), "elif" | "then");
         let habit = HABITS.iter().find(|(word, _)| *word == case.scene.word(k))?;
@@ -101,6 +102,7 @@ fn other_language(case: &Case<'_>) -> Answer {
 
 /// E0121: `train.epochs = 5`
 fn dotted_name(case: &Case<'_>) -> Answer {
+    // The parser stops at the first dot, or at `=` if the name before the dot completed a statement. `k` is the end of the name.
     let mut k = case.here;
     while matches!(case.scene.word(k), ".") || case.scene.is_name(k) {
         k += 1;
@@ -111,6 +113,7 @@ fn dotted_name(case: &Case<'_>) -> Answer {
         return None;
     }
     let (first, last) = if dotted { (case.here - 1, k - 1) } else { (case.here.saturating_sub(3), case.here - 1) };
+    // A dotted name inside an expression is allowed; only at the start of a statement or an argument is it the name to set.
     let begins = first == case.start || first.checked_sub(1).is_some_and(|k| matches!(case.scene.word(k), "(" | ","));
     if !begins {
         return None;
@@ -126,7 +129,7 @@ fn dotted_name(case: &Case<'_>) -> Answer {
     Some((error.help(help), first))
 }
 
-/// E0122: `epochs =` with nothing behind
+/// E0122: `epochs =` without a value
 fn missing_value(case: &Case<'_>) -> Answer {
     let scene = case.scene;
     let k = case.here.checked_sub(1)?;
@@ -136,11 +139,11 @@ fn missing_value(case: &Case<'_>) -> Answer {
     let sign = scene.word(k);
     let what = match k.checked_sub(1).filter(|&n| scene.is_name(n)) {
         Some(name) => format!("`{}` has no value", scene.word(name)),
-        None => format!("nothing stands behind `{sign}`"),
+        None => format!("there is no value after `{sign}`"),
     };
     let error = Diagnostic::error("E0122", what)
-        .label(scene.behind(k), "a value is missing here")
-        .help(format!("write a value behind the `{sign}`, such as `64`, `relu` or `[1, 2]`, or remove the line"));
+        .label(scene.after(k), "a value is missing here")
+        .help(format!("write a value after the `{sign}`, such as `64`, `relu` or `[1, 2]`, or remove the line"));
     Some((error, k))
 }
 
@@ -149,21 +152,21 @@ fn declaration(case: &Case<'_>) -> Answer {
     let scene = case.scene;
     if case.word(0) == "~" && case.is_name(-1) {
         let name = case.word(-1);
-        let error = Diagnostic::error("E0123", format!("it is not said what `{name}` is"))
-            .label(case.span(-1), "of which kind?")
+        let error = Diagnostic::error("E0123", format!("the kind of `{name}` is missing"))
+            .label(case.span(-1), "declared without a kind")
             .help(format!("write `{name}: weight ~ …`, or `unit`, `offset` or `angles` instead of `weight`"));
         return Some((error, case.here - 1));
     }
     if case.word(-1) == ":" && case.inside == Bracket::Body && !case.is_name(0) {
-        let error = Diagnostic::error("E0123", "a kind is missing behind `:`")
+        let error = Diagnostic::error("E0123", "a kind is missing after `:`")
             .label(case.span(0), "not a kind")
-            .help("a kind is `weight`, `unit`, `offset`, `angles` or `state`");
+            .help("a kind is `weight`, `unit`, `offset`, `angles`, `layer`, `feature`, `position`, `[units, rank]` or `state`");
         return Some((error, case.here - 1));
     }
     if case.word(-2) == ":" && case.is_name(-1) && case.expects(&[Rule::draw, Rule::compute, Rule::tilde]) {
         let (name, kind) = (case.word(-3), case.word(-1));
-        let error = Diagnostic::error("E0124", format!("it is not said how `{name}` starts"))
-            .label(scene.behind(case.here - 1), "a first value is missing here")
+        let error = Diagnostic::error("E0124", format!("`{name}` has no initial value"))
+            .label(scene.after(case.here - 1), "an initial value is missing here")
             .help(format!("write `{name}: {kind} = 0` for a value, or `{name}: {kind} ~ init` to draw one"));
         return Some((error, case.here - 1));
     }
@@ -176,10 +179,13 @@ fn missing_equals(case: &Case<'_>) -> Answer {
     if !matches!(case.inside, Bracket::Body | Bracket::File) || case.here != case.start + 1 || !case.is_name(-1) {
         return None;
     }
+    // Two names in a row may also be a flow without `->` (E0126), or a call or a definition with another mistake. So the value
+    // must look like one, and follow on the same line.
     let same_line = !scene.begins_line(case.here);
     let flows = scene.follows_flow(case.start, case.here) || case.word(1) == "->";
     let literal = matches!(case.kind(0), Some(TokenKind::Number | TokenKind::String))
         || matches!(case.word(0), "[" | "true" | "false");
+    // In a body, `name: kind` is a declaration, so only a file's `:` is a wrong `=`.
     let assigned = case.word(0) == ":" && case.inside == Bracket::File;
     let compared = case.word(0) == "==";
     let value = literal || (case.is_name(0) && !matches!(case.word(1), "{" | "(" | "." | "=") && !case.opens());
@@ -190,7 +196,7 @@ fn missing_equals(case: &Case<'_>) -> Answer {
     let (message, label) = if assigned || compared {
         (format!("`{name}` is set with `=`"), format!("`{}` instead of `=`", case.word(0)))
     } else {
-        (format!("`=` is missing behind `{name}`"), "`=` expected here".to_owned())
+        (format!("`=` is missing after `{name}`"), "`=` expected here".to_owned())
     };
     let place = if assigned || compared { case.span(0) } else { case.gap() };
     let error = Diagnostic::error("E0125", message).label(place, label).help(format!("write `{name} = …`"));
@@ -229,7 +235,7 @@ fn early_result(case: &Case<'_>) -> Answer {
         return None;
     }
     let first = scene.start_in(before, scene.opener(before));
-    let error = Diagnostic::error("E0127", "only the last expression of a body may stand without a name")
+    let error = Diagnostic::error("E0127", "only the last expression of a body may be without a name")
         .label(scene.span(first).to(scene.span(before)), "this has no name")
         .label(case.span(0), "and something follows it")
         .help("give it a name, `name = …`, or move it to the end");

@@ -1,21 +1,21 @@
-//! Which algorithm for which shape.
+//! The choice of an algorithm for a shape.
 
 use super::shape::{Algorithm, Direction, Geometry};
 
 impl Algorithm {
-    /// Whether this algorithm can compute convolutions of this shape.
+    /// Can this algorithm compute convolutions of this shape?
     #[must_use]
     pub fn fits(self, geometry: &Geometry) -> bool {
         self == Algorithm::Direct || (geometry.kernel == [3, 3] && geometry.stride == [1, 1])
     }
 
-    /// The algorithm that was fastest on such shapes. A function of the shape alone, so that results do not depend on the
+    /// The algorithm that was the fastest on such shapes. It depends only on the shape, so results do not depend on the
     /// machine.
     #[must_use]
     pub fn choose(geometry: &Geometry, direction: Direction) -> Self {
         let g = geometry;
-        // The transforms cost as much as what they save on sums over 16 channels, or units for the gradient at the input; at
-        // the weights they pay off with the number of weights.
+        // With sums over fewer than 16 channels (units, for the gradient at the input) the transforms cost more than they
+        // save. For the gradient at the weights the number of weights decides.
         let enough = match direction {
             Direction::Forward => g.channels >= 16,
             Direction::Input => g.units >= 16,
@@ -26,7 +26,7 @@ impl Algorithm {
         }
         let [height, width] =
             if direction == Direction::Input { [g.height, g.width] } else { [g.out_height, g.out_width] };
-        // Products for one channel and unit, those of tiles that reach beyond the image included.
+        // Multiplications for one channel and unit. Tiles at the edges compute results beyond the image, which are wasted.
         let small = 16 * height.div_ceil(2) * width.div_ceil(2);
         let large = 36 * height.div_ceil(4) * width.div_ceil(4);
         if small <= large { Algorithm::Winograd2 } else { Algorithm::Winograd4 }

@@ -1,8 +1,8 @@
-//! Direct convolution forwards, and the gradient at the input, which is one too.
+//! Direct convolution, and the gradient at the input, which is a convolution too.
 //!
-//! With stride s the pixels of the input fall into s x s classes by what remains of `position + pad` after division by
-//! s. One class's gradient is a correlation of dy, stride 1, with every s-th tap in reverse; together the classes have as
-//! many taps as the kernel. Forwards there is one class.
+//! With stride s, the pixels of the input form s x s classes, by the remainder of `position + pad` after division by s.
+//! The gradient of one class is a correlation of dy with every s-th tap in reverse order, with stride 1. All classes
+//! together have as many taps as the kernel. A forward convolution has one class.
 
 use super::class::{Class, bands, forward_class, input_class};
 use super::pack::{Pack, packed, padded};
@@ -10,14 +10,14 @@ use super::pooled;
 use super::shape::{Geometry, Prepare, Side};
 use super::slab::{Images, fill};
 use super::sums::{Room, Sums};
-use super::tile::{Ahead, Product, Run, panel};
-use crate::finish::{Finish, Pooled};
-use crate::memory::{At, Parts, Phase, aligned, all};
+use super::tile::{Ahead, Run, TileMatMul, panel};
+use crate::epilogue::{Epilogue, Pooled};
+use crate::memory::{Parallel, Parts, SharedPtr, aligned, run_all};
 use crate::simd::{Arithmetic, Bytes};
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
-/// What is computed, and how working memory is used.
+/// The cut of the work into classes and bands, and the layout of the workspace.
 pub(super) struct Plan<S> {
     side: Side,
     classes: Vec<Class>,
@@ -27,10 +27,12 @@ pub(super) struct Plan<S> {
     /// Height, width and channels of the image that is read, and of the one that is written.
     from: [usize; 3],
     to: [usize; 3],
+    /// Offset of the packed weights.
     packed: usize,
+    /// Offset of the slabs, one for each worker, and the size of one.
     slabs: usize,
     slab: usize,
-    /// Room for the results of a band, where they may be pooled.
+    /// Offset of the results of bands that may be pooled, one for each worker, and the size of one.
     results: usize,
     result: usize,
     sums: [Room; 2],
@@ -54,6 +56,7 @@ impl<S: Arithmetic> Plan<S> {
     }
 
     fn new(g: &Geometry, side: Side, classes: Vec<Class>, [from, to]: [[usize; 3]; 2], workers: usize) -> Self {
+        // All parts of the workspace have the size of the largest class, so that a worker may take a band of any class.
         let mut classes: Vec<Class> = classes.into_iter().map(|class| class.banded(g.batch, from[2])).collect();
         let (mut parts, mut rows) = (Parts::default(), 0);
         for class in &mut classes {
@@ -67,6 +70,7 @@ impl<S: Arithmetic> Plan<S> {
         let result = classes.iter().map(|class| class.pooled(to[2])).max().unwrap_or(0).next_multiple_of(16);
         let results = parts.take(result * workers);
         let (batch, kernel, units) = (g.batch, g.kernel, g.units);
+        // Each band has partial sums of its own, so that their order does not depend on threads.
         let sums = [(); 2].map(|()| Room::take::<S>(batch * bands(&classes), to[2], &mut parts));
         Self {
             side,
@@ -95,53 +99,53 @@ impl<S: Arithmetic> Plan<S> {
 /// Computes y.
 ///
 /// # Safety
-/// As [`super::forward`]; the processor has the features of `S`.
+/// The contract of [`super::forward`]. The CPU has the features of `S`.
 pub(super) unsafe fn forward<S: Bytes>(
     geometry: &Geometry,
     [x, w]: [*const S::Element; 2],
     y: *mut S::Element,
-    finish: Finish<S::Element>,
+    epilogue: Epilogue<S::Element>,
     prepare: Prepare<S::Element>,
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
     let plan = Plan::<S>::forward(geometry, workers.threads());
-    // SAFETY: passed on from the caller.
-    unsafe { run(&plan, [x, w], y, finish, prepare, workspace, workers) }
+    // SAFETY: the contract of this function is that of the call.
+    unsafe { run(&plan, [x, w], y, epilogue, prepare, workspace, workers) }
 }
 
 /// Computes the gradient at x.
 ///
 /// # Safety
-/// As [`super::input_gradient`]; the processor has the features of `S`.
+/// The contract of [`super::input_gradient`]. The CPU has the features of `S`.
 pub(super) unsafe fn input<S: Bytes>(
     geometry: &Geometry,
     [dy, w]: [*const S::Element; 2],
     dx: *mut S::Element,
-    finish: Finish<S::Element>,
+    epilogue: Epilogue<S::Element>,
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
     let plan = Plan::<S>::input(geometry, workers.threads());
-    // SAFETY: passed on from the caller.
-    unsafe { run(&plan, [dy, w], dx, finish, Prepare::none(), workspace, workers) }
+    // SAFETY: the contract of this function is that of the call.
+    unsafe { run(&plan, [dy, w], dx, epilogue, Prepare::none(), workspace, workers) }
 }
 
-/// Packs the weights, then does all bands of all images.
+/// Packs the weights, then computes all bands of all images, then joins the sums.
 ///
 /// # Safety
-/// As [`forward`].
+/// As for [`forward`].
 unsafe fn run<S: Bytes>(
     plan: &Plan<S>,
     [x, w]: [*const S::Element; 2],
     y: *mut S::Element,
-    finish: Finish<S::Element>,
+    epilogue: Epilogue<S::Element>,
     prepare: Prepare<S::Element>,
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
     let memory = aligned(workspace);
-    // SAFETY: the parts lie inside the working memory.
+    // SAFETY: the plan took these parts of the workspace.
     let [packed, slabs, results] = [plan.packed, plan.slabs, plan.results].map(|part| unsafe { memory.at(part) });
     let pack = Pack {
         side: plan.side,
@@ -150,59 +154,60 @@ unsafe fn run<S: Bytes>(
         units: plan.units,
         depth: plan.from[2],
         columns: plan.to[2],
-        w: At::read(w),
-        packed: At::write(packed),
+        w: SharedPtr::read(w),
+        packed: SharedPtr::write(packed),
     };
-    // SAFETY: the plan took the room.
-    let sums = unsafe { Sums::<S>::both(plan.sums, memory, &finish) };
+    // SAFETY: the plan took the room for the sums from this workspace.
+    let sums = unsafe { Sums::<S>::both(plan.sums, memory, &epilogue) };
     let bands = Bands {
         plan,
         images: Images::new(x, plan.from, prepare),
-        weights: At::write(packed),
-        slabs: At::write(slabs),
-        results: At::write(results),
-        y: At::write(y),
-        finish,
+        weights: SharedPtr::write(packed),
+        slabs: SharedPtr::write(slabs),
+        results: SharedPtr::write(results),
+        y: SharedPtr::write(y),
+        epilogue,
         sums,
     };
-    // SAFETY: the caller vouches for the operands and the features.
+    // SAFETY: operands and features are the contract of this function. `run_all` returns when all its tasks are done, so
+    // bands read complete weights, and `finish` reads complete sums.
     unsafe {
-        all::<S, _>(&pack, workers);
-        all::<S, _>(&bands, workers);
+        run_all::<S, _>(&pack, workers);
+        run_all::<S, _>(&bands, workers);
         sums[0].finish(workers);
         sums[1].finish(workers);
     }
 }
 
-/// All bands of all images; a job is one band of one class.
+/// All bands of all images. A task is one band of one class of one image.
 struct Bands<'a, S: Arithmetic> {
     plan: &'a Plan<S>,
     images: Images<S::Element>,
-    weights: At<S::Element>,
-    slabs: At<S::Element>,
-    results: At<S::Element>,
-    y: At<S::Element>,
-    finish: Finish<S::Element>,
+    weights: SharedPtr<S::Element>,
+    slabs: SharedPtr<S::Element>,
+    results: SharedPtr<S::Element>,
+    y: SharedPtr<S::Element>,
+    epilogue: Epilogue<S::Element>,
     sums: [Sums<S>; 2],
 }
 
-// SAFETY: the plan is plain numbers, `S` appears in it as a type only; what the finish points to is read only, but for its
-// sums, of which every job has a part of its own.
+// SAFETY: the plan is plain numbers and contains `S` as a type only. The pointers in the epilogue are only read, except
+// those of the sums, of which every task has its own part.
 unsafe impl<S: Arithmetic> Sync for Bands<'_, S> {}
 
-impl<S: Bytes> Phase<S> for Bands<'_, S> {
-    fn jobs(&self) -> usize {
+impl<S: Bytes> Parallel<S> for Bands<'_, S> {
+    fn tasks(&self) -> usize {
         self.plan.batch * bands(&self.plan.classes)
     }
 
     #[inline(always)]
-    unsafe fn job(&self, job: usize, worker: usize) {
-        let (image, mut band) = (job % self.plan.batch, job / self.plan.batch);
-        // SAFETY: every job has a part of its own.
-        let sums = self.sums.map(|all| unsafe { all.begin(job, 0, self.plan.to[2]) });
+    unsafe fn task(&self, task: usize, worker: usize) {
+        let (image, mut band) = (task % self.plan.batch, task / self.plan.batch);
+        // SAFETY: there is a part for each task, and no other thread has this one.
+        let sums = self.sums.map(|all| unsafe { all.begin(task, 0, self.plan.to[2]) });
         for class in &self.plan.classes {
             if band < class.bands() {
-                // SAFETY: image, band and worker exist.
+                // SAFETY: `band` is a band of the class, and no other thread has it or this worker.
                 return unsafe { self.band(class, [image, band], worker, sums) };
             }
             band -= class.bands();
@@ -211,51 +216,51 @@ impl<S: Bytes> Phase<S> for Bands<'_, S> {
 }
 
 impl<S: Bytes> Bands<'_, S> {
-    /// Some rows of output of one class and image.
+    /// Computes a band: some rows of output of one class and image.
     ///
     /// # Safety
-    /// They exist; no other thread works on them or as this worker; `sums` is from [`Sums::begin`].
+    /// The band exists. No other thread works on it, or with this worker. `sums` is from [`Sums::begin`].
     #[inline(always)]
     unsafe fn band(&self, class: &Class, [image, band]: [usize; 2], worker: usize, sums: [*mut S::Element; 2]) {
         let (row, rows) = class.rows(band);
         if class.taps() == 0 {
-            // SAFETY: passed on from the caller.
+            // SAFETY: the contract of this function is that of the call.
             return unsafe { self.zero(class, image, row, rows) };
         }
         let down = (row * class.stride[0]).cast_signed();
-        // SAFETY: the worker's slab has room for a band.
+        // SAFETY: the plan has a slab for each worker, as large as the largest band needs.
         let slab = unsafe { self.slabs.at(worker * self.plan.slab) };
         let origin = [class.origin[0] + down, class.origin[1]];
-        // SAFETY: as above; the image exists.
+        // SAFETY: the image exists, and the slab has room for `class.slab(rows)` pixels.
         unsafe { self.images.cut::<S>(image, origin, class.slab(rows), slab) };
-        // SAFETY: so has its room for results.
-        let own = self.finish.pooled.map(|_| unsafe { self.results.at(worker * self.plan.result) });
+        // SAFETY: the plan has room for the results of the largest band for each worker.
+        let own = self.epilogue.pooled.map(|_| unsafe { self.results.at(worker * self.plan.result) });
         for index in 0..self.plan.to[2].div_ceil(panel::<S>()) {
-            // SAFETY: the panel exists; the slab holds what these rows read.
+            // SAFETY: the panel exists, and `cut` has filled the slab with all that these rows read.
             unsafe { self.panel(class, [image, row, rows], index, slab, own, sums) }
         }
-        if let (Some(pooled), Some(own)) = (&self.finish.pooled, own) {
-            // SAFETY: the panels are done.
+        if let (Some(pooled), Some(own)) = (&self.epilogue.pooled, own) {
+            // SAFETY: the loop above has computed all panels of the band.
             unsafe { self.pool(pooled, own, [image, row, rows]) }
         }
     }
 
-    /// The largest of windows of 2 x 2 of some rows of output.
+    /// Pools windows of 2 x 2 in some rows of output.
     ///
     /// # Safety
-    /// As [`Self::band`]; the rows lie side by side at `from`.
+    /// As for [`Self::band`]. The rows are contiguous at `from`.
     #[inline(always)]
     unsafe fn pool(&self, pooled: &Pooled<S::Element>, from: *const S::Element, [image, row, rows]: [usize; 3]) {
         let [height, width, units] = self.plan.to;
         let first = (image * height / 2 + row / 2) * (width / 2) * units;
-        // SAFETY: bands begin and end between windows.
+        // SAFETY: bands are multiples of two rows, so they contain whole windows, which no other thread has.
         unsafe { pooled::rows::<S>(pooled, from, [rows, width, units], first, self.y) }
     }
 
-    /// The columns of one panel, for some rows of output; they go to `own`, if there is such a place.
+    /// Computes the columns of one panel for some rows of output. The results go to `own` if it is given, else to the image.
     ///
     /// # Safety
-    /// As [`Self::band`]; the slab is filled; `own` has room for the rows.
+    /// As for [`Self::band`]. The slab is filled, and `own` has room for the rows.
     #[inline(always)]
     unsafe fn panel(
         &self,
@@ -272,6 +277,8 @@ impl<S: Bytes> Bands<'_, S> {
         let line = class.slab(rows)[1] * channels;
         let depth = class.kernel[1] * channels;
         let mut runs = [Run::default(); MOST_RUNS];
+        // A row of output is a matmul of pixels by columns. Each row of taps is a run: contiguous in the slab and in the
+        // panel.
         for at in 0..rows {
             let mut add = false;
             for start in (0..class.kernel[0]).step_by(MOST_RUNS) {
@@ -279,14 +286,16 @@ impl<S: Bytes> Bands<'_, S> {
                 for (i, run) in runs.iter_mut().enumerate().take(count) {
                     *run = Run { left: (start + i) * line, right: (start + i) * depth * width, depth };
                 }
+                // The epilogue follows the complete sum. Kernels with more rows of taps than runs are added up in memory.
                 let last = start + count == class.kernel[0];
                 let pixel = self.pixel(class, image, row + at);
-                let finish = if last { self.finish_of(pixel, first, sums) } else { Finish::none() };
-                // SAFETY: the panels before this one are full; rows and columns are inside the image.
+                let epilogue = if last { self.finish_of(pixel, first, sums) } else { Epilogue::none() };
+                // SAFETY: all panels before this one are full, so `first` columns lie before it. The row and its columns
+                // are inside the image or `own`. The runs are inside the slab and the packed weights.
                 unsafe {
                     let target =
                         own.map_or(self.y.at(pixel + first), |own| own.add(at * class.outputs[1] * columns + first));
-                    S::enter(Product::<S, false> {
+                    S::enter(TileMatMul::<S, false> {
                         rows: class.outputs[1],
                         columns: (columns - first).min(panel::<S>()),
                         runs: &runs[..count],
@@ -297,7 +306,7 @@ impl<S: Bytes> Bands<'_, S> {
                         target,
                         target_stride: class.step[1] * columns,
                         add,
-                        finish,
+                        epilogue,
                         ahead: [Ahead::none(); 2],
                     });
                 }
@@ -306,37 +315,37 @@ impl<S: Bytes> Bands<'_, S> {
         }
     }
 
-    /// What happens to the units from `first` on, at a row of pixels that begins at `pixel`.
+    /// The epilogue for the units from `first` on, for a row of pixels that begins at `pixel`.
     #[inline(always)]
-    fn finish_of(&self, pixel: usize, first: usize, [sums, weighted]: [*mut S::Element; 2]) -> Finish<S::Element> {
+    fn finish_of(&self, pixel: usize, first: usize, [sums, weighted]: [*mut S::Element; 2]) -> Epilogue<S::Element> {
         let units = |of: *mut S::Element| if of.is_null() { of } else { of.wrapping_add(first) };
         let total = |of: *mut S::Element| if of.is_null() { of } else { of.wrapping_add(2 * first) };
-        let gate = self.finish.gate.at(pixel + first, first, total(weighted));
-        Finish { bias: units(self.finish.bias.cast_mut()), gate, sums: total(sums), ..self.finish }
+        let relu_mask = self.epilogue.relu_mask.at(pixel + first, first, total(weighted));
+        Epilogue { bias: units(self.epilogue.bias.cast_mut()), relu_mask, sums: total(sums), ..self.epilogue }
     }
 
-    /// Where the first pixel of a row of output is stored.
+    /// The offset in the image of the first pixel of a row of output.
     #[inline(always)]
     fn pixel(&self, class: &Class, image: usize, row: usize) -> usize {
         let [height, width, columns] = self.plan.to;
         ((image * height + class.first[0] + row * class.step[0]) * width + class.first[1]) * columns
     }
 
-    /// Zeros for pixels that no window reads.
+    /// Writes zeros to pixels that no window reads.
     ///
     /// # Safety
-    /// As [`Self::band`].
+    /// As for [`Self::band`].
     #[inline(always)]
     unsafe fn zero(&self, class: &Class, image: usize, row: usize, rows: usize) {
         let columns = self.plan.to[2];
         for row in row..row + rows {
             for column in 0..class.outputs[1] {
-                // SAFETY: a pixel of the image.
+                // SAFETY: the pixel is one of this band, inside the image.
                 unsafe { fill(self.y.at(self.pixel(class, image, row) + column * class.step[1] * columns), columns) }
             }
         }
     }
 }
 
-/// Most rows of taps summed in registers at once; higher kernels go on from memory.
+/// Limit on the rows of taps that are summed in registers at once.
 const MOST_RUNS: usize = 16;

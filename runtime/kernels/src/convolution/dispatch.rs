@@ -1,22 +1,21 @@
-//! Picks the code for a variant and an algorithm.
+//! Selects the code for a variant and an algorithm.
 
 use super::shape::{Algorithm, Direction, Geometry, Prepare};
 use super::winograd::points::{Four, Points, Two};
 use super::{correlate, weight, winograd};
 use crate::Variant;
-use crate::finish::Finish;
+use crate::epilogue::Epilogue;
 use crate::simd::{Bytes, Number};
 use crate::workers::Workers;
 
-/// What a convolution reads and writes; see [`super::forward`] and its gradients.
-#[allow(missing_docs)] // named as there
+/// The operands of a convolution; see [`super::forward`] and its gradients.
 pub enum Operands<T> {
-    Forward { x: *const T, w: *const T, y: *mut T, finish: Finish<T>, prepare: Prepare<T> },
-    Input { dy: *const T, w: *const T, dx: *mut T, finish: Finish<T> },
+    Forward { x: *const T, w: *const T, y: *mut T, epilogue: Epilogue<T>, prepare: Prepare<T> },
+    Input { dy: *const T, w: *const T, dx: *mut T, epilogue: Epilogue<T> },
     Weight { x: *const T, dy: *const T, dw: *mut T, prepare: Prepare<T> },
 }
 
-/// Calls a function that is generic over the vector type, and perhaps over more, with the one of a variant.
+/// Calls a function that is generic over the vector type, and perhaps over one more type, with the vectors of a variant.
 macro_rules! with_vectors {
     ($variant:expr, $number:ty, $($function:ident)::+ $([$more:ty])?, $arguments:tt) => {
         match $variant {
@@ -60,10 +59,10 @@ fn winograd_workspace<S: Bytes, P: Points>(geometry: &Geometry, direction: Direc
     }
 }
 
-/// Does it.
+/// Runs a convolution or one of its gradients.
 ///
 /// # Safety
-/// As [`super::forward`] and its gradients say.
+/// The contract of [`super::forward`] or of the gradient that made `operands`.
 pub unsafe fn convolve<T: Number>(
     variant: Variant,
     algorithm: Algorithm,
@@ -72,12 +71,14 @@ pub unsafe fn convolve<T: Number>(
     workspace: *mut T,
     workers: &Workers,
 ) {
-    // SAFETY: passed on from the caller.
+    // SAFETY: the contract of this function is that of the call.
     unsafe { with_vectors!(variant, T, convolve_with, (algorithm, geometry, operands, workspace, workers)) }
 }
 
+/// Runs a convolution with one vector type.
+///
 /// # Safety
-/// As [`convolve`]; the processor has the features of `S`.
+/// As for [`convolve`]. The CPU has the features of `S`.
 unsafe fn convolve_with<S: Bytes>(
     algorithm: Algorithm,
     geometry: &Geometry,
@@ -85,15 +86,15 @@ unsafe fn convolve_with<S: Bytes>(
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
-    // SAFETY: passed on from the caller.
+    // SAFETY: the contract of this function is that of the call.
     unsafe {
         match algorithm {
             Algorithm::Direct => match operands {
-                Operands::Forward { x, w, y, finish, prepare } => {
-                    correlate::forward::<S>(geometry, [x, w], y, finish, prepare, workspace, workers);
+                Operands::Forward { x, w, y, epilogue, prepare } => {
+                    correlate::forward::<S>(geometry, [x, w], y, epilogue, prepare, workspace, workers);
                 }
-                Operands::Input { dy, w, dx, finish } => {
-                    correlate::input::<S>(geometry, [dy, w], dx, finish, workspace, workers);
+                Operands::Input { dy, w, dx, epilogue } => {
+                    correlate::input::<S>(geometry, [dy, w], dx, epilogue, workspace, workers);
                 }
                 Operands::Weight { x, dy, dw, prepare } => {
                     weight::gradient::<S>(geometry, [x, dy], dw, prepare, workspace, workers);
@@ -105,22 +106,24 @@ unsafe fn convolve_with<S: Bytes>(
     }
 }
 
+/// Runs a Winograd convolution with one vector type.
+///
 /// # Safety
-/// As [`convolve_with`].
+/// As for [`convolve_with`]. The algorithm fits the geometry.
 unsafe fn winograd_with<S: Bytes, P: Points>(
     geometry: &Geometry,
     operands: Operands<S::Element>,
     workspace: *mut S::Element,
     workers: &Workers,
 ) {
-    // SAFETY: passed on from the caller.
+    // SAFETY: the contract of this function is that of the call.
     unsafe {
         match operands {
-            Operands::Forward { x, w, y, finish, prepare } => {
-                winograd::forward::<S, P>(geometry, [x, w], y, finish, prepare, workspace, workers);
+            Operands::Forward { x, w, y, epilogue, prepare } => {
+                winograd::forward::<S, P>(geometry, [x, w], y, epilogue, prepare, workspace, workers);
             }
-            Operands::Input { dy, w, dx, finish } => {
-                winograd::input::<S, P>(geometry, [dy, w], dx, finish, workspace, workers);
+            Operands::Input { dy, w, dx, epilogue } => {
+                winograd::input::<S, P>(geometry, [dy, w], dx, epilogue, workspace, workers);
             }
             Operands::Weight { x, dy, dw, prepare } => {
                 winograd::weight::gradient::<S, P>(geometry, [x, dy], dw, prepare, workspace, workers);

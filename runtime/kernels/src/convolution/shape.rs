@@ -1,8 +1,8 @@
-//! Sizes of a convolution, what is computed of it and how, and what happens to its images on the way.
+//! The sizes of a convolution, its direction and algorithm, and the preparation of its images.
 
 /// The sizes of a convolution. All but the batch and the padding are at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // named as in the formula
+#[expect(missing_docs, reason = "named as in the formula")]
 pub struct Geometry {
     pub batch: usize,
     pub height: usize,
@@ -11,11 +11,11 @@ pub struct Geometry {
     pub out_height: usize,
     pub out_width: usize,
     pub units: usize,
-    /// Height and width, at least 1.
+    /// Height and width of a kernel, at least 1.
     pub kernel: [usize; 2],
-    /// Down and to the right, at least 1.
+    /// Steps down and to the right, at least 1.
     pub stride: [usize; 2],
-    /// Zeros above and to the left; what is read below or to the right of the image is zero too.
+    /// Zeros above and to the left. Reads below or to the right of the image give zero too.
     pub pad: [usize; 2],
 }
 
@@ -48,7 +48,7 @@ impl Geometry {
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// As the formula says.
+    /// The sums of the definition.
     Direct,
     /// Winograd's F(2 x 2, 3 x 3): 2.25 times fewer multiplications.
     Winograd2,
@@ -56,35 +56,35 @@ pub enum Algorithm {
     Winograd4,
 }
 
-/// What is computed.
+/// The convolution itself, or one of its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// y of x and w.
+    /// y from x and w.
     Forward,
-    /// The gradient at x, of that at y and w.
+    /// The gradient at x, from the gradient at y and w.
     Input,
-    /// The gradient at w, of x and that at y.
+    /// The gradient at w, from x and the gradient at y.
     Weight,
 }
 
-/// What happens to x before it is used: `x scale + shift` inside the image, while the zeros around it stay zero.
+/// The preparation of x: `x scale + shift` inside the image. The zeros around it stay zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepare<T> {
-    /// One number a channel, or null for 1.
+    /// One number for each channel, or null for 1.
     pub scale: *const T,
-    /// One number a channel, or null for 0.
+    /// One number for each channel, or null for 0.
     pub shift: *const T,
 }
 
 impl<T> Prepare<T> {
-    /// x as it is.
+    /// x unchanged.
     #[must_use]
     pub fn none() -> Self {
         Self { scale: std::ptr::null(), shift: std::ptr::null() }
     }
 }
 
-/// Which way weights are read.
+/// The direction for which weights are packed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::convolution) enum Side {
     Forward,

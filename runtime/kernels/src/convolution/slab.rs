@@ -1,31 +1,32 @@
-//! A rectangle of an image with the zeros around it, copied side by side: after this no kernel asks where an edge is.
+//! Slabs: contiguous copies of a rectangle of an image, with its zero padding. So kernels need no checks for edges.
 
 use super::shape::Prepare;
-use crate::memory::At;
+use crate::memory::SharedPtr;
 use crate::simd::{Number, Simd};
 
-/// Images of `[height, width, channels]` that rectangles are cut from.
+/// Images of `[height, width, channels]`, from which rectangles are cut.
 #[derive(Clone, Copy)]
 pub(super) struct Images<T> {
-    pub(super) at: At<T>,
+    pub(super) at: SharedPtr<T>,
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) channels: usize,
-    /// One number a channel, or null.
-    pub(super) scale: At<T>,
-    pub(super) shift: At<T>,
+    /// One number for each channel, or null.
+    pub(super) scale: SharedPtr<T>,
+    pub(super) shift: SharedPtr<T>,
 }
 
 impl<T: Number> Images<T> {
     pub(super) fn new(at: *const T, [height, width, channels]: [usize; 3], prepare: Prepare<T>) -> Self {
-        let (scale, shift) = (At::read(prepare.scale), At::read(prepare.shift));
-        Self { at: At::read(at), height, width, channels, scale, shift }
+        let (scale, shift) = (SharedPtr::read(prepare.scale), SharedPtr::read(prepare.shift));
+        Self { at: SharedPtr::read(at), height, width, channels, scale, shift }
     }
 
-    /// Copies `rows` x `columns` pixels of an image, from (top, left) on, prepared; what lies outside is zero.
+    /// Copies `rows` x `columns` pixels of an image from (top, left) on, and prepares them. Pixels outside the image are
+    /// zero.
     ///
     /// # Safety
-    /// The image exists; `to` has room for `rows columns channels` numbers; the processor has the features of `S`.
+    /// The image exists. `to` has room for `rows columns channels` numbers. The CPU has the features of `S`.
     #[inline(always)]
     pub(super) unsafe fn cut<S: Simd<Element = T>>(
         &self,
@@ -37,16 +38,16 @@ impl<T: Number> Images<T> {
         let (before, inside) = overlap(left, columns, self.width);
         let from_column = left.max(0).unsigned_abs();
         for row in 0..rows {
-            // SAFETY: row and columns are inside the rectangle.
+            // SAFETY: `row < rows`, so the row is inside `to`.
             let to = unsafe { to.add(row * columns * self.channels) };
             let y = top.saturating_add_unsigned(row);
             let Some(y) = usize::try_from(y).ok().filter(|y| *y < self.height && inside > 0) else {
-                // SAFETY: a whole row of the rectangle.
+                // SAFETY: a row of `to` has `columns channels` numbers.
                 unsafe { fill(to, columns * self.channels) };
                 continue;
             };
-            // SAFETY: `y` and the columns from `from_column`, `inside` many, lie in the image; before, inside and the rest
-            // make up a row of the rectangle.
+            // SAFETY: row `y` and `inside` columns from `from_column` on are inside the image. The three writes together
+            // fill one row of the rectangle.
             unsafe {
                 let from = self.at.at(((image * self.height + y) * self.width + from_column) * self.channels);
                 fill(to, before * self.channels);
@@ -57,22 +58,23 @@ impl<T: Number> Images<T> {
         }
     }
 
-    /// Copies pixels side by side, prepared.
+    /// Copies contiguous pixels and prepares them.
     ///
     /// # Safety
-    /// Both sides have `pixels channels` numbers and do not overlap; the processor has the features of `S`.
+    /// Both sides have `pixels channels` numbers and do not overlap. The CPU has the features of `S`.
     #[inline(always)]
     unsafe fn copy<S: Simd<Element = T>>(&self, from: *const T, to: *mut T, pixels: usize) {
-        // SAFETY: an address is formed, nothing is read.
+        // SAFETY: offset 0 is inside any allocation; nothing is read.
         let (scale, shift) = unsafe { (self.scale.at(0), self.shift.at(0)) };
         if scale.is_null() && shift.is_null() {
-            // SAFETY: the caller vouches for both sides.
+            // SAFETY: the contract of this function.
             unsafe { std::ptr::copy_nonoverlapping(from, to, pixels * self.channels) };
             return;
         }
         for channel in (0..self.channels).step_by(S::LANES) {
             let count = S::LANES.min(self.channels - channel);
-            // SAFETY: `count` channels from `channel` on exist in every pixel and in scale and shift, where there are any.
+            // SAFETY: `count` channels from `channel` on are inside every pixel, and inside scale and shift unless these
+            // are null.
             unsafe {
                 let scale = (!scale.is_null()).then(|| S::load_first(scale.add(channel), count));
                 let shift = if shift.is_null() { S::zero() } else { S::load_first(shift.add(channel), count) };
@@ -87,21 +89,21 @@ impl<T: Number> Images<T> {
     }
 }
 
-/// Of `count` positions from `first` on: how many lie before 0, and how many after that below `size`.
+/// Among `count` positions from `first` on: how many lie before 0, and how many of the others lie below `size`.
 fn overlap(first: isize, count: usize, size: usize) -> (usize, usize) {
     let before = first.min(0).unsigned_abs().min(count);
     let start = first.max(0).unsigned_abs();
     (before, (count - before).min(size.saturating_sub(start)))
 }
 
-/// Zeros.
+/// Writes zeros.
 ///
 /// # Safety
 /// `to` has room for `count` numbers.
 #[inline(always)]
 pub(super) unsafe fn fill<T: Number>(to: *mut T, count: usize) {
     for index in 0..count {
-        // SAFETY: `index < count`.
+        // SAFETY: `index < count`, and `to` has room for `count` numbers.
         unsafe { to.add(index).write(T::default()) }
     }
 }

@@ -1,15 +1,15 @@
-//! Sums of the results over all pixels, one a column, taken while the results are still in registers.
+//! Sums of the results over all pixels, one for each column, taken while the results are still in registers.
 //!
-//! Every part of the work adds up its own, vector after vector a [`Total`]; then the parts are added in their order, so that the bits depend on the shape and
-//! the algorithm alone.
+//! Every part of the work adds up its own results, in one [`Total`] for each vector of columns. Then the parts are added
+//! in order. So the bits depend only on the shape and the algorithm.
 
-use crate::finish::Finish;
-use crate::memory::{At, Parts, Phase, all};
+use crate::epilogue::Epilogue;
+use crate::memory::{Parallel, Parts, SharedPtr, run_all};
 use crate::simd::{Arithmetic, Simd};
 use crate::total::Total;
 use crate::workers::Workers;
 
-/// Where the parts of the work put their sums.
+/// The room in the workspace for the sums of all parts of the work.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
     parts: usize,
@@ -18,25 +18,25 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Room for so many parts, in the working memory.
+    /// Reserves memory for the sums of this many parts.
     pub(super) fn take<S: Simd>(parts: usize, columns: usize, memory: &mut Parts) -> Self {
         Self { parts, columns, at: memory.take(parts * 2 * columns.next_multiple_of(S::LANES)) }
     }
 }
 
 impl Room {
-    /// Where a part's total of the columns from `first` on lies.
+    /// The offset of a part's total of the columns from `first` on.
     #[inline(always)]
     fn total<S: Simd>(&self, part: usize, first: usize) -> usize {
         2 * (part * self.columns.next_multiple_of(S::LANES) + first)
     }
 }
 
-/// The sums of all parts, if anybody wants them.
+/// The sums of all parts. If `to` is null, nobody wants them.
 pub(super) struct Sums<S: Arithmetic> {
     room: Room,
-    partial: At<S::Element>,
-    to: At<S::Element>,
+    partial: SharedPtr<S::Element>,
+    to: SharedPtr<S::Element>,
 }
 
 impl<S: Arithmetic> Clone for Sums<S> {
@@ -48,32 +48,39 @@ impl<S: Arithmetic> Clone for Sums<S> {
 impl<S: Arithmetic> Copy for Sums<S> {}
 
 impl<S: Arithmetic> Sums<S> {
-    /// Sums at `to`, which may be null.
+    /// Sums that go to `to`, which may be null.
     ///
     /// # Safety
-    /// `memory` is the working memory that the room was taken of.
-    pub(super) unsafe fn new(room: Room, memory: At<S::Element>, to: *mut S::Element) -> Self {
-        // SAFETY: the caller vouches for the room.
-        Self { room, partial: At::write(unsafe { memory.at(room.at) }), to: At::write(to) }
+    /// `memory` is the workspace from which the room was taken.
+    pub(super) unsafe fn new(room: Room, memory: SharedPtr<S::Element>, to: *mut S::Element) -> Self {
+        // SAFETY: the room is inside the workspace, by the contract of this function.
+        Self { room, partial: SharedPtr::write(unsafe { memory.at(room.at) }), to: SharedPtr::write(to) }
     }
 
-    /// The sums of a finish, and those of its gate.
+    /// The sums of an epilogue, and those of its ReLU mask.
     ///
     /// # Safety
-    /// As [`Self::new`], for both rooms.
-    pub(super) unsafe fn both(rooms: [Room; 2], memory: At<S::Element>, finish: &Finish<S::Element>) -> [Self; 2] {
-        // SAFETY: passed on from the caller.
-        unsafe { [Self::new(rooms[0], memory, finish.sums), Self::new(rooms[1], memory, finish.gate.weighted)] }
+    /// As for [`Self::new`], for both rooms.
+    pub(super) unsafe fn both(
+        rooms: [Room; 2],
+        memory: SharedPtr<S::Element>,
+        epilogue: &Epilogue<S::Element>,
+    ) -> [Self; 2] {
+        // SAFETY: the contract of this function is that of the call.
+        unsafe {
+            [Self::new(rooms[0], memory, epilogue.sums), Self::new(rooms[1], memory, epilogue.relu_mask.weighted)]
+        }
     }
 
-    /// Where a part adds up its columns from `first` on, of which it has `count`, now 0; null if nobody wants the sums.
-    /// Totals of whole vectors fit there: that of column `c` begins `2 c` numbers behind.
+    /// Sets the totals of `count` columns from `first` on of a part to 0, and returns a pointer to them; null if nobody
+    /// wants the sums. There is room for totals of whole vectors. The total of column `c` begins `2 c` numbers after the
+    /// pointer.
     ///
     /// # Safety
-    /// The part and its columns exist; no other thread works on them; the processor has the features of `S`.
+    /// The part and its columns exist, and no other thread works on them. The CPU has the features of `S`.
     #[inline(always)]
     pub(super) unsafe fn begin(&self, part: usize, first: usize, count: usize) -> *mut S::Element {
-        // SAFETY: the parts have room for whole vectors; `first` is a multiple of one.
+        // SAFETY: every part has room for totals of whole vectors, and `first` is a multiple of a vector.
         unsafe {
             if self.to.at(0).is_null() {
                 return std::ptr::null_mut();
@@ -86,32 +93,32 @@ impl<S: Arithmetic> Sums<S> {
         }
     }
 
-    /// Adds the parts up.
+    /// Adds the parts up and stores the sums.
     ///
     /// # Safety
-    /// All of them are done; the processor has the features of `S`; there is room for a number a column.
+    /// All parts are done. `to` has room for one number for each column. The CPU has the features of `S`.
     pub(super) unsafe fn finish(&self, workers: &Workers) {
-        // SAFETY: as the caller says.
+        // SAFETY: the contract of this function.
         unsafe {
             if !self.to.at(0).is_null() {
-                all::<S, _>(self, workers);
+                run_all::<S, _>(self, workers);
             }
         }
     }
 }
 
-// SAFETY: addresses, which jobs use apart from each other, and plain numbers.
+// SAFETY: plain numbers and pointers. Every task accesses columns of its own.
 unsafe impl<S: Arithmetic> Sync for Sums<S> {}
 
-impl<S: Arithmetic> Phase<S> for Sums<S> {
-    fn jobs(&self) -> usize {
+impl<S: Arithmetic> Parallel<S> for Sums<S> {
+    fn tasks(&self) -> usize {
         self.room.columns.div_ceil(S::LANES)
     }
 
     #[inline(always)]
-    unsafe fn job(&self, job: usize, _worker: usize) {
-        let first = job * S::LANES;
-        // SAFETY: the vector lies inside every part; of the result only what exists is written.
+    unsafe fn task(&self, task: usize, _worker: usize) {
+        let first = task * S::LANES;
+        // SAFETY: the totals of this vector are inside every part. The partial store writes only columns that exist.
         unsafe {
             let mut sum = Total::<S>::new();
             for part in 0..self.room.parts {

@@ -1,8 +1,9 @@
-//! Every algorithm, direction and variant against plain loops in f64, over odd sizes.
+//! Every algorithm, direction and variant is compared with plain loops in f64, over odd sizes.
 
 use super::*;
 use crate::Variant;
-use crate::finish::{Gate, Pooled};
+use crate::compiled::Compiled;
+use crate::epilogue::{Pooled, ReluMask};
 
 mod pooled;
 
@@ -20,12 +21,11 @@ impl Numbers {
     }
 
     fn list<T: Compiled>(&mut self, count: usize) -> Vec<T> {
-        #[allow(clippy::cast_precision_loss)] // 31 bits
         (0..count).map(|_| T::from_f64(self.next() as f64 / f64::from(1 << 30) - 1.0)).collect()
     }
 }
 
-/// The number of windows along an axis that begin inside what is padded on both sides, and perhaps one more or less.
+/// The number of windows along an axis that is padded on both sides, and sometimes one more or less.
 fn windows(size: usize, kernel: usize, stride: usize, pad: usize, numbers: &mut Numbers) -> usize {
     let exact = ((size + 2 * pad).saturating_sub(kernel) / stride) + 1;
     (exact + numbers.one_of(&[0, 0, 0, 1])).saturating_sub(numbers.one_of(&[0, 0, 0, 1])).max(1)
@@ -52,7 +52,7 @@ fn geometries(count: usize, kernels: &[[usize; 2]], strides: &[[usize; 2]]) -> V
     all
 }
 
-/// Calls `visit` with the positions in x, w and y of every product that y is made of.
+/// Calls `visit` with the offsets in x, w and y of every product that is a term of y.
 fn products(g: &Geometry, mut visit: impl FnMut(usize, usize, usize)) {
     for (n, r, s) in
         (0..g.batch).flat_map(|n| (0..g.out_height).flat_map(move |r| (0..g.out_width).map(move |s| (n, r, s))))
@@ -71,7 +71,7 @@ fn products(g: &Geometry, mut visit: impl FnMut(usize, usize, usize)) {
     }
 }
 
-/// Operands of one case, and what `finish` and `prepare` point to.
+/// The operands of one case, and the vectors to which `epilogue` and `prepare` point.
 struct Case<T> {
     x: Vec<T>,
     w: Vec<T>,
@@ -79,7 +79,7 @@ struct Case<T> {
     bias: Vec<T>,
     scale: Vec<T>,
     shift: Vec<T>,
-    finish: Finish<T>,
+    epilogue: Epilogue<T>,
     prepare: Prepare<T>,
 }
 
@@ -89,9 +89,9 @@ impl<T: Compiled + Into<f64>> Case<T> {
         let (x, w, dy) = (n.list(g.inputs()), n.list(g.weights()), n.list(g.outputs()));
         let (bias, scale, shift): (Vec<T>, Vec<T>, Vec<T>) = (n.list(g.units), n.list(g.channels), n.list(g.channels));
         let some = |yes: u64, list: &Vec<T>| if seed & yes != 0 { list.as_ptr() } else { std::ptr::null() };
-        let finish = Finish { bias: some(1, &bias), relu: seed & 2 != 0, ..Finish::none() };
+        let epilogue = Epilogue { bias: some(1, &bias), relu: seed & 2 != 0, ..Epilogue::none() };
         let prepare = Prepare { scale: some(4, &scale), shift: some(8, &shift) };
-        Self { x, w, dy, bias, scale, shift, finish, prepare }
+        Self { x, w, dy, bias, scale, shift, epilogue, prepare }
     }
 
     fn prepared(&self, g: &Geometry, at: usize) -> f64 {
@@ -114,8 +114,8 @@ impl<T: Compiled + Into<f64>> Case<T> {
         });
         if direction == Direction::Forward {
             for (at, y) in exact.iter_mut().enumerate() {
-                *y += if self.finish.bias.is_null() { 0.0 } else { self.bias[at % g.units].into() };
-                *y = if self.finish.relu { y.max(0.0) } else { *y };
+                *y += if self.epilogue.bias.is_null() { 0.0 } else { self.bias[at % g.units].into() };
+                *y = if self.epilogue.relu { y.max(0.0) } else { *y };
             }
         }
         exact
@@ -132,7 +132,7 @@ impl<T: Compiled + Into<f64>> Case<T> {
         self.computed_with_sums(g, direction, algorithm, variant, workers).0
     }
 
-    /// The results, and their sums over all pixels: there are none of a gradient at the weights.
+    /// The results, and their sums over all pixels. A gradient at the weights has no sums.
     fn computed_with_sums(
         &self,
         g: &Geometry,
@@ -141,6 +141,8 @@ impl<T: Compiled + Into<f64>> Case<T> {
         variant: Variant,
         workers: &Workers,
     ) -> (Vec<T>, Vec<T>) {
+        // Every buffer begins as NaN, so that an element which is never written is found; one element more shows writes
+        // beyond the end.
         let nan = T::from_f64(f64::NAN);
         let size = self.exact_size(g, direction);
         let (mut to, room) = (vec![nan; size + 1], workspace::<T>(g, direction, algorithm, variant, workers.threads()));
@@ -154,16 +156,16 @@ impl<T: Compiled + Into<f64>> Case<T> {
         let totals = sums.as_mut_ptr();
         let (x, w, dy, result, work) =
             (self.x.as_ptr(), self.w.as_ptr(), self.dy.as_ptr(), to.as_mut_ptr(), memory.as_mut_ptr());
-        // SAFETY: the variant is one this processor has; all vectors have the sizes of the geometry.
+        // SAFETY: this CPU has the variant; all vectors have the sizes of the geometry.
         unsafe {
             match direction {
                 Direction::Forward => {
-                    let finish = Finish { sums: totals, ..self.finish };
-                    forward(variant, algorithm, g, x, w, result, finish, self.prepare, work, workers);
+                    let epilogue = Epilogue { sums: totals, ..self.epilogue };
+                    forward(variant, algorithm, g, x, w, result, epilogue, self.prepare, work, workers);
                 }
                 Direction::Input => {
-                    let finish = Finish { sums: totals, ..Finish::none() };
-                    input_gradient(variant, algorithm, g, dy, w, result, finish, work, workers);
+                    let epilogue = Epilogue { sums: totals, ..Epilogue::none() };
+                    input_gradient(variant, algorithm, g, dy, w, result, epilogue, work, workers);
                 }
                 Direction::Weight => weight_gradient(variant, algorithm, g, x, dy, result, self.prepare, work, workers),
             }
@@ -185,7 +187,7 @@ impl<T: Compiled + Into<f64>> Case<T> {
     }
 }
 
-/// |computed - exact| / |exact|, both as lengths of vectors.
+/// The relative error |computed - exact| / |exact|, with lengths of vectors.
 fn error<T: Compiled + Into<f64>>(computed: &[T], exact: &[f64]) -> f64 {
     let square = |x: f64| x * x;
     let difference: f64 = computed.iter().zip(exact).map(|(a, b)| square((*a).into() - b)).sum();
@@ -193,7 +195,7 @@ fn error<T: Compiled + Into<f64>>(computed: &[T], exact: &[f64]) -> f64 {
     if size == 0.0 { difference } else { (difference / size).sqrt() }
 }
 
-/// The sums are those of the results that were stored.
+/// Checks that the sums are those of the stored results.
 fn assert_sums<T: Compiled + Into<f64>>(computed: &[T], sums: &[T], limit: f64, case: &str) {
     for (column, sum) in sums.iter().enumerate() {
         let stored = || computed.iter().skip(column).step_by(sums.len()).map(|number| (*number).into());
@@ -258,15 +260,15 @@ fn long_sums_stay_accurate() {
     agrees::<f32>(&[g], Algorithm::Direct, 2e-6);
     agrees::<f32>(&[g], Algorithm::Winograd2, 1e-6);
     agrees::<f32>(&[g], Algorithm::Winograd4, 3e-6);
-    let turned = Geometry { channels: 64, units: 512, ..g };
-    agrees::<f32>(&[turned], Algorithm::Winograd4, 3e-6);
+    let swapped = Geometry { channels: 64, units: 512, ..g };
+    agrees::<f32>(&[swapped], Algorithm::Winograd4, 3e-6);
     let many =
         Geometry { batch: 16, height: 24, width: 24, out_height: 24, out_width: 24, channels: 16, units: 16, ..g };
     agrees::<f32>(&[many], Algorithm::Winograd4, 4e-6);
 }
 
 #[test]
-fn a_kernel_higher_than_the_registers_hold_runs_for_goes_on_from_memory() {
+fn a_kernel_with_more_rows_than_runs_adds_up_in_memory() {
     let g = Geometry {
         batch: 2,
         height: 40,
@@ -282,15 +284,15 @@ fn a_kernel_higher_than_the_registers_hold_runs_for_goes_on_from_memory() {
     agrees::<f32>(&[g; 4], Algorithm::Direct, 2e-6);
 }
 
-/// What the gradient at the images is without a gate decides what it is with one, its sums and those weighted.
-fn gates_keep<T: Compiled + Into<f64> + PartialEq + std::fmt::Debug>(
+/// Checks the gradient with a ReLU mask, and both its sums, against the gradient without one.
+fn relu_masks_agree<T: Compiled + Into<f64> + PartialEq + std::fmt::Debug>(
     geometries: &[Geometry],
     algorithm: Algorithm,
     limit: f64,
 ) {
     for (seed, g) in (0_u64..).zip(geometries) {
         let (case, mut n) = (Case::<T>::new(g, seed), Numbers(seed + 99));
-        let (rectified, scale): (Vec<T>, Vec<T>) = (n.list(g.inputs()), n.list(g.channels));
+        let (relu_output, scale): (Vec<T>, Vec<T>) = (n.list(g.inputs()), n.list(g.channels));
         for (variant, threads) in Variant::all().into_iter().zip([1, 2, 3].into_iter().cycle()) {
             let workers = Workers::new(threads);
             let plain = case.computed(g, Direction::Input, algorithm, variant, &workers);
@@ -299,43 +301,45 @@ fn gates_keep<T: Compiled + Into<f64> + PartialEq + std::fmt::Debug>(
             let (mut dx, mut memory) = (vec![nan; g.inputs()], vec![nan; room]);
             let (mut sums, mut weighted) = (vec![nan; g.channels], vec![nan; g.channels]);
             let scaled = seed % 2 == 0;
-            let gate = Gate {
-                rectified: rectified.as_ptr(),
+            let relu_mask = ReluMask {
+                relu_output: relu_output.as_ptr(),
                 scale: if scaled { scale.as_ptr() } else { std::ptr::null() },
                 weighted: weighted.as_mut_ptr(),
             };
-            let finish = Finish { gate, sums: sums.as_mut_ptr(), ..Finish::none() };
+            let epilogue = Epilogue { relu_mask, sums: sums.as_mut_ptr(), ..Epilogue::none() };
             let (dy, w, work) = (case.dy.as_ptr(), case.w.as_ptr(), memory.as_mut_ptr());
-            // SAFETY: the variant is one this processor has; all vectors have the sizes of the geometry.
-            unsafe { input_gradient(variant, algorithm, g, dy, w, dx.as_mut_ptr(), finish, work, &workers) };
+            // SAFETY: this CPU has the variant; all vectors have the sizes of the geometry.
+            unsafe { input_gradient(variant, algorithm, g, dy, w, dx.as_mut_ptr(), epilogue, work, &workers) };
             let text = format!("{g:?} {algorithm:?} {variant:?}");
-            let open = |at: usize| rectified[at] > T::default();
-            let kept: Vec<T> = (0..g.inputs()).map(|at| if open(at) { plain[at] } else { T::default() }).collect();
-            for (at, kept) in kept.iter().enumerate() {
-                let wanted = if scaled { kept.times(scale[at % g.channels]) } else { *kept };
+            let open = |at: usize| relu_output[at] > T::default();
+            // The mask only selects, so results must be equal bit by bit; sums may differ by rounding.
+            let masked: Vec<T> = (0..g.inputs()).map(|at| if open(at) { plain[at] } else { T::default() }).collect();
+            for (at, masked) in masked.iter().enumerate() {
+                let wanted = if scaled { masked.times(scale[at % g.channels]) } else { *masked };
                 assert_eq!(dx[at], wanted, "number {at}: {text}");
             }
-            assert_sums(&kept, &sums, limit, &text);
-            let products: Vec<T> = plain.iter().zip(&rectified).map(|(a, b)| a.times(*b)).collect();
+            assert_sums(&masked, &sums, limit, &text);
+            let products: Vec<T> = plain.iter().zip(&relu_output).map(|(a, b)| a.times(*b)).collect();
             assert_sums(&products, &weighted, limit, &text);
         }
     }
 }
 
 #[test]
-fn gradients_pass_gates() {
+fn gradients_apply_relu_masks() {
     let geometries = geometries(60, &KERNELS, &STRIDES);
-    gates_keep::<f32>(&geometries, Algorithm::Direct, 2e-6);
-    gates_keep::<f64>(&geometries, Algorithm::Direct, 1e-14);
+    relu_masks_agree::<f32>(&geometries, Algorithm::Direct, 2e-6);
+    relu_masks_agree::<f64>(&geometries, Algorithm::Direct, 1e-14);
     let geometries = self::geometries(40, &[[3, 3]], &[[1, 1]]);
     for algorithm in [Algorithm::Winograd2, Algorithm::Winograd4] {
-        gates_keep::<f32>(&geometries, algorithm, 2e-6);
-        gates_keep::<f64>(&geometries, algorithm, 1e-14);
+        relu_masks_agree::<f32>(&geometries, algorithm, 2e-6);
+        relu_masks_agree::<f64>(&geometries, algorithm, 1e-14);
     }
 }
 
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() {
+    // Small shapes are cut into few tasks; the last one is large enough for many.
     let mut all = geometries(12, &[[3, 3]], &[[1, 1]]);
     all.extend(geometries(12, &KERNELS, &STRIDES));
     all.push(Geometry {

@@ -1,54 +1,55 @@
-//! The product that all algorithms come down to: a few rows by a panel of columns, summed in registers.
+//! The matmul in which all algorithms do their work: a few rows by a panel of columns, summed in registers.
 
-#![allow(clippy::needless_range_loop)] // tiles are written with their indices, as in the formula
+#![expect(clippy::needless_range_loop, reason = "tiles are written with their indices, as in the formula")]
 
-mod end;
+mod epilogue;
 
-use crate::finish::Finish;
+use crate::epilogue::Epilogue;
 use crate::simd::{Arithmetic, Simd, Work, prefetch_far};
 
-/// Columns of a full panel: as many vectors as a register tile has.
+/// Columns of a full panel: as many vectors as a row of a register tile has.
 pub(super) const fn panel<S: Simd>() -> usize {
     S::TILE.1 * S::LANES
 }
 
-/// `total` cut into `count` nearly equal parts: start and size of part `index`.
+/// Cuts `total` into `count` nearly equal parts; returns start and size of part `index`.
 #[inline(always)]
 pub(super) fn split(total: usize, count: usize, index: usize) -> (usize, usize) {
     let (size, rest) = (total / count, total % count);
     (index * size + index.min(rest), size + usize::from(index < rest))
 }
 
-/// `total` cut into as few nearly equal parts as possible of at most `most`: start and size of part `index`.
+/// Cuts `total` into as few nearly equal parts of at most `most` as possible; returns start and size of part `index`.
 #[inline(always)]
 pub(super) fn part(total: usize, most: usize, index: usize) -> (usize, usize) {
     split(total, total.div_ceil(most), index)
 }
 
-/// A stretch of a sum: where it begins in the left operand and in the right one, relative to their addresses.
+/// A contiguous stretch of a sum: its offsets in the left and in the right operand, and its length.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Run {
     pub(super) left: usize,
     pub(super) right: usize,
-    /// How many products it has.
+    /// The number of terms.
     pub(super) depth: usize,
 }
 
-/// What the next product will read, fetched bit by bit while this one computes: otherwise its first rows wait for memory.
+/// Memory that the next matmul will read. It is prefetched piece by piece while this one computes; otherwise the first
+/// rows of the next one would wait for memory.
 #[derive(Clone, Copy)]
 pub(super) struct Ahead<T> {
     pub(super) at: *const T,
-    /// How many elements.
+    /// The number of elements.
     pub(super) count: usize,
 }
 
 impl<T> Ahead<T> {
-    /// Nothing.
+    /// No prefetch.
     pub(super) fn none() -> Self {
         Self { at: std::ptr::null(), count: 0 }
     }
 
-    /// Fetches part `index` of `parts`.
+    /// Prefetches part `index` of `parts`.
     #[inline(always)]
     fn fetch(&self, index: usize, parts: usize) {
         let line = 64 / size_of::<T>();
@@ -59,13 +60,15 @@ impl<T> Ahead<T> {
     }
 }
 
-/// `C[i, j] (+)= sum over runs and p < run.depth of A[run + i, p] B[run + p, j]`, then what [`Finish`] says.
+/// `C[i, j] (+)= sum over runs and p < run.depth of A[run + i, p] B[run + p, j]`, then the [`Epilogue`].
 ///
-/// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`; that of B at
-/// `run.right + p right_stride + j`; that of C at `i target_stride + j`. A, and B in whole vectors, must be readable there,
-/// C writable in `columns`, and C overlaps neither. What the rectifier of the gate gave lies as C does. To the sums, totals of
-/// whole vectors, those of the finished rows are added.
-pub(super) struct Product<'a, S: Arithmetic, const ACROSS: bool> {
+/// The element of A is at `run.left + i stride + p`, or, if `ACROSS`, at `run.left + i + p stride`. The element of B is at
+/// `run.right + p right_stride + j`, that of C at `i target_stride + j`.
+///
+/// The contract of [`Work::run`] for this work: A is readable at these offsets, B also in whole vectors. C is writable in
+/// `columns` and overlaps neither. The ReLU output of the mask has the layout of C. The sums point to totals of whole
+/// vectors, to which those of the finished rows are added.
+pub(super) struct TileMatMul<'a, S: Arithmetic, const ACROSS: bool> {
     pub(super) rows: usize,
     /// At most a [`panel`].
     pub(super) columns: usize,
@@ -76,20 +79,20 @@ pub(super) struct Product<'a, S: Arithmetic, const ACROSS: bool> {
     pub(super) right_stride: usize,
     pub(super) target: *mut S::Element,
     pub(super) target_stride: usize,
-    /// Whether results are added to what C holds.
+    /// Are results added to C?
     pub(super) add: bool,
-    pub(super) finish: Finish<S::Element>,
+    pub(super) epilogue: Epilogue<S::Element>,
     pub(super) ahead: [Ahead<S::Element>; 2],
 }
 
-impl<S: Arithmetic, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
+impl<S: Arithmetic, const ACROSS: bool> Work<S> for TileMatMul<'_, S, ACROSS> {
     #[inline(always)]
     unsafe fn run(self) {
         let width = self.columns.div_ceil(S::LANES);
         let left_stride = if ACROSS { 1 } else { self.left_stride };
         for tile in 0..self.rows.div_ceil(S::TILE.0) {
             let (row, rows) = part(self.rows, S::TILE.0, tile);
-            // SAFETY: `row + rows <= self.rows`; the caller vouches for the operands.
+            // SAFETY: `row + rows <= self.rows`, so the rows are inside A and C; the rest is the contract of this work.
             unsafe {
                 self.tile_of(
                     tile,
@@ -103,11 +106,11 @@ impl<S: Arithmetic, const ACROSS: bool> Work<S> for Product<'_, S, ACROSS> {
     }
 }
 
-impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
-    /// Picks the tile of the right size, whose loops the compiler unrolls into registers.
+impl<S: Arithmetic, const ACROSS: bool> TileMatMul<'_, S, ACROSS> {
+    /// Calls the tile of the right size. Its loops have constant bounds, so that the compiler unrolls them into registers.
     ///
     /// # Safety
-    /// As [`Product`].
+    /// The contract of [`TileMatMul`].
     #[inline(always)]
     unsafe fn tile_of(
         &self,
@@ -120,9 +123,9 @@ impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
         macro_rules! pick {
             ($($m:literal $v:literal),*) => {
                 match (rows, width) {
-                    // SAFETY: passed on from the caller.
+                    // SAFETY: the contract of this function is that of the call.
                     $(($m, $v) if $m <= S::TILE.0 && $v <= S::TILE.1 => unsafe { self.tile::<$m, $v>(index, left, target) },)*
-                    _ => debug_assert!(false, "no tile of {rows} x {width}"),
+                    _ => crate::matmul::small::no_tile(rows, width),
                 }
             };
         }
@@ -132,10 +135,10 @@ impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
         );
     }
 
-    /// `M` rows by `V` vectors, held in registers over the whole sum; the last vector may be partly filled.
+    /// `M` rows by `V` vectors, which stay in registers over the whole sum. The last vector may be partly filled.
     ///
     /// # Safety
-    /// As [`Product`].
+    /// The contract of [`TileMatMul`].
     #[inline(always)]
     unsafe fn tile<const M: usize, const V: usize>(
         &self,
@@ -143,10 +146,11 @@ impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
         left: *const S::Element,
         target: *mut S::Element,
     ) {
-        // SAFETY: the caller vouches for the operands.
+        // SAFETY: A, B and C are accessible at the offsets below, by the contract of `TileMatMul`.
         unsafe {
             let mut sums = [[S::zero(); V]; M];
             for (at, run) in self.runs.iter().enumerate() {
+                // One piece of the prefetch for each run of each tile, so that it is spread over the whole computation.
                 let parts = self.runs.len() * self.rows.div_ceil(S::TILE.0);
                 for ahead in &self.ahead {
                     if ahead.count > 0 {
@@ -165,6 +169,7 @@ impl<S: Arithmetic, const ACROSS: bool> Product<'_, S, ACROSS> {
                             sums[i][v] = sums[i][v].add_product(factor, line[v]);
                         }
                     }
+                    // Wrapping, because after the last term the pointers may leave their memory.
                     a = a.wrapping_add(if ACROSS { self.left_stride } else { 1 });
                     b = b.wrapping_add(self.right_stride);
                 }

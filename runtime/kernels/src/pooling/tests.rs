@@ -1,14 +1,13 @@
-//! Pools of every variant against plain loops.
+//! Pools of every variant are compared with plain loops.
 
 use super::*;
-use crate::finish::Gate;
+use crate::epilogue::ReluMask;
 
-/// Small whole numbers, so that windows have ties and sums are exact.
+/// Small integers, so that windows have ties and sums are exact.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        #[allow(clippy::cast_precision_loss)] // below 9
         let number = ((state >> 16) % 9) as f32;
         number - 4.0
     };
@@ -31,11 +30,11 @@ fn windows() -> [Window; 6] {
         window([1, 5, 4, 3], [5, 4], [3, 1, 1]),
         window([2, 4, 4, 16], [1, 1], [4, 4, 0]),
         window([2, 5, 5, 8], [2, 2], [2, 3, 0]),
-        window([1, 3, 3, 5], [3, 3], [2, 3, 2]), // the last windows lie outside
+        window([1, 3, 3, 5], [3, 3], [2, 3, 2]), // the last windows lie outside the image
     ]
 }
 
-/// For every window: where it is in the smaller image, and the pixels of it in the larger one, row by row.
+/// Calls `visit` for every window with its offset in the small images, and the offsets of its pixels in the large images.
 fn each(w: &Window, mut visit: impl FnMut(usize, &[usize])) {
     let places =
         (0..w.batch).flat_map(|n| (0..w.out_height).flat_map(move |r| (0..w.out_width).map(move |s| [n, r, s])));
@@ -52,7 +51,7 @@ fn each(w: &Window, mut visit: impl FnMut(usize, &[usize])) {
     }
 }
 
-/// The first of the largest, NaN above all.
+/// The first largest pixel; NaN counts as the largest.
 fn first_largest(x: &[f32], pixels: &[usize]) -> Option<usize> {
     pixels.iter().copied().reduce(|best, at| {
         let better = x[at] > x[best] || (x[at].is_nan() && !x[best].is_nan());
@@ -71,6 +70,7 @@ fn pools_agree_with_plain_loops() {
         let (large, small) =
             (w.batch * w.height * w.width * w.channels, w.batch * w.out_height * w.out_width * w.channels);
         let (mut x, dy) = (numbers(large, 1), numbers(small, 2));
+        // NaN must win, and -inf must not be mistaken for padding.
         x[large / 2] = f32::NAN;
         x[large / 3] = f32::NEG_INFINITY;
         let mut scaled = x.clone();
@@ -92,10 +92,10 @@ fn pools_agree_with_plain_loops() {
             let mut got = [vec![9.5; small], vec![9.5; large], vec![9.5; small], vec![9.5; large]];
             let scale = if factors { scale.as_ptr() } else { std::ptr::null() };
             let [a, b, c, d] = got.each_mut().map(|list| list.as_mut_ptr());
-            // SAFETY: the variant is one this processor has; all vectors have the sizes of the window.
+            // SAFETY: this CPU has the variant; all vectors have the sizes of the window.
             unsafe {
                 max_pool(variant, &w, x.as_ptr(), scale, a, &workers);
-                max_pool_gradient(variant, &w, x.as_ptr(), scale, dy.as_ptr(), b, Finish::none(), &workers);
+                max_pool_gradient(variant, &w, x.as_ptr(), scale, dy.as_ptr(), b, Epilogue::none(), &workers);
                 sum_pool(variant, &w, x.as_ptr(), c, &workers);
                 sum_pool_gradient(variant, &w, dy.as_ptr(), d, &workers);
             }
@@ -107,7 +107,7 @@ fn pools_agree_with_plain_loops() {
 }
 
 #[test]
-fn gradients_of_the_largest_pass_gates() {
+fn gradients_of_max_pools_apply_the_epilogue() {
     for (w, factors) in windows().into_iter().filter(Window::tiles).flat_map(|w| [(w, false), (w, true)]) {
         let (large, small) =
             (w.batch * w.height * w.width * w.channels, w.batch * w.out_height * w.out_width * w.channels);
@@ -115,32 +115,33 @@ fn gradients_of_the_largest_pass_gates() {
         let scale: Vec<f32> = [1.0, -2.0, 0.5].into_iter().cycle().take(w.channels).collect();
         let mut plain = vec![9.5; large];
         let workers = Workers::new(2);
-        let gradient = |variant, dx: *mut f32, finish| {
+        let gradient = |variant, dx: *mut f32, epilogue| {
             let (x, dy) = (x.as_ptr(), dy.as_ptr());
-            // SAFETY: the variant is one this processor has; all vectors have the sizes of the window.
-            unsafe { max_pool_gradient(variant, &w, x, std::ptr::null(), dy, dx, finish, &workers) }
+            // SAFETY: this CPU has the variant; all vectors have the sizes of the window.
+            unsafe { max_pool_gradient(variant, &w, x, std::ptr::null(), dy, dx, epilogue, &workers) }
         };
-        gradient(Variant::Portable, plain.as_mut_ptr(), Finish::none());
+        // The gradient without an epilogue is tested above. Here the epilogue is applied to it by plain loops.
+        gradient(Variant::Portable, plain.as_mut_ptr(), Epilogue::none());
         let bias: Vec<f32> = [0.5, 1.0].into_iter().cycle().take(w.channels).collect();
         if factors {
             plain.iter_mut().zip(bias.iter().cycle()).for_each(|(dx, bias)| *dx += bias);
         }
-        let kept: Vec<f32> = plain.iter().zip(&x).map(|(dx, x)| if *x > 0.0 { *dx } else { 0.0 }).collect();
+        let masked: Vec<f32> = plain.iter().zip(&x).map(|(dx, x)| if *x > 0.0 { *dx } else { 0.0 }).collect();
         let (mut sums, mut weighted) = (vec![0.0; w.batch * w.channels], vec![0.0; w.batch * w.channels]);
         for at in 0..large {
             let column = at / (w.height * w.width * w.channels) * w.channels + at % w.channels;
-            sums[column] += kept[at];
+            sums[column] += masked[at];
             weighted[column] += plain[at] * x[at];
         }
         let factor = |at: usize| if factors { scale[at % w.channels] } else { 1.0 };
-        let wanted: Vec<f32> = kept.iter().enumerate().map(|(at, kept)| kept * factor(at)).collect();
+        let wanted: Vec<f32> = masked.iter().enumerate().map(|(at, dx)| dx * factor(at)).collect();
         for variant in Variant::all() {
             let mut got = [vec![9.5; large], vec![9.5; sums.len()], vec![9.5; sums.len()]];
             let [dx, own, other] = got.each_mut().map(|list| list.as_mut_ptr());
             let scale = if factors { scale.as_ptr() } else { std::ptr::null() };
-            let gate = Gate { rectified: x.as_ptr(), scale, weighted: other };
+            let relu_mask = ReluMask { relu_output: x.as_ptr(), scale, weighted: other };
             let bias = if factors { bias.as_ptr() } else { std::ptr::null() };
-            gradient(variant, dx, Finish { bias, gate, sums: own, ..Finish::none() });
+            gradient(variant, dx, Epilogue { bias, relu_mask, sums: own, ..Epilogue::none() });
             for (got, exact) in got.iter().zip([&wanted, &sums, &weighted]) {
                 assert!(same(got, exact), "{w:?} {variant:?}:\n{got:?}\n{exact:?}");
             }

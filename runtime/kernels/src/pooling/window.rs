@@ -1,8 +1,8 @@
-//! Sizes of windows over images.
+//! The sizes of a pool: images, results and window.
 
 /// Sizes of windows over images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // as a convolution's
+#[expect(missing_docs, reason = "as a convolution's")]
 pub struct Window {
     pub batch: usize,
     pub height: usize,
@@ -10,11 +10,11 @@ pub struct Window {
     pub channels: usize,
     pub out_height: usize,
     pub out_width: usize,
-    /// Height and width, at least 1.
+    /// Height and width of a window, at least 1.
     pub kernel: [usize; 2],
-    /// Down and to the right, at least 1.
+    /// Steps down and to the right, at least 1.
     pub stride: [usize; 2],
-    /// Positions above and to the left of the image.
+    /// Padding above and to the left of the image.
     pub pad: [usize; 2],
 }
 

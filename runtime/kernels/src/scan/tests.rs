@@ -1,19 +1,19 @@
-//! Every variant against the definition in f64, and against each other to the last bit.
+//! Every variant is compared with the definition in f64, and with the other variants bit by bit.
 
 use super::{Spherical, SphericalGrad, spherical_f32, spherical_f64, spherical_grad_f32, spherical_grad_f64};
 use crate::Variant;
 use crate::simd::Number;
 
-/// Angles a unit, units: partial vectors, several blocks, long products, none at all.
+/// Angles of a unit, and units: partial vectors, several blocks, long products, no angles.
 const SHAPES: [[usize; 2]; 7] = [[12, 100], [1, 1], [3, 17], [70, 5], [700, 33], [0, 9], [4, 64]];
 
-/// Angles around pi/2, as in training, a few exactly there, some far away.
+/// Angles around pi/2, as in training; a few exactly pi/2, some far away.
 fn angles(count: usize) -> Vec<f64> {
     let wave = |i: usize| ((i * 7919 % 1009) as f64 / 1009.0 - 0.5) * if i.is_multiple_of(5) { 9.0 } else { 0.4 };
     (0..count).map(|i| std::f64::consts::FRAC_PI_2 + if i.is_multiple_of(11) { 0.0 } else { wave(i) }).collect()
 }
 
-/// Everything the two kernels write: unit vectors, what is kept, gradient.
+/// Runs both kernels and returns all that they write: unit vectors, saved products, gradient.
 fn both<T: Number>(shape: [usize; 2], cuts: &[usize], kernels: (Spherical<T>, SphericalGrad<T>)) -> [Vec<T>; 3] {
     let [n, units] = shape;
     let of = |values: Vec<f64>| values.into_iter().map(T::from_f64).collect::<Vec<T>>();
@@ -21,25 +21,25 @@ fn both<T: Number>(shape: [usize; 2], cuts: &[usize], kernels: (Spherical<T>, Sp
     let g = of((0..(n + 1) * units).map(|i| (i * 104_729 % 1013) as f64 / 1013.0 - 0.5).collect());
     let fresh = |rows: usize| vec![T::from_f64(f64::NAN); rows * units];
     let (mut u, mut gradient) = (fresh(n + 1), fresh(n));
-    let mut kept = fresh(gmpc_math::spherical::kept(n));
+    let mut saved = fresh(gmpc_math::spherical::saved(n));
     for range in cuts.windows(2) {
         let (first, end) = (range[0], range[1]);
-        let p = kept.as_mut_ptr();
-        // SAFETY: the arrays have n or n + 1 rows of `units` numbers, the kept one as many as are kept of n; the kernels are
-        // of a variant this processor has.
+        let p = saved.as_mut_ptr();
+        // SAFETY: the arrays have n or n + 1 rows of `units` numbers; `saved` has as many rows as `spherical::saved` says.
+        // The kernels are of a variant that this CPU has.
         unsafe {
             kernels.0(n, units, first, end, theta.as_ptr(), u.as_mut_ptr(), p);
             kernels.1(n, units, first, end, theta.as_ptr(), p, g.as_ptr(), gradient.as_mut_ptr());
         }
     }
-    [u, kept, gradient]
+    [u, saved, gradient]
 }
 
 fn bits<T: Number + Into<f64>>(found: &[Vec<T>; 3]) -> Vec<u64> {
     found.iter().flatten().map(|&x| x.into().to_bits()).collect()
 }
 
-/// u = cosines times prefix products of sines, and the gradient by the chain rule, all from rounded angles.
+/// The unit vector by its definition, and the gradient by the chain rule, both from rounded angles.
 fn expected(n: usize, units: usize, unit: usize, theta: &[f64], g: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let at = |k: usize| k * units + unit;
     let mut prefix = vec![1.0; n + 1];

@@ -1,5 +1,5 @@
-//! The rest of arithmetic on vectors, and with it the compiler's [`Machine`]: its elementary functions run on every
-//! vector type, with the same bits in every lane.
+//! More arithmetic on vectors, and the compiler's [`Machine`] built on it. Its elementary functions run on every vector
+//! type and give the same bits in every lane.
 
 use super::Simd;
 #[cfg(target_arch = "x86_64")]
@@ -11,30 +11,29 @@ use gmpc_math::Precision;
 use std::arch::x86_64 as arch;
 use std::marker::PhantomData;
 
-/// What [`Machine`] asks for beyond [`Simd`], under the same names.
+/// The operations of [`Machine`] that [`Simd`] does not have, under the same names.
 ///
 /// # Safety
-/// All methods need the processor features of the implementing type, and nothing else.
-#[allow(missing_docs, clippy::missing_safety_doc)] // as in `Machine`
+/// All methods need the CPU features of the implementing type, and nothing else.
+#[expect(missing_docs, clippy::missing_safety_doc, reason = "as in `Machine`")]
 pub unsafe trait Arithmetic: Simd {
-    /// Truth values.
+    /// A truth value for each lane.
     type Mask: Copy;
-    /// The bits of numbers.
+    /// The bits of each lane.
     type Bits: Copy;
-    /// Of the numbers.
+    /// The precision of the numbers.
     const PRECISION: Precision;
 
     unsafe fn number(value: f64) -> Self;
     unsafe fn sub(a: Self, b: Self) -> Self;
     unsafe fn mul(a: Self, b: Self) -> Self;
     unsafe fn div(a: Self, b: Self) -> Self;
-    /// Rounded once, on every processor.
+    /// a b + c, rounded once, on every CPU.
     unsafe fn fma(a: Self, b: Self, c: Self) -> Self;
     unsafe fn sqrt(a: Self) -> Self;
     unsafe fn less(a: Self, b: Self) -> Self::Mask;
     unsafe fn select(mask: Self::Mask, a: Self, b: Self) -> Self;
     unsafe fn bits(a: Self) -> Self::Bits;
-    #[allow(clippy::wrong_self_convention)] // as in `Machine`
     unsafe fn from_bits(a: Self::Bits) -> Self;
     unsafe fn whole(value: i64) -> Self::Bits;
     unsafe fn plus(a: Self::Bits, b: Self::Bits) -> Self::Bits;
@@ -46,14 +45,14 @@ pub unsafe trait Arithmetic: Simd {
     unsafe fn is_zero(a: Self::Bits) -> Self::Mask;
 }
 
-/// Computes with vectors.
+/// The [`Machine`] that computes with vectors.
 pub struct Vectors<S>(PhantomData<S>);
 
 impl<S: Arithmetic> Vectors<S> {
     /// The machine.
     ///
     /// # Safety
-    /// The processor has the features of `S`, and the calling function has them enabled.
+    /// The CPU has the features of `S`, and the calling function has them enabled.
     #[inline(always)]
     #[must_use]
     pub unsafe fn new() -> Self {
@@ -65,7 +64,7 @@ macro_rules! forwarded {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {$(
         #[inline(always)]
         fn $name(&mut self, $($argument: $type),*) -> $result {
-            // SAFETY: whoever made the machine vouched for the features.
+            // SAFETY: `new` is the only way to make this machine, and its contract is that the CPU has the features.
             unsafe { S::$name($($argument),*) }
         }
     )*};
@@ -108,9 +107,9 @@ impl<S: Arithmetic> Machine for Vectors<S> {
 macro_rules! instructions {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty = $body:expr;)*) => {$(
         #[inline(always)]
-        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // numbers are rounded, the low bits are meant
+        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "numbers are rounded, the low bits are meant")]
         unsafe fn $name($($argument: $type),*) -> $result {
-            // SAFETY: the caller has the instructions; they touch no memory.
+            // SAFETY: the contract of the trait is that the CPU has the instructions. They access no memory.
             unsafe { $body }
         }
     )*};
@@ -121,7 +120,7 @@ macro_rules! wide {
     ($vector:ty, $mask:ty, $bits:ty, $precision:expr, $element:ty, $integer:ty; $set:ident $sub:ident $mul:ident
      $div:ident $fma:ident $sqrt:ident $bits_of:ident $from_bits:ident $set_bits:ident $plus:ident $and:ident $or:ident
      $xor:ident $shl:ident $shr:ident; $less:expr, $select:expr, $is_zero:expr) => {
-        // SAFETY: every method's contract is the intrinsic's: the processor features, which the trait asks for.
+        // SAFETY: each method needs the CPU features of its intrinsic, which the trait demands from callers.
         unsafe impl Arithmetic for $vector {
             type Mask = $mask;
             type Bits = $bits;
@@ -194,7 +193,7 @@ wide!(
 macro_rules! lane_by_lane {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty = |$lane:ident| $body:expr;)*) => {$(
         #[inline(always)]
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // numbers are rounded, the low bits are meant
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers are rounded, the low bits are meant")]
         unsafe fn $name($($argument: $type),*) -> $result {
             std::array::from_fn(|$lane| $body).into()
         }
@@ -210,7 +209,7 @@ macro_rules! plain {
             }
         }
 
-        // SAFETY: plain arithmetic on arrays.
+        // SAFETY: the methods compute on arrays with safe code and need no CPU features.
         unsafe impl Arithmetic for $vector {
             type Mask = [bool; $lanes];
             type Bits = [$integer; $lanes];

@@ -1,4 +1,4 @@
-//! A byte for each lane, for what is remembered of many numbers: which of a window was the largest.
+//! One byte for each lane, in which max-pools store the position of the largest value.
 
 use super::Arithmetic;
 #[cfg(target_arch = "x86_64")]
@@ -7,54 +7,54 @@ use super::{PlainF32, PlainF64};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
-/// Most lanes of a vector.
+/// The largest number of lanes of any vector.
 const MOST: usize = 16;
 
-/// Bytes from and to memory, and the comparison that decides what they say.
+/// Loads and stores of bytes, and the comparison that decides which value is the largest.
 ///
 /// # Safety
-/// All methods need the processor features of the implementing type.
+/// All methods need the CPU features of the implementing type.
 pub unsafe trait Bytes: Arithmetic {
     /// a > b, or a is NaN and b is not.
     ///
     /// # Safety
-    /// The processor has the features.
+    /// The CPU has the features.
     unsafe fn larger(a: Self, b: Self) -> Self::Mask;
 
-    /// The bits of each lane from a byte of its own.
+    /// Loads one byte for each lane, widened to the size of the lane.
     ///
     /// # Safety
-    /// The processor has the features; there are `LANES` bytes.
+    /// The CPU has the features. `LANES` bytes are readable.
     unsafe fn widen(from: *const u8) -> Self::Bits;
 
-    /// The lowest byte of each lane.
+    /// Stores the lowest byte of each lane.
     ///
     /// # Safety
-    /// The processor has the features; there is room for `LANES` bytes.
+    /// The CPU has the features. `LANES` bytes are writable.
     unsafe fn narrow(bits: Self::Bits, to: *mut u8);
 
-    /// As [`Self::widen`], of the first `count` lanes; 0 in the others.
+    /// Loads one byte for each of the first `count` lanes; the other lanes are 0.
     ///
     /// # Safety
-    /// The processor has the features; there are `count` bytes, at most `LANES`.
+    /// The CPU has the features. `count` bytes are readable, at most `LANES`.
     #[inline(always)]
     unsafe fn widen_first(from: *const u8, count: usize) -> Self::Bits {
         let mut bytes = [0; MOST];
-        // SAFETY: the caller vouches for `count` bytes; the array is as long as any vector.
+        // SAFETY: `count` bytes are readable by contract, and `bytes` is as long as any vector.
         unsafe {
             std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), count);
             Self::widen(bytes.as_ptr())
         }
     }
 
-    /// As [`Self::narrow`], of the first `count` lanes.
+    /// Stores the lowest byte of the first `count` lanes.
     ///
     /// # Safety
-    /// The processor has the features; there is room for `count` bytes, at most `LANES`.
+    /// The CPU has the features. `count` bytes are writable, at most `LANES`.
     #[inline(always)]
     unsafe fn narrow_first(bits: Self::Bits, to: *mut u8, count: usize) {
         let mut bytes = [0; MOST];
-        // SAFETY: as above.
+        // SAFETY: `bytes` is as long as any vector, and `count` bytes are writable by contract.
         unsafe {
             Self::narrow(bits, bytes.as_mut_ptr());
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, count);
@@ -65,21 +65,21 @@ pub unsafe trait Bytes: Arithmetic {
 #[cfg(target_arch = "x86_64")]
 macro_rules! wide {
     ($vector:ty, $larger:expr, $widen:expr, $narrow:expr) => {
-        // SAFETY: every method's contract is the intrinsic's: the processor features and valid memory, which the trait asks for.
+        // SAFETY: each method needs the CPU features and the memory of its intrinsic, which the trait demands from callers.
         unsafe impl Bytes for $vector {
             #[inline(always)]
             unsafe fn larger(a: Self, b: Self) -> Self::Mask {
-                // SAFETY: the caller has the instructions; they touch no memory.
+                // SAFETY: the contract of the trait is that the CPU has the instructions. They access no memory.
                 unsafe { $larger(a.0, b.0) }
             }
             #[inline(always)]
             unsafe fn widen(from: *const u8) -> Self::Bits {
-                // SAFETY: the caller vouches for a byte a lane, which is what is read.
+                // SAFETY: the code reads one byte for each lane, which are readable by contract.
                 unsafe { $widen(from) }
             }
             #[inline(always)]
             unsafe fn narrow(bits: Self::Bits, to: *mut u8) {
-                // SAFETY: the caller vouches for a byte a lane, which is what is written.
+                // SAFETY: the code writes one byte for each lane, which are writable by contract.
                 unsafe { $narrow(bits, to) }
             }
         }
@@ -117,7 +117,7 @@ wide!(
     ),
     |from: *const u8| arch::_mm256_cvtepu8_epi32(arch::_mm_loadl_epi64(from.cast())),
     |bits, to: *mut u8| {
-        // Saturating packs, which are exact for bytes: to 16 bits, then to 8, of each half by itself.
+        // The packs saturate, which is exact for values below 256. They narrow to 16 bits and then to 8.
         let words =
             arch::_mm_packus_epi32(arch::_mm256_castsi256_si128(bits), arch::_mm256_extracti128_si256::<1>(bits));
         arch::_mm_storel_epi64(to.cast(), arch::_mm_packus_epi16(words, words));
@@ -134,14 +134,14 @@ wide!(
     |bits, to: *mut u8| {
         let mut lanes = [0_i64; 4];
         arch::_mm256_storeu_si256(lanes.as_mut_ptr().cast(), bits);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the lowest byte is meant
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the lowest byte is meant")]
         to.cast::<[u8; 4]>().write(lanes.map(|lane| lane as u8));
     }
 );
 
 macro_rules! plain {
     ($vector:ty, $lanes:expr) => {
-        // SAFETY: plain arithmetic on arrays; memory is vouched for by the caller, as the trait asks.
+        // SAFETY: the methods compute on arrays; the trait demands the memory from callers.
         unsafe impl Bytes for $vector {
             #[inline(always)]
             unsafe fn larger(a: Self, b: Self) -> Self::Mask {
@@ -149,13 +149,13 @@ macro_rules! plain {
             }
             #[inline(always)]
             unsafe fn widen(from: *const u8) -> Self::Bits {
-                // SAFETY: the caller vouches for a byte a lane; bytes have no alignment.
+                // SAFETY: one byte for each lane is readable by contract; bytes need no alignment.
                 unsafe { from.cast::<[u8; $lanes]>().read() }.map(Into::into)
             }
             #[inline(always)]
-            #[allow(clippy::cast_possible_truncation)] // the lowest byte is meant
+            #[expect(clippy::cast_possible_truncation, reason = "the lowest byte is meant")]
             unsafe fn narrow(bits: Self::Bits, to: *mut u8) {
-                // SAFETY: as above.
+                // SAFETY: one byte for each lane is writable by contract; bytes need no alignment.
                 unsafe { to.cast::<[u8; $lanes]>().write(bits.map(|lane| lane as u8)) }
             }
         }

@@ -1,14 +1,14 @@
-//! Plain arrays, for any processor.
+//! Vectors as plain arrays, for any CPU.
 
 use super::{Simd, Work};
 
 macro_rules! portable {
     ($name:ident, $element:ty, $lanes:expr) => {
-        /// A plain array; the compiler makes of it what the target has.
+        /// A plain array, which the compiler turns into the vector instructions of the target.
         #[derive(Clone, Copy)]
         pub struct $name(pub(super) [$element; $lanes]);
 
-        // SAFETY: plain arithmetic on arrays; memory is vouched for by the caller, as the trait asks.
+        // SAFETY: the methods compute on arrays; the trait demands the memory from callers.
         unsafe impl Simd for $name {
             type Element = $element;
             const LANES: usize = $lanes;
@@ -20,33 +20,33 @@ macro_rules! portable {
             }
             #[inline(always)]
             unsafe fn load(from: *const $element) -> Self {
-                // SAFETY: the caller vouches for LANES elements; an array has no alignment beyond its element's.
+                // SAFETY: LANES elements are readable by contract; an array has the alignment of its element.
                 Self(unsafe { from.cast::<[$element; $lanes]>().read() })
             }
             #[inline(always)]
             unsafe fn load_first(from: *const $element, count: usize) -> Self {
                 let mut lanes = [0.0; $lanes];
                 for (lane, slot) in lanes.iter_mut().enumerate().take(count) {
-                    // SAFETY: `lane < count`, for which the caller vouches.
+                    // SAFETY: `lane < count`, and `count` elements are readable by contract.
                     *slot = unsafe { *from.add(lane) };
                 }
                 Self(lanes)
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut $element) {
-                // SAFETY: the caller vouches for LANES elements.
+                // SAFETY: LANES elements are writable by contract.
                 unsafe { to.cast::<[$element; $lanes]>().write(self.0) }
             }
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $element, count: usize) {
                 for (lane, value) in self.0.iter().enumerate().take(count) {
-                    // SAFETY: `lane < count`, for which the caller vouches.
+                    // SAFETY: `lane < count`, and `count` elements are writable by contract.
                     unsafe { *to.add(lane) = *value }
                 }
             }
             #[inline(always)]
             unsafe fn splat(from: *const $element) -> Self {
-                // SAFETY: the caller vouches for one element.
+                // SAFETY: one element is readable by contract.
                 Self([unsafe { *from }; $lanes])
             }
             #[inline(always)]
@@ -67,12 +67,12 @@ macro_rules! portable {
             }
             #[inline(always)]
             unsafe fn add_product(self, a: Self, b: Self) -> Self {
-                // Not fused: without the instruction, fused multiplication is a slow library call.
+                // Not fused: on a CPU without the instruction, a fused multiply-add is a slow library call.
                 Self(std::array::from_fn(|lane| self.0[lane] + a.0[lane] * b.0[lane]))
             }
             #[inline(never)]
             unsafe fn enter<W: Work<Self>>(work: W) {
-                // SAFETY: passed on from the caller.
+                // SAFETY: the contract of this function is that of the call.
                 unsafe { work.run() }
             }
         }

@@ -1,4 +1,4 @@
-//! What a person sees, at the widths people have.
+//! The lines of the terminal view at usual widths.
 
 use super::*;
 use insta::assert_snapshot;
@@ -96,7 +96,7 @@ fn curves_are_shown_by_their_logarithms_where_they_fall_far() {
     assert_eq!(sparkline(&[-1.0, 100.0]), "▁█");
     assert_eq!(sparkline(&[2.0, 2.0]), "▁▁");
     assert_eq!(sparkline(&[]), "");
-    // Noise of a curve that has come to rest is not drawn as if it were one.
+    // The noise of a nearly constant curve is not enlarged.
     let rest: Vec<f64> = (0..40).map(|k| if k == 0 { 2.0 } else { 1.0 + 1e-7 * f64::from(k % 2) }).collect();
     assert_eq!(sparkline(&rest), format!("█{}", "▁".repeat(39)));
     let mut jump = vec![1000.0];
@@ -111,7 +111,7 @@ fn rates_have_no_zeros_that_say_nothing() {
 
 #[test]
 fn times_are_told_as_clocks_do() {
-    let told = |seconds| clock(Duration::from_secs(seconds));
-    assert_eq!([told(9), told(72), told(3723)], ["0:09", "1:12", "1:02:03"]);
+    let shown = |seconds| clock(Duration::from_secs(seconds));
+    assert_eq!([shown(9), shown(72), shown(3723)], ["0:09", "1:12", "1:02:03"]);
     assert_eq!(clock(Duration::from_millis(300)), "0:01", "something is left");
 }

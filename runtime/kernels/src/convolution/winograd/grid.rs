@@ -1,8 +1,8 @@
-//! Tiles of images.
+//! The grid of tiles that covers images.
 
 use super::points::MOST;
 
-/// A pixel outside the image.
+/// The offset of a pixel outside the image.
 pub(super) const OUTSIDE: usize = usize::MAX;
 
 /// Tiles of `out` x `out` pixels that cover images of `size`.
@@ -23,8 +23,8 @@ impl Grid {
         self.batch * self.rows * self.columns
     }
 
-    /// Where the `size` x `size` pixels begin that lie `pad` above and left of a tile: element offsets of their first
-    /// channels, row by row, or [`OUTSIDE`].
+    /// The offsets of `size` x `size` pixels, row by row. The first pixel lies `pad` above and to the left of the tile.
+    /// Pixels outside the image are [`OUTSIDE`].
     #[inline(always)]
     pub(super) fn pixels(
         &self,

@@ -1,4 +1,4 @@
-//! Images to frequencies.
+//! Transforms images to the Winograd domain.
 
 use super::grid::{Grid, OUTSIDE};
 use super::panels::Panels;
@@ -6,10 +6,11 @@ use super::points::{MOST, Square, Transform, square};
 use crate::convolution::slab::Images;
 use crate::simd::{Simd, prefetch};
 
-/// Transforms `L::FROM` x `L::FROM` pixels around each of the tiles from `first` on, as many as the panels have rows.
+/// Transforms the `L::FROM` x `L::FROM` pixels of the tiles `first + rows`, and stores them in these rows of the panels
+/// at `to`.
 ///
 /// # Safety
-/// The processor has the features of `S`; the tiles exist; the panels have room at `to`, which is this thread's alone.
+/// The CPU has the features of `S`. The tiles exist. `to` has room for the panels, and no other thread writes these rows.
 #[inline(always)]
 pub(super) unsafe fn transform<S: Simd, L: Transform>(
     images: &Images<S::Element>,
@@ -28,21 +29,21 @@ pub(super) unsafe fn transform<S: Simd, L: Transform>(
             next = grid.pixels(first + row + 1, pad, L::FROM, size);
         }
         for channel in (0..images.channels).step_by(S::LANES) {
-            // The tile after this one: too many streams for the processor to foresee by itself.
+            // Prefetches the next tile: its rows are too many streams for the CPU's own prefetcher.
             for line in next.iter().take(L::FROM) {
                 for pixel in line.iter().take(L::FROM) {
-                    // SAFETY: the address of the first number.
+                    // SAFETY: offset 0 is inside any allocation; a prefetch needs no valid address.
                     prefetch(unsafe { images.at.at(0) }.wrapping_add(pixel.wrapping_add(channel)));
                 }
             }
-            // SAFETY: the pixels are those of the image; row and channel are inside the panels.
+            // SAFETY: `pixels` holds offsets inside the images; row and channel are inside the panels.
             unsafe {
                 let block = load::<S>(images, &pixels, L::FROM, channel);
                 let block = square::<S, L>(&block);
                 let to = to.add(panels.at(row, channel));
                 for i in 0..L::TO {
                     for j in 0..L::TO {
-                        block[i][j].store(to.add((i * L::TO + j) * panels.frequency));
+                        block[i][j].store(to.add((i * L::TO + j) * panels.position_stride));
                     }
                 }
             }
@@ -50,10 +51,10 @@ pub(super) unsafe fn transform<S: Simd, L: Transform>(
     }
 }
 
-/// Some channels of a tile's pixels, prepared; zero outside.
+/// A vector of channels of a tile's pixels, prepared. Pixels outside the image are zero.
 ///
 /// # Safety
-/// As [`transform`].
+/// As for [`transform`].
 #[inline(always)]
 unsafe fn load<S: Simd>(
     images: &Images<S::Element>,
@@ -62,7 +63,7 @@ unsafe fn load<S: Simd>(
     channel: usize,
 ) -> Square<S> {
     let count = S::LANES.min(images.channels - channel);
-    // SAFETY: `count` channels from `channel` on exist in every pixel and in scale and shift, where there are any.
+    // SAFETY: `count` channels from `channel` on are inside every pixel, and inside scale and shift unless these are null.
     unsafe {
         let mut block = [[S::zero(); MOST]; MOST];
         let full = count == S::LANES;
@@ -74,6 +75,7 @@ unsafe fn load<S: Simd>(
                 }
             }
         }
+        // Padding is zero after the preparation, so pixels outside get no shift.
         let (scale, shift) = (images.scale.at(0), images.shift.at(0));
         if !scale.is_null() || !shift.is_null() {
             let scale = (!scale.is_null()).then(|| S::load_first(scale.add(channel), count));

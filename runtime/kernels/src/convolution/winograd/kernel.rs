@@ -1,42 +1,42 @@
-//! Kernels to frequencies.
+//! Transforms the kernels of a convolution to the Winograd domain.
 
 use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::convolution::shape::Side;
-use crate::memory::{At, Phase};
+use crate::memory::{Parallel, SharedPtr};
 use crate::simd::{Number, Simd, prefetch};
 use std::marker::PhantomData;
 
-/// Rows of frequencies that a job makes: a cache line of units.
+/// Rows that a task transforms: a cache line of units.
 const ROWS: usize = 16;
-/// Most lanes of a vector.
+/// The largest number of lanes of any vector.
 const LANES: usize = 16;
 
-/// `G w G'` of all kernels as `[unit panel][frequency][channel][width]`; for the gradient at the input with the kernels turned
-/// round, and channels in the place of units.
+/// `G w G'` of all kernels as `[unit panel][position][channel][width]`. For the gradient at the input the kernels are
+/// rotated by 180 degrees, and channels take the place of units.
 pub(super) struct Kernels<T, P> {
     pub(super) side: Side,
-    /// Of the convolution.
+    /// Units of the convolution.
     pub(super) units: usize,
-    /// Of one unit panel.
+    /// The layout of the result.
     pub(super) panels: Panels,
-    pub(super) w: At<T>,
-    pub(super) to: At<T>,
+    pub(super) w: SharedPtr<T>,
+    pub(super) to: SharedPtr<T>,
     pub(super) points: PhantomData<P>,
 }
 
-impl<S: Simd, P: Points> Phase<S> for Kernels<S::Element, P> {
-    fn jobs(&self) -> usize {
+impl<S: Simd, P: Points> Parallel<S> for Kernels<S::Element, P> {
+    fn tasks(&self) -> usize {
         self.panels.rows.div_ceil(ROWS)
     }
 
     #[inline(always)]
-    unsafe fn job(&self, job: usize, _worker: usize) {
-        let first = job * ROWS;
+    unsafe fn task(&self, task: usize, _worker: usize) {
+        let first = task * ROWS;
         let rows = ROWS.min(self.panels.rows - first);
         for column in (0..self.panels.columns).step_by(S::LANES) {
             let count = S::LANES.min(self.panels.columns - column);
-            // SAFETY: the rows and columns exist.
+            // SAFETY: rows and columns are inside the kernels, and no other task has these rows.
             unsafe {
                 match self.side {
                     Side::Forward => {
@@ -49,7 +49,7 @@ impl<S: Simd, P: Points> Phase<S> for Kernels<S::Element, P> {
                             self.store::<S>(row, column, &block);
                         }
                     }
-                    Side::Input => self.turned::<S>(first, rows, column, count),
+                    Side::Input => self.rotated::<S>(first, rows, column, count),
                 }
             }
         }
@@ -57,23 +57,24 @@ impl<S: Simd, P: Points> Phase<S> for Kernels<S::Element, P> {
 }
 
 impl<T: Number, P: Points> Kernels<T, P> {
-    /// Some units by a vector of channels: turned round and transposed in a small block on the way.
+    /// Transforms `rows` units by `count` channels. A small block rotates and transposes the kernels first.
     ///
     /// # Safety
-    /// They exist; the processor has the features of `S`.
+    /// The units and channels exist. The CPU has the features of `S`. No other thread writes these rows.
     #[inline(always)]
-    unsafe fn turned<S: Simd<Element = T>>(&self, first: usize, rows: usize, column: usize, count: usize) {
+    unsafe fn rotated<S: Simd<Element = T>>(&self, first: usize, rows: usize, column: usize, count: usize) {
         let mut block = [[[T::default(); LANES]; ROWS]; 9];
         for lane in 0..count {
             for tap in 0..9 {
-                // The same of the next vector: every line lies in a page of its own, which no processor foresees.
-                // SAFETY: the address of the first number.
+                // Prefetches the same tap for the next vector: every line is in another page, which no CPU prefetches by
+                // itself. SAFETY: offset 0 is inside any allocation; a prefetch needs no valid address.
                 let w = unsafe { self.w.at(0) };
                 prefetch(w.wrapping_add(((column + S::LANES + lane) * 9 + tap) * self.units + first));
                 let lines = &mut block[8 - tap];
                 for (row, line) in lines.iter_mut().enumerate().take(rows) {
-                    // One by one: compilers make a scatter of it otherwise, which is several times slower.
-                    // SAFETY: the channel `column + lane`, the tap and the unit `first + row` exist, `lane` is below LANES.
+                    // Volatile, because the compiler would make a scatter instruction of it, which is several times
+                    // slower. SAFETY: channel `column + lane`, the tap and unit `first + row` are inside the kernels;
+                    // `lane` is below LANES.
                     unsafe {
                         let from = self.w.at(((column + lane) * 9 + tap) * self.units + first + row);
                         line.as_mut_ptr().add(lane).write_volatile(*from);
@@ -82,7 +83,7 @@ impl<T: Number, P: Points> Kernels<T, P> {
             }
         }
         for row in 0..rows {
-            // SAFETY: a row of the block is at least as long as a vector.
+            // SAFETY: a row of the block has LANES numbers, as many as the longest vector; the row and the column exist.
             unsafe {
                 let mut kernels = [[S::zero(); MOST]; MOST];
                 for tap in 0..9 {
@@ -93,18 +94,18 @@ impl<T: Number, P: Points> Kernels<T, P> {
         }
     }
 
-    /// Transforms a vector of kernels.
+    /// Transforms a vector of kernels and stores it.
     ///
     /// # Safety
-    /// Row and column exist; the processor has the features of `S`.
+    /// Row and column exist. The CPU has the features of `S`. No other thread writes this row.
     #[inline(always)]
     unsafe fn store<S: Simd<Element = T>>(&self, row: usize, column: usize, kernels: &Square<S>) {
         let index = column / self.panels.width;
-        // SAFETY: the frequencies of this row and column lie inside `to`.
+        // SAFETY: all positions of this row and column are inside `to`.
         unsafe {
             let block = square::<S, P::Kernel>(kernels);
             let one = apart::<S>(self.panels.rows * self.panels.width);
-            let to = self.to.at(index * P::FREQUENCIES * one + row * self.panels.width + column % self.panels.width);
+            let to = self.to.at(index * P::POSITIONS * one + row * self.panels.width + column % self.panels.width);
             for i in 0..P::SIZE {
                 for j in 0..P::SIZE {
                     block[i][j].store(to.add((i * P::SIZE + j) * one));

@@ -1,7 +1,8 @@
-//! Gradient at the weights.
+//! The Winograd gradient at the weights.
 //!
-//! Tiles are taken a batch at a time: first x and dy are transformed, a job being some tiles; then a job is a panel of
-//! channels by a panel of units, and some frequencies, to whose sums the batch is added in one product over all its tiles.
+//! Tiles are processed in batches. First x and dy of a batch are transformed; a task is some tiles. Then the batch is
+//! added to the sums; a task is a panel of channels by a panel of units, and some positions, with one matmul over all
+//! tiles of the batch for each position.
 
 use super::grid::Grid;
 use super::image::transform;
@@ -9,32 +10,32 @@ use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::convolution::shape::{Geometry, Prepare};
 use crate::convolution::slab::Images;
-use crate::convolution::tile::{Ahead, Product, Run, panel, part, split};
-use crate::finish::Finish;
-use crate::memory::{At, Parts, Phase, aligned, all};
+use crate::convolution::tile::{Ahead, Run, TileMatMul, panel, part, split};
+use crate::epilogue::Epilogue;
+use crate::memory::{Parallel, Parts, SharedPtr, aligned, run_all};
 use crate::simd::Arithmetic;
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
-/// Numbers of the frequencies of x and dy together, at least and at most: between them half as many again as the sums have,
-/// so that reading and writing the sums stays cheap while everything fits the third-level cache as far as possible.
+/// Smallest and largest size of the transformed x and dy of a batch, in numbers. Between them the size is 1.5 times that
+/// of the sums: then reading and writing the sums is cheap, and everything fits the L3 cache as far as possible.
 const NUMBERS: (usize, usize) = (1 << 20, 10 << 20);
-/// Tiles that a job transforms.
+/// Tiles that a task transforms.
 const TILES: usize = 16;
-/// Tiles of a run, about, and most runs of a product.
+/// Tiles of a run (roughly), and limit on the runs of a matmul.
 const RUN: usize = 64;
 const MOST_RUNS: usize = 32;
-/// Pairs of panels from which on one job does all frequencies of a pair.
+/// From this number of pairs of panels on, one task computes all positions of a pair.
 const PAIRS: usize = 16;
 
-/// How the work is cut up, and how working memory is used.
+/// The cut of the work, and the layout of the workspace.
 pub(in crate::convolution) struct Plan<S, P> {
     g: Geometry,
     grid: Grid,
-    /// Tiles of a batch, and batches.
+    /// Tiles of a batch, and the number of batches.
     tiles: usize,
     batches: usize,
-    /// Whether a job does all frequencies of a pair of panels, and whether its sums need not outlive it.
+    /// Does a task compute all positions of a pair of panels? And are its sums complete when it ends?
     whole: bool,
     brief: bool,
     x: usize,
@@ -47,15 +48,15 @@ pub(in crate::convolution) struct Plan<S, P> {
 impl<S: Arithmetic, P: Points> Plan<S, P> {
     pub(in crate::convolution) fn new(g: &Geometry, workers: usize) -> Self {
         let grid = Grid::new(g.batch, [g.out_height, g.out_width], P::OUT);
-        let numbers = (P::FREQUENCIES * g.channels * g.units * 3 / 2).clamp(NUMBERS.0, NUMBERS.1);
-        let most = (numbers / (P::FREQUENCIES * (g.channels + g.units))).max(64);
+        let numbers = (P::POSITIONS * g.channels * g.units * 3 / 2).clamp(NUMBERS.0, NUMBERS.1);
+        let most = (numbers / (P::POSITIONS * (g.channels + g.units))).max(64);
         let batches = grid.tiles().div_ceil(most).max(1);
         let tiles = grid.tiles().div_ceil(batches);
         let whole = Self::pairs(g) >= PAIRS;
         let brief = whole && batches == 1;
         let mut parts = Parts::default();
-        let x = parts.take(P::FREQUENCIES * Panels::new::<S>(tiles, g.channels).frequency);
-        let dy = parts.take(P::FREQUENCIES * Panels::new::<S>(tiles, g.units).frequency);
+        let x = parts.take(P::POSITIONS * Panels::new::<S>(tiles, g.channels).position_stride);
+        let dy = parts.take(P::POSITIONS * Panels::new::<S>(tiles, g.units).position_stride);
         let sums = parts.take(if brief { workers } else { Self::pairs(g) } * Self::sum(g));
         Self { g: *g, grid, tiles, batches, whole, brief, x, dy, sums, parts, types: PhantomData }
     }
@@ -68,13 +69,13 @@ impl<S: Arithmetic, P: Points> Plan<S, P> {
         g.channels.div_ceil(panel::<S>()) * g.units.div_ceil(panel::<S>())
     }
 
-    /// Elements of the sums of a pair of panels: `[frequency][channel][unit]`.
+    /// The size of the sums of a pair of panels in elements: `[position][channel][unit]`.
     fn sum(g: &Geometry) -> usize {
-        P::FREQUENCIES * Self::frequency(g)
+        P::POSITIONS * Self::position_stride(g)
     }
 
-    /// Elements from one frequency of the sums to the next.
-    fn frequency(g: &Geometry) -> usize {
+    /// Elements from one position of the sums to the next.
+    fn position_stride(g: &Geometry) -> usize {
         apart::<S>(panel::<S>().min(g.channels) * Panels::new::<S>(1, g.units).width)
     }
 }
@@ -82,7 +83,7 @@ impl<S: Arithmetic, P: Points> Plan<S, P> {
 /// Computes the gradient at w.
 ///
 /// # Safety
-/// As [`super::super::weight_gradient`]; the processor has the features of `S`; kernels are 3 x 3, the stride is 1.
+/// The contract of [`super::super::weight_gradient`]. The CPU has the features of `S`. Kernels are 3 x 3, and the stride is 1.
 pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
     geometry: &Geometry,
     [x, dy]: [*const S::Element; 2],
@@ -93,11 +94,11 @@ pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
 ) {
     let plan = Plan::<S, P>::new(geometry, workers.threads());
     let (g, memory) = (geometry, aligned(workspace));
-    // SAFETY: the parts lie inside the working memory.
-    let [to_x, to_dy, sums] = [plan.x, plan.dy, plan.sums].map(|part| At::write(unsafe { memory.at(part) }));
-    // Without a summand, the factors of channels wait for the result, which is smaller than the images.
+    // SAFETY: the plan took these parts of the workspace.
+    let [to_x, to_dy, sums] = [plan.x, plan.dy, plan.sums].map(|part| SharedPtr::write(unsafe { memory.at(part) }));
+    // Without a shift, the scales of channels are applied to the result, which is smaller than the images.
     let late = prepare.shift.is_null();
-    let scale = At::read(if late { prepare.scale } else { std::ptr::null() });
+    let scale = SharedPtr::read(if late { prepare.scale } else { std::ptr::null() });
     let x = Images::new(x, [g.height, g.width, g.channels], if late { Prepare::none() } else { prepare });
     let dy = Images::new(dy, [g.out_height, g.out_width, g.units], Prepare::none());
     for batch in 0..plan.batches {
@@ -105,21 +106,32 @@ pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
         let (x_panels, dy_panels) = (Panels::new::<S>(count, g.channels), Panels::new::<S>(count, g.units));
         let images = Transforms { plan: &plan, first, count, x, dy, x_panels, dy_panels, to_x, to_dy };
         let (begin, end) = (batch == 0, batch + 1 == plan.batches);
-        let pairs =
-            Pairs { plan: &plan, begin, end, x_panels, dy_panels, x: to_x, dy: to_dy, sums, dw: At::write(dw), scale };
-        // SAFETY: the caller vouches for the operands and the features.
+        let pairs = Pairs {
+            plan: &plan,
+            begin,
+            end,
+            x_panels,
+            dy_panels,
+            x: to_x,
+            dy: to_dy,
+            sums,
+            dw: SharedPtr::write(dw),
+            scale,
+        };
+        // SAFETY: operands and features are the contract of this function. `run_all` returns when all its tasks are done,
+        // so pairs read complete transforms.
         unsafe {
-            all::<S, _>(&images, workers);
-            all::<S, _>(&pairs, workers);
+            run_all::<S, _>(&images, workers);
+            run_all::<S, _>(&pairs, workers);
         }
     }
     if !plan.whole {
-        // SAFETY: as above; all sums are complete.
-        unsafe { all::<S, _>(&Back { plan: &plan, sums, dw: At::write(dw), scale }, workers) };
+        // SAFETY: operands and features are the contract of this function; the loop above has completed all sums.
+        unsafe { run_all::<S, _>(&Back { plan: &plan, sums, dw: SharedPtr::write(dw), scale }, workers) };
     }
 }
 
-/// Transforms some tiles of x and dy; a job is a few of them.
+/// Transforms the tiles of a batch of x and dy. A task is a few tiles of one of them.
 struct Transforms<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
     first: usize,
@@ -128,25 +140,25 @@ struct Transforms<'a, S: Arithmetic, P> {
     dy: Images<S::Element>,
     x_panels: Panels,
     dy_panels: Panels,
-    to_x: At<S::Element>,
-    to_dy: At<S::Element>,
+    to_x: SharedPtr<S::Element>,
+    to_dy: SharedPtr<S::Element>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
 unsafe impl<S: Arithmetic, P: Points> Sync for Transforms<'_, S, P> {}
 
-impl<S: Arithmetic, P: Points> Phase<S> for Transforms<'_, S, P> {
-    fn jobs(&self) -> usize {
+impl<S: Arithmetic, P: Points> Parallel<S> for Transforms<'_, S, P> {
+    fn tasks(&self) -> usize {
         2 * self.count.div_ceil(TILES)
     }
 
     #[inline(always)]
-    unsafe fn job(&self, job: usize, _worker: usize) {
-        let (row, rows) = part(self.count, TILES, job / 2);
+    unsafe fn task(&self, task: usize, _worker: usize) {
+        let (row, rows) = part(self.count, TILES, task / 2);
         let (grid, rows) = (&self.plan.grid, row..row + rows);
-        // SAFETY: the tiles exist; these rows of the panels are this job's alone.
+        // SAFETY: the tiles exist, and no other task has these rows of the panels.
         unsafe {
-            if job.is_multiple_of(2) {
+            if task.is_multiple_of(2) {
                 let (pad, to) = (self.plan.g.pad.map(usize::cast_signed), self.to_x.at(0));
                 transform::<S, P::Image>(&self.x, grid, pad, self.first, rows, &self.x_panels, to);
             } else {
@@ -157,43 +169,43 @@ impl<S: Arithmetic, P: Points> Phase<S> for Transforms<'_, S, P> {
     }
 }
 
-/// Adds a batch of tiles to the sums; a job is a pair of panels, or one row of its frequencies.
+/// Adds a batch of tiles to the sums. A task is a pair of panels, or one row of its positions.
 struct Pairs<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
-    /// Whether this is the first batch, and the last.
+    /// Is this the first batch, and is it the last?
     begin: bool,
     end: bool,
     x_panels: Panels,
     dy_panels: Panels,
-    x: At<S::Element>,
-    dy: At<S::Element>,
-    sums: At<S::Element>,
-    dw: At<S::Element>,
-    scale: At<S::Element>,
+    x: SharedPtr<S::Element>,
+    dy: SharedPtr<S::Element>,
+    sums: SharedPtr<S::Element>,
+    dw: SharedPtr<S::Element>,
+    scale: SharedPtr<S::Element>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
 unsafe impl<S: Arithmetic, P: Points> Sync for Pairs<'_, S, P> {}
 
-impl<S: Arithmetic, P: Points> Phase<S> for Pairs<'_, S, P> {
-    fn jobs(&self) -> usize {
+impl<S: Arithmetic, P: Points> Parallel<S> for Pairs<'_, S, P> {
+    fn tasks(&self) -> usize {
         self.x_panels.panels() * self.dy_panels.panels() * if self.plan.whole { 1 } else { P::SIZE }
     }
 
     #[inline(always)]
-    unsafe fn job(&self, job: usize, worker: usize) {
+    unsafe fn task(&self, task: usize, worker: usize) {
         let plan = self.plan;
-        let (pair, frequencies) = if plan.whole {
-            (job, 0..P::FREQUENCIES)
+        let (pair, positions) = if plan.whole {
+            (task, 0..P::POSITIONS)
         } else {
-            (job / P::SIZE, job % P::SIZE * P::SIZE..(job % P::SIZE + 1) * P::SIZE)
+            (task / P::SIZE, task % P::SIZE * P::SIZE..(task % P::SIZE + 1) * P::SIZE)
         };
         let at = if plan.brief { worker } else { pair };
-        // SAFETY: the pair and the frequencies exist; their sums are this job's alone.
+        // SAFETY: the pair and the positions exist, and no other task has their sums.
         unsafe {
             let sums = self.sums.at(at * Plan::<S, P>::sum(&plan.g));
-            for frequency in frequencies {
-                self.multiply(pair, frequency, sums);
+            for position in positions {
+                self.multiply(pair, position, sums);
             }
             if plan.whole && self.end {
                 back(plan, pair, 0..self.x_panels.used(pair / self.dy_panels.panels()), sums, [self.dw, self.scale]);
@@ -203,31 +215,32 @@ impl<S: Arithmetic, P: Points> Phase<S> for Pairs<'_, S, P> {
 }
 
 impl<S: Arithmetic, P: Points> Pairs<'_, S, P> {
-    /// One frequency of a pair of panels.
+    /// Multiplies one position of a pair of panels, and adds it to the sums.
     ///
     /// # Safety
-    /// Both exist; `sums` are the pair's, and this thread's alone.
+    /// The pair and the position exist. `sums` are those of the pair, and no other thread uses this position of them.
     #[inline(always)]
-    unsafe fn multiply(&self, pair: usize, frequency: usize, sums: *mut S::Element) {
+    unsafe fn multiply(&self, pair: usize, position: usize, sums: *mut S::Element) {
         let (x, dy) = (&self.x_panels, &self.dy_panels);
         let (channels, units) = (pair / dy.panels(), pair % dy.panels());
         let rows = x.used(channels);
-        // Short runs, so that what comes next is fetched in many small bits.
+        // Short runs, so that the next position is prefetched in many small pieces.
         let count = x.rows.div_ceil(RUN).clamp(1, MOST_RUNS);
         let mut runs = [Run::default(); MOST_RUNS];
         for (at, run) in runs.iter_mut().enumerate().take(count) {
             let (first, depth) = split(x.rows, count, at);
             *run = Run { left: first * x.width, right: first * dy.width, depth };
         }
-        // SAFETY: the frequency of the panels lies inside x and dy; the sums have room for it. What comes next is not read.
+        // SAFETY: the position of the panels is inside x and dy, and the sums have room for it. The memory behind them is
+        // only prefetched, not read.
         unsafe {
-            let left = self.x.at(frequency * x.frequency + channels * x.rows * x.width).cast_const();
-            let right = self.dy.at(frequency * dy.frequency + units * dy.rows * dy.width).cast_const();
+            let left = self.x.at(position * x.position_stride + channels * x.rows * x.width).cast_const();
+            let right = self.dy.at(position * dy.position_stride + units * dy.rows * dy.width).cast_const();
             let ahead = [
-                Ahead { at: left.wrapping_add(x.frequency), count: x.rows * x.width },
-                Ahead { at: right.wrapping_add(dy.frequency), count: dy.rows * dy.width },
+                Ahead { at: left.wrapping_add(x.position_stride), count: x.rows * x.width },
+                Ahead { at: right.wrapping_add(dy.position_stride), count: dy.rows * dy.width },
             ];
-            S::enter(Product::<S, true> {
+            S::enter(TileMatMul::<S, true> {
                 rows,
                 columns: dy.used(units).next_multiple_of(S::LANES),
                 runs: &runs[..count],
@@ -235,41 +248,41 @@ impl<S: Arithmetic, P: Points> Pairs<'_, S, P> {
                 left_stride: x.width,
                 right,
                 right_stride: dy.width,
-                target: sums.add(frequency * Plan::<S, P>::frequency(&self.plan.g)),
+                target: sums.add(position * Plan::<S, P>::position_stride(&self.plan.g)),
                 target_stride: dy.width,
                 add: !self.begin,
-                finish: Finish::none(),
+                epilogue: Epilogue::none(),
                 ahead,
             });
         }
     }
 }
 
-/// Transforms sums back; a job is some channels of a pair of panels.
+/// Transforms sums back. A task is some channels of a pair of panels.
 struct Back<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
-    sums: At<S::Element>,
-    dw: At<S::Element>,
-    scale: At<S::Element>,
+    sums: SharedPtr<S::Element>,
+    dw: SharedPtr<S::Element>,
+    scale: SharedPtr<S::Element>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
 unsafe impl<S: Arithmetic, P: Points> Sync for Back<'_, S, P> {}
 
-/// Channels of a job.
+/// Channels of a task.
 const CHANNELS: usize = 8;
 
-impl<S: Arithmetic, P: Points> Phase<S> for Back<'_, S, P> {
-    fn jobs(&self) -> usize {
+impl<S: Arithmetic, P: Points> Parallel<S> for Back<'_, S, P> {
+    fn tasks(&self) -> usize {
         Plan::<S, P>::pairs(&self.plan.g) * panel::<S>().div_ceil(CHANNELS)
     }
 
     #[inline(always)]
-    unsafe fn job(&self, job: usize, _worker: usize) {
+    unsafe fn task(&self, task: usize, _worker: usize) {
         let g = &self.plan.g;
-        let (pair, first) = (job / panel::<S>().div_ceil(CHANNELS), job % panel::<S>().div_ceil(CHANNELS) * CHANNELS);
+        let (pair, first) = (task / panel::<S>().div_ceil(CHANNELS), task % panel::<S>().div_ceil(CHANNELS) * CHANNELS);
         let used = (g.channels - pair / g.units.div_ceil(panel::<S>()) * panel::<S>()).min(panel::<S>());
-        // SAFETY: the pair exists, and the channels below `used` in it.
+        // SAFETY: the pair exists, and has `used` channels. No other task has these channels of it.
         unsafe {
             let sums = self.sums.at(pair * Plan::<S, P>::sum(g));
             back(self.plan, pair, first.min(used)..(first + CHANNELS).min(used), sums, [self.dw, self.scale]);
@@ -277,29 +290,29 @@ impl<S: Arithmetic, P: Points> Phase<S> for Back<'_, S, P> {
     }
 }
 
-/// Transforms the sums of some channels of a pair of panels back, and stores them, times the factors of their channels unless
-/// these are null.
+/// Transforms the sums of some channels of a pair of panels back, multiplies them by the scales of the channels unless
+/// these are null, and stores them.
 ///
 /// # Safety
-/// The pair and the channels exist; `sums` are the pair's; these weights are this thread's alone; the processor has the
-/// features of `S`.
+/// The pair and the channels exist. `sums` are those of the pair. No other thread writes these weights. The CPU has the features of
+/// `S`.
 #[inline(always)]
 unsafe fn back<S: Arithmetic, P: Points>(
     plan: &Plan<S, P>,
     pair: usize,
     channels: std::ops::Range<usize>,
     sums: *const S::Element,
-    [dw, scale]: [At<S::Element>; 2],
+    [dw, scale]: [SharedPtr<S::Element>; 2],
 ) {
     let g = &plan.g;
     let dy = Panels::new::<S>(1, g.units);
     let (channel_panel, unit_panel) = (pair / dy.panels(), pair % dy.panels());
-    let one = Plan::<S, P>::frequency(g);
+    let one = Plan::<S, P>::position_stride(g);
     for channel in channels {
         for column in (0..dy.used(unit_panel)).step_by(S::LANES) {
             let lanes = S::LANES.min(dy.used(unit_panel) - column);
             let (c, unit) = (channel_panel * panel::<S>() + channel, unit_panel * dy.width + column);
-            // SAFETY: the sums of the channel and `lanes` units from `unit` on exist.
+            // SAFETY: the sums have all positions of the channel and the column; dw has `lanes` units from `unit` on.
             unsafe {
                 let mut block: Square<S> = [[S::zero(); MOST]; MOST];
                 for i in 0..P::SIZE {
@@ -309,6 +322,7 @@ unsafe fn back<S: Arithmetic, P: Points>(
                     }
                 }
                 let block = square::<S, P::KernelGradient>(&block);
+                // A scale multiplies all pixels of a channel, so it may multiply their sum instead.
                 let factor = (!scale.at(0).is_null()).then(|| S::splat(scale.at(c)));
                 for i in 0..3 {
                     for j in 0..3 {

@@ -1,0 +1,6 @@
+//! A network at run time: its programs on a device, its states, and its losses and metrics.
+
+pub mod metrics;
+pub mod network;
+pub mod scalar;
+pub mod session;

@@ -1,1 +1,0 @@
-//! The table of a network's layers.

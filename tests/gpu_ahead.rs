@@ -10,7 +10,7 @@ use gmpc_compiler::ir::program::Program;
 use gmpc_device::{Device, DeviceError, Executable};
 use gmpc_device_cuda::compile_for;
 use gmpc_grammar::source::Source;
-use gmpc_runtime::task::bench::bench;
+use gmpc_runtime::task::bench::{Passes, bench};
 use std::sync::Arc;
 
 /// The variable that names the compute capability to compile for.
@@ -67,5 +67,5 @@ fn timed(device: &Arc<dyn Device>, (example, batch): (&str, usize), param: &str,
     // Machine code is stored under the emitted text, which names the file. The name is therefore the one that `gmpc
     // bench` is given.
     let request = request(Source { name, text }, overrides(param, precision), Arc::clone(device));
-    bench(&request, Some(batch), false).unwrap_or_else(|error| panic!("{example}, {param}: {error:?}"));
+    bench(&request, Some(batch), Passes::None).unwrap_or_else(|error| panic!("{example}, {param}: {error:?}"));
 }

@@ -10,6 +10,7 @@
 
 mod advice;
 mod analysis;
+mod bench;
 mod browser;
 mod campaign;
 mod cli;

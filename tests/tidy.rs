@@ -12,7 +12,7 @@ fn root() -> &'static Path {
 /// Every file with this extension below the workspace's own folders, relative to the root.
 fn files(extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let own = ["src", "grammar", "compiler", "runtime", "python", "tests", "stdlib", "examples", "docs"];
+    let own = ["src", "grammar", "compiler", "runtime", "python", "tests", "benches", "stdlib", "examples", "docs"];
     let mut waiting: Vec<PathBuf> = own.iter().map(|folder| root().join(folder)).filter(|f| f.exists()).collect();
     while let Some(folder) = waiting.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder of the workspace").flatten() {

@@ -131,6 +131,12 @@ pub struct BenchArgs {
     /// Time the step alone, and not each kernel after it
     #[arg(long)]
     pub no_kernels: bool,
+    /// Keep what was measured in this file, in place of an older measurement of the same network
+    #[arg(long, value_name = "BASELINE")]
+    pub record: Option<PathBuf>,
+    /// Print what changed since the measurement in this file by more than the noise of both
+    #[arg(long, value_name = "BASELINE")]
+    pub against: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataDirArgs,
 }

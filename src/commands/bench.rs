@@ -1,13 +1,15 @@
 //! `gmpc bench FILE`: the cost of a training step on random rows. With `--param sp,gmp`, steps of several
-//! parameterizations are interleaved.
+//! parameterizations are interleaved. `--record` keeps the measurement, `--against` compares with a kept one.
 
 use crate::args::{BenchArgs, FileArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::table::{Field, bytes, draw, number, thousands};
 use crate::output::{Output, timings};
 use crate::project::{clock, device, remark, request, tell};
 use gmpc_device::Activity;
-use gmpc_runtime::task::bench::{Bench, COUNTED, InterleavedBench, KernelTime, bench, interleaved};
+use gmpc_runtime::task::bench::against::{Change, Comparison, Verdict, compare};
+use gmpc_runtime::task::bench::baseline::{Baseline, MeasuredKernel, Measurement};
+use gmpc_runtime::task::bench::{Bench, COUNTED, InterleavedBench, KernelTime, Passes, bench, interleaved};
 use gmpc_runtime::task::compare::split_list;
 use gmpc_runtime::task::experiment::Request;
 use std::sync::Arc;
@@ -21,19 +23,42 @@ pub fn run(args: &BenchArgs, output: &Output) -> Result<(), Failure> {
     if params.len() > 1 {
         return several(args, &params, output);
     }
+    // Read first: a wrong file is told before a minute of measuring.
+    let against = args.against.as_deref().map(|path| Ok::<_, Failure>((path, Baseline::read(path)?))).transpose()?;
+    let recorded =
+        args.record.as_deref().map(|path| Ok::<_, Failure>((path, Baseline::read_or_new(path)?))).transpose()?;
     let (times, observer) = clock(args.timings);
     let request = Request { observer, ..request(&args.file, &args.data, device(args.device)?)? };
-    let (bench, warnings) = bench(&request, args.batch, !args.no_kernels)?;
+    let passes = match args.no_kernels {
+        true => Passes::None,
+        false if against.is_some() || recorded.is_some() => Passes::Two,
+        false => Passes::One,
+    };
+    let (bench, warnings) = bench(&request, args.batch, passes)?;
     tell(warnings, output);
     remark(request.device.as_ref(), output);
     output.line(&bench.to_json());
     output.say(text(&bench));
     timings::print(times.as_deref(), output);
+    let measurement = Measurement::new(&args.file.file, &bench);
+    if let Some((path, baseline)) = against {
+        let found = compare(baseline.find(&measurement.of, path)?, &measurement);
+        output.line(&found.to_json());
+        output.say(changes(&found, &path.display().to_string()));
+    }
+    if let Some((path, mut baseline)) = recorded {
+        baseline.put(measurement);
+        baseline.write(path)?;
+    }
     Ok(())
 }
 
 /// Times several parameterizations with interleaved steps.
 fn several(args: &BenchArgs, params: &[String], output: &Output) -> Result<(), Failure> {
+    if args.record.is_some() || args.against.is_some() {
+        let message = "`--record` and `--against` are for one parameterization at a time";
+        return Err(Failure::with_help(Kind::Usage, message, "run `gmpc bench` once for each `--param`"));
+    }
     let (device, (times, observer)) = (device(args.device)?, clock(args.timings));
     let requests = params.iter().map(|param| {
         let file = FileArgs { param: Some(param.clone()), ..args.file.clone() };
@@ -79,6 +104,63 @@ fn table(all: &[InterleavedBench]) -> String {
     )
 }
 
+/// The text of a comparison with a kept measurement: the step, then the kernels that changed.
+fn changes(found: &Comparison, path: &str) -> String {
+    let verdict = |change: &Change| match change.verdict() {
+        Verdict::Level => format!("level, the noise is {:.0} %", 100.0 * change.noise),
+        other => format!("{}, the noise is {:.0} %", other.word(), 100.0 * change.noise),
+    };
+    let step = &found.step;
+    let mut text = format!(
+        "\nagainst {path}\n\nstep, us         {:>12}   before {}, ratio {:.3}: {}",
+        number(step.now),
+        number(step.before),
+        step.ratio,
+        verdict(step)
+    );
+    if let Some(processor) = &found.other_processor {
+        text.push_str(&format!(
+            "\nmeasured on another processor ({processor}): compare kernels with each other, not with their past"
+        ));
+    }
+    let changed = found.changed();
+    if !found.kernels.is_empty() {
+        text.push_str(&format!(
+            "\nkernels          {:>12}   in both; {} changed by more than the noise; all together took {:.3} times as long, and ratios are to that",
+            found.kernels.len(),
+            changed.len(),
+            found.together,
+        ));
+    }
+    if !found.new.is_empty() || !found.gone.is_empty() {
+        let sum = |all: &[MeasuredKernel]| number(all.iter().map(|one| one.us.median).sum());
+        text.push_str(&format!(
+            "\nother kernels    {:>12}   new, {} us together; {} gone, {} us",
+            found.new.len(),
+            sum(&found.new),
+            found.gone.len(),
+            sum(&found.gone),
+        ));
+    }
+    if !changed.is_empty() {
+        let rows: Vec<_> = changed.into_iter().map(changed_row).collect();
+        text.push_str(&format!("\n\n{}", draw(&["kernel", "line", "before, us", "us", "ratio", "noise", ""], &rows)));
+    }
+    text
+}
+
+fn changed_row(change: &Change) -> Vec<Field> {
+    vec![
+        Field::text(&change.name),
+        Field::text(change.line.as_deref().unwrap_or_default()),
+        Field::number(number(change.before)),
+        Field::number(number(change.now)),
+        Field::number(format!("{:.3}", change.ratio)),
+        Field::number(format!("{:.0} %", 100.0 * change.noise)),
+        Field::text(change.verdict().word()),
+    ]
+}
+
 /// `one thread`, `2 threads`
 fn shared_by(count: usize, what: &str) -> String {
     if count == 1 { format!("one {what}") } else { format!("{count} {what}s") }
@@ -112,7 +194,7 @@ fn text(bench: &Bench) -> String {
         bench.precision,
         bench.device,
         shared_by(bench.threads, "thread"),
-        number(bench.us_per_step),
+        number(bench.step.median),
         number(bench.us_min),
         number(bench.us_program),
         number(bench.examples_per_s),
@@ -146,7 +228,7 @@ fn row(kernel: &KernelTime, bench: &Bench) -> Vec<Field> {
     vec![
         Field::text(&kernel.name),
         Field::text(kernel.line.as_deref().unwrap_or_default()),
-        Field::number(number(kernel.us)),
+        Field::number(number(kernel.us.median)),
         Field::number(format!("{:.1}", kernel.gflops())),
         Field::number(format!("{:.0} %", 100.0 * kernel.gflops() / bench.peak_gflops)),
         Field::number(format!("{:.1}", kernel.gbps())),

@@ -50,7 +50,10 @@ pub fn run(args: &ReportArgs, output: &Output) -> Result<(), Failure> {
     all.extend(counted.iter().map(|(subject, counted)| regions::figure(subject, counted)));
     all.extend(counts::over_training(&counted));
     let names = comparisons.iter().map(Kept::title).chain(subjects.iter().map(Run::title));
-    let title = format!("gmpc: {}", names.collect::<Vec<_>>().join(", "));
+    let title = match (&comparisons[..], &subjects[..]) {
+        ([kept], []) => asked(kept),
+        _ => format!("gmpc: {}", names.collect::<Vec<_>>().join(", ")),
+    };
     let contents = Contents {
         title: &title,
         lead: None,
@@ -69,6 +72,18 @@ pub fn run(args: &ReportArgs, output: &Output) -> Result<(), Failure> {
     output.line(&json!({ "event": "report", "output": path, "bytes": text.len(), "figures": count }));
     output.say(path);
     Ok(())
+}
+
+/// What one comparison asked, as a title: `sp and gmp of uci on uci.energy: test.rmse`.
+fn asked(kept: &Kept) -> String {
+    let comparison = &kept.comparison;
+    let params = match &comparison.params[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        all => all.join(", "),
+    };
+    let axis = comparison.over.iter().any(|(key, _)| key == "data");
+    let on = if axis || kept.data.is_empty() { String::new() } else { format!(" on {}", kept.data) };
+    format!("{params} of {}{on}: {}", kept.model, comparison.metric)
 }
 
 /// Says what is missing or wrong in the curves of a run because its lines cannot be read or were changed.

@@ -5,7 +5,10 @@
 //! steps. Blocks of the whole step and of the program alone are interleaved, and so are blocks of several
 //! parameterizations.
 
+pub mod against;
+pub mod baseline;
 mod interleaved;
+mod kernels;
 mod steps;
 mod timing;
 
@@ -14,20 +17,19 @@ use crate::task::experiment::{Request, Warnings};
 use gmpc_compiler::ir::graph::Random;
 use gmpc_compiler::ir::program::Goal;
 use gmpc_compiler::lower::cost::flops;
-use gmpc_compiler::{SingleKernel, lower_separately};
 use gmpc_device::Activity;
 use gmpc_kernels::{peak_gbps, peak_gflops};
 pub use interleaved::{InterleavedBench, interleaved};
+use kernels::kernels;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use steps::{Ready, count};
-use timing::{KERNEL, STEP, median, time};
+pub use timing::Span;
+use timing::{STEP, median, time};
 
 /// Number of steps in which calls of the driver are counted.
 pub const COUNTED: u32 = 16;
-/// Approximate time for which all kernels of a network are timed one by one.
-const KERNELS: Duration = Duration::from_secs(20);
+
 /// The cost of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bench {
@@ -43,8 +45,8 @@ pub struct Bench {
     pub batch: usize,
     /// True for a training step, false for a prediction because the file has no training.
     pub trains: bool,
-    /// Median time of a step in microseconds.
-    pub us_per_step: f64,
+    /// Time of a step in microseconds.
+    pub step: Span,
     /// Time of a step in the fastest block, in microseconds.
     pub us_min: f64,
     /// Rows per second at the median.
@@ -83,8 +85,8 @@ pub struct KernelTime {
     pub name: String,
     /// The line of the model that it came from, if it is known.
     pub line: Option<String>,
-    /// Median time in microseconds.
-    pub us: f64,
+    /// Time in microseconds.
+    pub us: Span,
     /// Floating-point operations.
     pub flops: u64,
     /// What it reads and writes, each number once.
@@ -95,22 +97,33 @@ impl KernelTime {
     /// Floating-point operations per time, in GFLOP/s.
     #[must_use]
     pub fn gflops(&self) -> f64 {
-        self.flops as f64 / self.us / 1e3
+        self.flops as f64 / self.us.median / 1e3
     }
 
     /// Bytes over time, in GB/s.
     #[must_use]
     pub fn gbps(&self) -> f64 {
-        self.bytes as f64 / self.us / 1e3
+        self.bytes as f64 / self.us.median / 1e3
     }
 }
 
-/// Compiles a file and times its step, and with `each_kernel` also its kernels one by one. `batch` replaces the file's
-/// batch size.
+/// How often kernels are timed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passes {
+    /// Only the step is timed.
+    None,
+    /// Once: for a look.
+    One,
+    /// Twice: for a record, which also has to tell how much the machine changes meanwhile.
+    Two,
+}
+
+/// Compiles a file and times its step, and as often as asked for also its kernels one by one. `batch` replaces the file's batch
+/// size.
 ///
 /// # Errors
 /// The file has errors, or the device fails.
-pub fn bench(request: &Request, batch: Option<usize>, each_kernel: bool) -> Result<(Bench, Warnings), Failure> {
+pub fn bench(request: &Request, batch: Option<usize>, passes: Passes) -> Result<(Bench, Warnings), Failure> {
     let (mut ready, warnings) = Ready::new(request, batch)?;
     let times = time(2, STEP, |which| match which {
         0 => ready.step(),
@@ -123,8 +136,12 @@ pub fn bench(request: &Request, batch: Option<usize>, each_kernel: bool) -> Resu
     let activity = activity(&mut ready)?;
     let program = ready.program();
     let peak_rss_bytes = peak_rss(); // read before single kernels get memory of their own
-    let each_kernel = each_kernel && request.device.name() == "cpu";
-    let kernels = if each_kernel { kernels(request, &mut ready)? } else { vec![] };
+    let passes = if request.device.name() == "cpu" { passes } else { Passes::None };
+    let kernels = match passes {
+        Passes::None => vec![],
+        Passes::One => kernels(request, &mut ready, 1)?,
+        Passes::Two => kernels(request, &mut ready, 2)?,
+    };
     let threads = request.device.threads();
     let network = &ready.network;
     let bench = Bench {
@@ -134,7 +151,7 @@ pub fn bench(request: &Request, batch: Option<usize>, each_kernel: bool) -> Resu
         precision: network.module.experiment.precision_word().into(),
         batch: ready.batch,
         trains: ready.goal == Goal::Train,
-        us_per_step: median(whole),
+        step: Span::of(whole),
         us_min: whole.iter().copied().fold(f64::INFINITY, f64::min),
         examples_per_s: count(ready.batch) / median(whole) * 1e6,
         us_program: median(alone),
@@ -146,7 +163,7 @@ pub fn bench(request: &Request, batch: Option<usize>, each_kernel: bool) -> Resu
         parameters: network.parameters(),
         flops_per_step: flops(&program.graph),
         peak_gflops: peak_gflops(ready.session.precision()) * count(threads),
-        peak_gbps: if each_kernel { peak_gbps(threads) } else { f64::NAN },
+        peak_gbps: if passes == Passes::None { f64::NAN } else { peak_gbps(threads) },
         kernels,
         activity,
     };
@@ -159,27 +176,6 @@ fn activity(ready: &mut Ready) -> Result<Option<Activity>, Failure> {
     let Some(before) = device.activity() else { return Ok(None) };
     (0..COUNTED).try_for_each(|_| ready.step())?;
     Ok(device.activity().map(|after| after.since(before)))
-}
-
-fn kernels(request: &Request, ready: &mut Ready) -> Result<Vec<KernelTime>, Failure> {
-    let inputs = ready.session.inputs(ready.handle)?;
-    let mut kernels = vec![];
-    let (whole, network) = (ready.program(), Arc::clone(&ready.network));
-    let separate = lower_separately(&whole, &network.module.sources);
-    // Deep networks have hundreds of kernels, which share the time that a few would have.
-    let share = KERNELS / u32::try_from(separate.len()).unwrap_or(u32::MAX).max(1);
-    let enough = KERNEL.map(|most| most.min(share));
-    // The states of the session serve all kernels: it trains no more, and a copy for each kernel would take longer than they do.
-    for SingleKernel { name, line, flops, bytes, program } in separate {
-        let mut executable = request.device.load(&Arc::new(program))?;
-        for (index, input) in inputs.iter().enumerate() {
-            executable.input(index).copy_from(&input.as_slice());
-        }
-        let states = &mut ready.session.states;
-        let times = time(1, enough, |_| executable.run(states, Random { seed: 0, step: 1 }).map_err(Failure::from))?;
-        kernels.push(KernelTime { name, line, us: median(&times[0]), flops, bytes });
-    }
-    Ok(kernels)
 }
 
 /// The largest resident memory of this process in bytes: `VmHWM` of `/proc/self/status`.
@@ -213,7 +209,7 @@ impl Bench {
             .iter()
             .map(|k| {
                 let (gflops, gbps) = (k.gflops(), k.gbps());
-                json!({ "name": k.name, "line": k.line, "us": k.us, "gflops": gflops, "gbps": gbps, "calls": 1 })
+                json!({ "name": k.name, "line": k.line, "us": k.us.median, "gflops": gflops, "gbps": gbps, "calls": 1 })
             })
             .collect();
         json!({
@@ -223,7 +219,7 @@ impl Bench {
             "precision": self.precision,
             "batch": self.batch,
             "trains": self.trains,
-            "us_per_step": self.us_per_step,
+            "us_per_step": self.step.median,
             "us_min": self.us_min,
             "us_program": self.us_program,
             "examples_per_s": self.examples_per_s,
@@ -237,7 +233,7 @@ impl Bench {
             "flops_per_step": self.flops_per_step,
             "peak_gflops": self.peak_gflops,
             "peak_gbps": self.peak_gbps,
-            "gflops": self.flops_per_step as f64 / self.us_per_step / 1e3,
+            "gflops": self.flops_per_step as f64 / self.step.median / 1e3,
             "kernels": kernels,
             "driver_per_step": self.activity.map(per_step),
         })
@@ -269,15 +265,15 @@ mod tests {
     fn a_file_without_data_is_timed() {
         let text = "param = gmp\nmodel m(input: [3]) { input -> dense(5) -> relu -> linear(1) }\n\
                     train { loss = mse optimizer = adam(lr = 0.001) batch = 8 epochs = 1 }\n";
-        let (found, _) = bench(&request(text), None, true).unwrap();
+        let (found, _) = bench(&request(text), None, Passes::Two).unwrap();
         assert_eq!((found.batch, found.parameters, found.trains), (8, 2 * 5 + 5 + 5 + 6, true));
-        assert!(found.us_min > 0.0 && found.us_min <= found.us_per_step);
+        assert!(found.us_min > 0.0 && found.us_min <= found.step.median);
         assert!(!found.kernels.is_empty() && found.flops_per_step > 0);
         assert!(found.kernels.iter().all(|kernel| kernel.bytes > 0 && kernel.gbps() > 0.0) && found.peak_gbps > 0.01);
         assert!(found.to_json()["us_per_step"].is_number());
         // Without a `train` block, predictions are timed.
         let text = "model m(input: [3]) { input -> dense(5) -> relu -> linear(1) }\n";
-        let (found, _) = bench(&request(text), Some(16), false).unwrap();
+        let (found, _) = bench(&request(text), Some(16), Passes::None).unwrap();
         assert_eq!((found.batch, found.trains, found.kernels.len()), (16, false, 0));
     }
 

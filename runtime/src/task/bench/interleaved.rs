@@ -2,7 +2,7 @@
 //! all of them alike.
 
 use super::steps::Ready;
-use super::timing::{STEPS, median, time};
+use super::timing::{STEPS, Span, median, time};
 use crate::failure::Failure;
 use crate::task::experiment::{Request, Warnings};
 use gmpc_compiler::lower::cost::flops;
@@ -63,7 +63,7 @@ pub fn interleaved(requests: &[Request], batch: Option<usize>) -> Result<(Vec<In
         batch: ready.batch,
         us_per_step: median(times),
         us_min: times.iter().copied().fold(f64::INFINITY, f64::min),
-        ratio: quartiles(times.iter().zip(first).map(|(time, first)| time / first).collect()),
+        ratio: quartiles(&times.iter().zip(first).map(|(time, first)| time / first).collect::<Vec<_>>()),
         rounds: times.len(),
         compile_ms: ready.compile.as_secs_f64() * 1e3,
         planned_bytes: ready.planned_bytes(request),
@@ -74,10 +74,9 @@ pub fn interleaved(requests: &[Request], batch: Option<usize>) -> Result<(Vec<In
 }
 
 /// The median, the lower quartile and the upper quartile.
-fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    let at = |quarters: usize| values.get(values.len() * quarters / 4).copied().unwrap_or(f64::NAN);
-    [at(2), at(1), at(3)]
+fn quartiles(values: &[f64]) -> [f64; 3] {
+    let Span { low, median, high } = Span::of(values);
+    [median, low, high]
 }
 
 impl InterleavedBench {
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn quartiles_are_values_that_occur() {
-        assert_eq!(quartiles(vec![4.0, 1.0, 3.0, 2.0]), [3.0, 2.0, 4.0]);
-        assert_eq!(quartiles(vec![7.0]), [7.0; 3]);
+        assert_eq!(quartiles(&[4.0, 1.0, 3.0, 2.0]), [3.0, 2.0, 4.0]);
+        assert_eq!(quartiles(&[7.0]), [7.0; 3]);
     }
 }

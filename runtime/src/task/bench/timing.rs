@@ -2,6 +2,7 @@
 //! affects all of them.
 
 use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Approximate length of a block. It is shorter than a scheduler's time slice on a busy machine.
@@ -53,9 +54,29 @@ pub(super) fn time(
     Ok(blocks)
 }
 
+/// The median and the quartiles of the blocks of one computation, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// A quarter of the blocks took less.
+    pub low: f64,
+    /// Half of them took less.
+    pub median: f64,
+    /// Three quarters of them took less.
+    pub high: f64,
+}
+
+impl Span {
+    /// Of the times of blocks; without blocks all three are not numbers.
+    pub(super) fn of(times: &[f64]) -> Self {
+        let mut sorted = times.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |quarters: usize| sorted.get(sorted.len() * quarters / 4).copied().unwrap_or(f64::NAN);
+        Span { low: at(1), median: at(2), high: at(3) }
+    }
+}
+
 /// The median.
 pub(super) fn median(times: &[f64]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    Span::of(times).median
 }

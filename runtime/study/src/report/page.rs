@@ -14,7 +14,7 @@ use crate::analysis::{Activity, Drift, Extent, Layer, Run, layers};
 use gmpc_compiler::ir::experiment::Select;
 use gmpc_runtime::failure::Failure;
 use gmpc_runtime::run::records::Trajectory;
-use gmpc_runtime::task::compare::Statistics;
+use gmpc_runtime::task::compare::{Kept, Statistics};
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("page/style.css");
@@ -279,10 +279,16 @@ fn drift(subject: &Run, layer: &Layer) -> Vec<String> {
 fn sources(contents: &Contents<'_>) -> String {
     let mut text = String::new();
     for kept in contents.comparisons.iter().map(|shown| shown.kept) {
-        let set: String = kept.set.iter().map(|(key, value)| format!("--set {key}={value} ")).collect();
+        let set: String =
+            kept.set.iter().map(|(key, value)| format!("--set {} ", quoted(&format!("{key}={value}")))).collect();
         let of_the_table = contents.lead.is_some() && contents.comparisons.len() == 1;
         let title = if of_the_table { "Runs of the table".to_string() } else { kept.title() };
-        let about = format!("{title}: gmpc {}, {} {set}on {}", kept.gmpc, kept.file, kept.device);
+        let about = format!("{title}: gmpc {}, on {}", kept.gmpc, kept.device);
+        let command = format!("gmpc compare {} {}{set}", kept.file, asked(kept));
+        text += &format!(
+            "<pre>{}</pre>\n<p>What the command does not say is in the file.</p>\n",
+            escaped(command.trim_end())
+        );
         text += &source(&about, &kept.source);
     }
     for subject in contents.subjects {
@@ -291,6 +297,32 @@ fn sources(contents: &Contents<'_>) -> String {
         text += &source(&about, &subject.folder.source().unwrap_or_default());
     }
     if text.is_empty() { text } else { format!("<h2>What was run</h2>\n{text}") }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = word.chars().all(|c| c.is_alphanumeric() || "=.,_-+:/".contains(c));
+    if plain { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// The options of a comparison.
+fn asked(kept: &Kept) -> String {
+    let comparison = &kept.comparison;
+    let seeds = comparison.cells.iter().map(|cell| cell.outcomes.len()).max().unwrap_or(0);
+    let mut text = format!("--param {} --repeats {seeds} ", quoted(&comparison.params.join(",")));
+    for (key, values) in &comparison.over {
+        text += &format!("--over {} ", quoted(&format!("{key}={}", values.join(","))));
+    }
+    if !comparison.choose.is_empty() {
+        text += &format!("--choose {} ", comparison.choose.join(","));
+    }
+    if let Some(baseline) = &comparison.baseline {
+        text += &format!("--baseline {} ", quoted(baseline));
+    }
+    if let Some(halving) = &comparison.halving {
+        text += &format!("--halve {} ", halving.factor);
+    }
+    text
 }
 
 fn source(about: &str, text: &str) -> String {

@@ -284,6 +284,9 @@ impl Plot {
             let needed = found.len() as f64 * (longest as f64 * FONT * CHARACTER + 16.0);
             needed <= wide + 16.0
         };
+        if !self.x.at.is_empty() && fits(&self.x.at) {
+            return self.x.at.clone();
+        }
         (2..=7).rev().map(|count| ticks(&self.x, count)).find(fits).unwrap_or_default()
     }
 }

@@ -258,19 +258,24 @@ fn sensitivity(judged: &Judged<'_>) -> Vec<Sheet> {
         };
         let rows = all.iter().flat_map(|one| one.curves.iter().map(move |curve| line(one, curve))).collect();
         let curves = || all.iter().flat_map(|one| &one.curves);
+        let caps: Vec<f64> = curves().map(|curve| curve.cap).collect();
+        let span = stretch(
+            caps.iter().copied().fold(f64::INFINITY, f64::min),
+            caps.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        );
         let cap = match curves().all(|curve| curve.measured) {
-            true => "the untrained network",
-            false => "the worst run, for the untrained network was not measured",
+            true => format!("the untrained network ({span})"),
+            false => format!("the worst run ({span}), for the untrained network was not measured"),
         };
         let values = curves().map(|curve| curve.points.len()).max().unwrap_or(0);
         let note = format!(
             "sensitivity (Wortsman et al. 2023): how much worse {} is than at the best value, mean over the {values} values \
-             tried; a run counts as no worse than {cap}, one that failed as that",
-            first.metric
+             tried, in the unit of {}; what is worse than {cap} is cut to that, and so are runs that failed",
+            first.metric, first.metric
         );
         let works = format!(
             "works: the unbroken range around the best value in which no run failed and the mean keeps {:.0} % of what the best value \
-             gains over {cap}",
+             gains over {cap}, which is not much to ask: see the figure for more",
             100.0 * KEPT
         );
         let title = format!("{} against {key}: less sensitive is easier to tune", first.metric);

@@ -1,7 +1,7 @@
 //! Learning curves of a comparison as small multiples: one plot for each value of the axes, and in it one line for each
 //! parameterization. The plots share their axes and one key.
 
-use super::curves::{Line, figure, gathered, plot_in, quantities, span};
+use super::curves::{Line, THIN, figure, gathered, plot_in, quantities, span};
 use super::history::{History, thinned};
 use super::sensitivity::SMALL;
 use super::{Figure, csv};
@@ -11,7 +11,7 @@ use gmpc_runtime::task::compare::{Kept, words};
 
 /// Largest number of plots in a figure. Further ones are left out.
 const MOST: usize = 24;
-/// Approximate number of epochs that are read of a run. The first and the last are always read.
+/// Largest number of epochs that are read of a run.
 const LINES: usize = 600;
 
 /// A stored comparison with its statistics.
@@ -28,7 +28,9 @@ impl<'a> Compared<'a> {
     /// Reads the epochs once for all figures.
     #[must_use]
     pub fn new(kept: &'a Kept, judged: Judged<'a>) -> Self {
-        Compared { kept, judged, runs: kept.epochs.iter().map(|runs| histories(runs)).collect() }
+        let longest = kept.epochs.iter().flatten().map(|text| text.lines().count()).max().unwrap_or(0);
+        let step = longest.div_ceil(LINES).max(1);
+        Compared { kept, judged, runs: kept.epochs.iter().map(|runs| histories(runs, step)).collect() }
     }
 
     /// The epochs of a cell's runs.
@@ -46,8 +48,8 @@ impl<'a> Compared<'a> {
     }
 }
 
-fn histories(runs: &[String]) -> Vec<History> {
-    runs.iter().map(|text| thinned(text, LINES)).collect()
+fn histories(runs: &[String], step: usize) -> Vec<History> {
+    runs.iter().map(|text| thinned(text, step, runs.len() == 1)).collect()
 }
 
 /// For a comparison without axes, one figure with every metric. Otherwise one figure for the loss and one for the
@@ -71,7 +73,15 @@ pub fn of(compared: &Compared<'_>, name: &str) -> Vec<Figure> {
         .collect();
     if let [(_, lines)] = &groups[..] {
         let title = "Learning curves";
-        return figure(&format!("curves-{name}"), title, lines, &quantities(lines)).into_iter().collect();
+        // What was chosen by and the training loss first: the others are for a closer look.
+        let first = [comparison.chosen_by.as_str(), comparison.metric.as_str(), "train.loss"];
+        let (told, rest): (Vec<String>, Vec<String>) =
+            quantities(lines).into_iter().partition(|quantity| first.contains(&quantity.as_str()));
+        let figures = [
+            figure(&format!("curves-{name}"), title, lines, &told),
+            figure(&format!("curves-{name}-others"), "Learning curves of the other metrics", lines, &rest),
+        ];
+        return figures.into_iter().flatten().collect();
     }
     let metric = comparison.metric.split_once('.').map_or("", |(_, metric)| metric);
     let wanted = |name: &String| name.ends_with(&format!(".{metric}")) || name == "train.loss";
@@ -131,7 +141,9 @@ fn multiples(
     Some(Figure {
         name: format!("curves-{name}-{}", quantity.replace('.', "-")),
         title: format!("Learning curves: {quantity}"),
-        caption: format!("The mean over the seeds, with a band of one standard error. {axes}{chosen}{lost}{more}"),
+        caption: format!(
+            "The mean over the seeds, with a band of one standard error; {THIN}. {axes}{chosen}{lost}{more}"
+        ),
         plots,
         key: classes.into_iter().zip(comparison.params.iter().cloned()).collect(),
         csv,

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 
 /// Largest number of points in a line.
 const POINTS: usize = 300;
+/// What a caption says about the ends of runs.
+pub(super) const THIN: &str =
+    "where the first of them has ended, the line is thin and without a band: it is the mean over those that remain";
 /// Positive values whose ratio exceeds this are drawn on a logarithmic scale.
 const SPAN: f64 = 50.0;
 
@@ -78,6 +81,12 @@ fn lines(cells: &[Cell], epochs: &[Vec<String>]) -> Vec<Line> {
 }
 
 impl Line {
+    /// The epoch at which the first run with this quantity ended.
+    fn first_end(&self, quantity: &str) -> f64 {
+        let lasts = self.runs.iter().filter_map(|run| Some(run.get(quantity)?.last()?.0));
+        lasts.fold(f64::INFINITY, f64::min)
+    }
+
     /// The line of a cell. Its name contains the chosen values and the number of failed runs.
     pub(super) fn of_cell(cell: &Cell, chosen: &str, class: &str, all_runs: Vec<History>) -> Self {
         // A mean over the successful runs is too good if others failed, so the name says how many did.
@@ -126,14 +135,12 @@ pub(super) fn figure(name: &str, title: &str, lines: &[Line], quantities: &[Stri
     }
     let mut caption = String::from("One line for each run.");
     if lines.iter().any(|line| line.runs.len() > 1) {
-        caption = "The mean over runs with different seeds, with a band of one standard error. If runs ended at \
-                   different epochs, the mean is over the remaining runs."
-            .into();
+        caption = format!("The mean over runs with different seeds, with a band of one standard error; {THIN}.");
     }
     if quantities.iter().any(|name| name.starts_with("train.")) {
         caption.push_str(
-            " Metrics of `train` are computed during the epoch, before each step and with dropout, and the others after \
-             it, so they can be better.",
+            " Metrics of `train` are computed during the epoch, before each step, and the others after it, so they can be \
+             better.",
         );
     }
     if rows.iter().any(|(_, numbers)| matches!(numbers[..], [_, mean, error] if mean > 0.0 && mean <= error)) {
@@ -203,12 +210,20 @@ pub(super) fn plot_in(
     let drawn: Vec<(&&Line, Vec<[f64; 3]>)> = lines.iter().map(|(line, points)| (line, thinned(points))).collect();
     for (line, points) in &drawn {
         if line.runs.len() > 1 && quantity != "lr" {
-            let band: Vec<[f64; 3]> = points.iter().map(|[x, y, error]| [*x, up(y - error), up(y + error)]).collect();
+            let complete = points.iter().filter(|point| point[0] <= line.first_end(quantity));
+            let band: Vec<[f64; 3]> = complete.map(|[x, y, error]| [*x, up(y - error), up(y + error)]).collect();
             plot.band(&line.name, &line.class, &band);
         }
     }
     for (line, points) in &drawn {
-        plot.line(&line.name, &line.class, points.iter().map(|[x, y, _]| [*x, up(*y)]), 1.5);
+        let end = line.first_end(quantity);
+        let complete = points.iter().filter(|point| point[0] <= end);
+        plot.line(&line.name, &line.class, complete.map(|[x, y, _]| [*x, up(*y)]), 1.5);
+        // From the last point of the thick line on, so that there is no gap.
+        let from = points.iter().rposition(|point| point[0] <= end).unwrap_or(0);
+        if let Some(rest) = points.get(from..).filter(|rest| rest.len() > 1) {
+            plot.line(&line.name, &line.class, rest.iter().map(|[x, y, _]| [*x, up(*y)]), 0.6);
+        }
         if points.len() == 1 {
             plot.dots(&line.name, &line.class, points.iter().map(|[x, y, _]| [*x, up(*y)]), 7.0);
         }
@@ -220,17 +235,20 @@ pub(super) fn plot_in(
     Some(plot)
 }
 
-/// Epoch, mean and standard error over the runs that have this epoch.
+/// Epoch, mean and standard error over the runs that have this epoch, in the order of the epochs.
 pub(super) fn gathered(runs: &[&Vec<(f64, f64)>]) -> Vec<[f64; 3]> {
-    let longest = runs.iter().map(|run| run.len()).max().unwrap_or(0);
-    let at = |k: usize| {
-        let values: Vec<(f64, f64)> = runs.iter().filter_map(|run| run.get(k).copied()).collect();
+    // Epochs are not negative, so their bits are in the order of the numbers.
+    let mut epochs: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (epoch, value) in runs.iter().flat_map(|run| run.iter()) {
+        epochs.entry(epoch.to_bits()).or_default().push(*value);
+    }
+    let mean_of = |(epoch, values): (u64, Vec<f64>)| {
         let count = values.len() as f64;
-        let mean = values.iter().map(|(_, y)| y).sum::<f64>() / count;
-        let variance = values.iter().map(|(_, y)| (y - mean) * (y - mean)).sum::<f64>() / (count - 1.0).max(1.0);
-        [values.first().map_or(0.0, |(x, _)| *x), mean, (variance / count).sqrt()]
+        let mean = values.iter().sum::<f64>() / count;
+        let variance = values.iter().map(|y| (y - mean) * (y - mean)).sum::<f64>() / (count - 1.0).max(1.0);
+        [f64::from_bits(epoch), mean, (variance / count).sqrt()]
     };
-    (0..longest).map(at).collect()
+    epochs.into_iter().map(mean_of).collect()
 }
 
 /// Reduces the points of a line: keeps the lowest and the highest of each group of neighbours, so that no peak is lost,
@@ -265,6 +283,19 @@ mod tests {
         let (a, b) = (vec![(1.0, 1.0), (2.0, 4.0)], vec![(1.0, 3.0)]);
         assert_eq!(gathered(&[&a, &b]), [[1.0, 2.0, 1.0], [2.0, 4.0, 0.0]]);
         assert_eq!(gathered(&[&a]), [[1.0, 1.0, 0.0], [2.0, 4.0, 0.0]]);
+        // Values of different epochs are never mixed, whatever their places in the runs are.
+        let late = vec![(2.0, 6.0), (9.0, 1.0)];
+        assert_eq!(gathered(&[&a, &late]), [[1.0, 1.0, 0.0], [2.0, 5.0, 1.0], [9.0, 1.0, 0.0]]);
+    }
+
+    #[test]
+    fn where_runs_have_ended_the_line_is_thin() {
+        let run =
+            |last: i32| History::from([("train.loss".to_string(), (1..=last).map(|k| (f64::from(k), 2.0)).collect())]);
+        let line = Line { name: "sp".into(), class: "c-sp".into(), runs: vec![run(4), run(9)], failed: vec![] };
+        assert_eq!((line.first_end("train.loss"), line.first_end("lr")), (4.0, f64::INFINITY));
+        let svg = figure("f", "t", &[line], &["train.loss".to_string()]).unwrap().svg();
+        assert!(svg.contains("stroke-width=\"0.6\"") && svg.contains("stroke-width=\"1.5\""), "{svg}");
     }
 
     #[test]

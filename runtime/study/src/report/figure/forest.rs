@@ -50,7 +50,7 @@ pub fn of(judged: &Judged<'_>, name: &str) -> Option<Figure> {
     let params = comparison.params.iter().filter(|param| **param != first.baseline);
     Some(Figure {
         name: format!("differences-{name}"),
-        title: format!("Difference to {} in {}", first.baseline, comparison.metric),
+        title: format!("{}: each minus {}", comparison.metric, first.baseline),
         caption: format!(
             "Seed by seed, with 95 % intervals; to the {better} of the line is better than {}. An interval across the line \
              is no difference that could be shown.",

@@ -5,7 +5,7 @@ use super::cells::Compared;
 use super::history::History;
 use super::sensitivity::{SMALL, SPAN};
 use super::{Figure, csv, range};
-use crate::report::plot::{Axis, Plot, Scale, assigned};
+use crate::report::plot::{Axis, Plot, Scale, assigned, readable};
 use crate::statistics::mean;
 use gmpc_runtime::task::compare::{Cell, words};
 
@@ -28,9 +28,17 @@ pub fn of(compared: &Compared<'_>, name: &str) -> Option<Figure> {
     let mut sets: Vec<String> = comparison.cells.iter().map(set_of).collect();
     sets.dedup();
     let shown = compared.shown_cells();
-    let (mut plots, mut rows) = (vec![], vec![]);
+    let (mut plots, mut rows, mut targets) = (vec![], vec![], vec![]);
     for set in &sets {
         let target = target(compared, set, &shown);
+        if let Some(target) = target {
+            let of = if set.is_empty() { String::new() } else { format!(" for {set}") };
+            targets.push(format!(
+                "The target{of} is a {} of {}, which every run reaches: the best value of the worst run.",
+                comparison.chosen_by,
+                readable(target)
+            ));
+        }
         let costs: [(&str, Cost<'_>); 3] = [
             ("parameters", &|_, cell| Some(cell.outcomes.iter().find_map(|outcome| outcome.size)?.parameters as f64)),
             ("operations of a prediction", &|_, cell| {
@@ -59,9 +67,8 @@ pub fn of(compared: &Compared<'_>, name: &str) -> Option<Figure> {
         title: format!("{metric} against cost"),
         caption: format!(
             "Each dot is the mean over the seeds of a parameterization at one setting. Along the dashed line, the Pareto front, no \
-             other dot is better in both directions. The target is a value of {} that every run reaches: the best value of the \
-             worst run.",
-            comparison.chosen_by
+             other dot is better in both directions; where one dot is the best in both there is no line. Axes do not begin at 0. {}",
+            targets.join(" ")
         ),
         plots,
         key: classes.into_iter().zip(comparison.params.iter().cloned()).collect(),
@@ -133,7 +140,9 @@ fn plot(title: &str, cost: &str, metric: &str, spots: &[Spot], higher: bool) -> 
     };
     let mut front: Vec<&Spot> = spots.iter().filter(beaten).collect();
     front.sort_by(|a, b| a.cost.total_cmp(&b.cost));
-    plot.dashed("Pareto front", "c-soft", front.iter().map(|spot| at(spot)), 1.5);
+    if front.len() > 1 {
+        plot.dashed("Pareto front", "c-soft", front.iter().map(|spot| at(spot)), 1.5);
+    }
     for spot in spots {
         plot.dots(&spot.name, &spot.class, [at(spot)], 8.0);
     }

@@ -17,12 +17,12 @@ pub fn history(text: &str) -> History {
     gathered(text.lines())
 }
 
-/// Of a long run every so many lines, about `count`, the first and the last always.
+/// Every `step`-th line from the first one on, and with `and_last` also the last. Runs whose mean is taken need the same epochs, so they
+/// are read with one step, and without the last line of each.
 #[must_use]
-pub(super) fn thinned(text: &str, count: usize) -> History {
-    let all = text.lines().count();
-    let step = all.div_ceil(count).max(1);
-    gathered(text.lines().enumerate().filter(|(k, _)| k % step == 0 || k + 1 == all).map(|(_, line)| line))
+pub(super) fn thinned(text: &str, step: usize, and_last: bool) -> History {
+    let last = if and_last { text.lines().count().saturating_sub(1) } else { 0 };
+    gathered(text.lines().enumerate().filter(|(k, _)| k % step.max(1) == 0 || *k == last).map(|(_, line)| line))
 }
 
 fn gathered<'a>(lines: impl Iterator<Item = &'a str>) -> History {
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn of_a_long_run_the_first_and_the_last_epoch_are_kept() {
         let text: String = (1..=1000).map(|k| format!("{{\"epoch\":{k},\"lr\":{k}}}\n")).collect();
-        let found = thinned(&text, 100);
-        let epochs = &found["lr"];
-        assert!(epochs.len() <= 101 && epochs[0] == (1.0, 1.0) && epochs[epochs.len() - 1] == (1000.0, 1000.0));
-        assert_eq!(thinned(&text, 5000)["lr"].len(), 1000);
+        let epochs = &thinned(&text, 10, true)["lr"];
+        assert!(epochs.len() == 101 && epochs[0] == (1.0, 1.0) && epochs[100] == (1000.0, 1000.0));
+        assert_eq!(thinned(&text, 10, false)["lr"][99], (991.0, 991.0));
+        assert_eq!(thinned(&text, 1, false)["lr"].len(), 1000);
     }
 }

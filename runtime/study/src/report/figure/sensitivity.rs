@@ -50,9 +50,10 @@ fn figure(judged: &Judged<'_>, name: &str, key: &str, all: &[&Sensitivity]) -> O
     let rows = all.iter().flat_map(|one| one.curves.iter().flat_map(|curve| lines(one, curve)));
     let bands = "The mean over the seeds, with a band of one standard error.";
     let capped = if all.iter().flat_map(|one| &one.curves).all(|curve| curve.measured) {
-        "A run counts as no worse than the untrained network; failed runs count as the untrained network and have a ring around the dot."
+        "What is worse than the untrained network is cut to its value. Failed runs, in which a number was not finite, count as the untrained \
+         network and have a ring around the dot."
     } else {
-        "Failed runs count as the worst run and have a ring around the dot."
+        "Failed runs, in which a number was not finite, count as the worst run and have a ring around the dot."
     };
     let chosen = if judged.comparison.choose.iter().any(|known| known == key) {
         " Large dots are the chosen values."
@@ -92,7 +93,15 @@ fn plot(one: &Sensitivity, size: [f64; 2], (low, high, log): (f64, f64, bool), c
     let x_of = |value: f64| if one.log { value.log10() } else { value };
     let up = |y: f64| if log { y.max(low).log10() } else { y };
     let across = one.curves.iter().flat_map(|curve| &curve.points).map(|point| x_of(point.value));
-    let x = Axis::scaled(&one.key, range(across, 0.03), if one.log { Scale::Log10 } else { Scale::Linear });
+    let mut tried: Vec<f64> = across.clone().collect();
+    tried.sort_by(f64::total_cmp);
+    tried.dedup_by(|a, b| (*a - *b).abs() < 1e-9);
+    let label = match one.key.rsplit('.').next() {
+        Some("lr") => format!("learning rate ({})", one.key),
+        _ => one.key.clone(),
+    };
+    let x =
+        Axis::scaled(&label, range(across, 0.03), if one.log { Scale::Log10 } else { Scale::Linear }).with_ticks(tried);
     let y = Axis::scaled("", range([up(low), up(high)], 0.05), if log { Scale::Log10 } else { Scale::Linear });
     let title = match words(&one.over) {
         none if none.is_empty() => one.metric.clone(),

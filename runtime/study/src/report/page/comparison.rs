@@ -9,7 +9,7 @@ use crate::report::plot::readable;
 use crate::report::sheet::{Field, Kind, Sheet, sheets};
 use crate::report::shown::Shown;
 use crate::statistics::mean;
-use gmpc_runtime::task::compare::{Cell, Outcome, Splits};
+use gmpc_runtime::task::compare::{Cell, Comparison, Outcome, Splits};
 
 /// The sections of a comparison. If `is_told`, the page is about the paper and shows the results in a table of its own;
 /// then only learning curves and failed runs remain.
@@ -74,11 +74,11 @@ fn asked(shown: &Shown<'_>) -> String {
     let runs: usize = comparison.cells.iter().map(|cell| cell.outcomes.len()).sum();
     let data = if kept.data.is_empty() { String::new() } else { format!(" on {}", kept.data) };
     let mut said = vec![format!(
-        "<b>Asked</b>: {} of model {}{}; {} each, {runs} runs in all.",
-        escaped(&comparison.params.join(", ")),
+        "<b>Compared</b>: {} of model {}{}; {} = {runs} runs.",
+        escaped(&listed_with_names(&comparison.params)),
         escaped(&kept.model),
         if comparison.over.iter().any(|(key, _)| key == "data") { String::new() } else { escaped(&data) },
-        if seeds == 1 { "one seed".to_string() } else { format!("{seeds} seeds") },
+        counted(comparison, seeds),
     )];
     for (key, values) in &comparison.over {
         let list = match values.len() {
@@ -96,6 +96,35 @@ fn asked(shown: &Shown<'_>) -> String {
     }
     let items: String = said.iter().map(|line| format!("<li>{line}</li>\n")).collect();
     format!("<ul class=\"asked\">\n{items}</ul>\n")
+}
+
+/// `4 parameterizations x 4 values of train.optimizer.lr x 10 seeds`
+fn counted(comparison: &Comparison, seeds: usize) -> String {
+    let several =
+        |count: usize, what: &str| if count == 1 { format!("one {what}") } else { format!("{count} {what}s") };
+    let axes =
+        comparison.over.iter().map(|(key, values)| format!("{} of {}", several(values.len(), "value"), escaped(key)));
+    let all =
+        [several(comparison.params.len(), "parameterization")].into_iter().chain(axes).chain([several(seeds, "seed")]);
+    all.collect::<Vec<_>>().join(" × ")
+}
+
+/// The parameterizations, those of the library with what they stand for.
+fn listed_with_names(params: &[String]) -> String {
+    let long = |word: &str| match word {
+        "sp" => Some("standard"),
+        "wn" => Some("weight normalization"),
+        "bn" => Some("batch normalization"),
+        "gmp" => Some("geometric"),
+        "mn" => Some("mean normalization"),
+        "mbn" => Some("mean-only batch normalization"),
+        _ => None,
+    };
+    let one = |param: &String| {
+        let words: Vec<&str> = param.split(" + ").filter_map(long).collect();
+        if words.is_empty() { param.clone() } else { format!("{param} ({})", words.join(" with ")) }
+    };
+    params.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// `1e-4 to 1` for numbers; for other values the first and the last.
@@ -193,8 +222,9 @@ fn cost(shown: &Shown<'_>) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = comparison.params.iter().map(row).collect();
-    let head = ["param", "parameters", "operations a row", "epochs a run", "seconds a run"];
-    format!("<details><summary>What it cost</summary>\n{}</details>\n", super::table("cost", &head, &rows))
+    let head = ["param", "parameters", "operations", "epochs", "seconds"];
+    let caption = "What it cost: means over the runs that ended; operations are those of one prediction";
+    format!("<p class=\"caption\">{caption}</p>\n{}", super::table("cost", &head, &rows))
 }
 
 /// The list of failed runs, each with its reason.

@@ -31,7 +31,8 @@ pub(super) fn in_short(judged: &Judged<'_>) -> String {
     };
     format!(
         "<div class=\"short\">\n<b>In short</b>\n<ul>\n{}</ul>\n<p>p is how often chance alone would give so large a difference, or a \
-         larger one. Below {LEVEL} counts here as more than chance.{both}</p>\n</div>\n",
+         larger one; it is corrected for the number of comparisons, up to 1. Below {LEVEL} counts here as more than chance. That no \
+         difference is shown does not mean that there is none: the interval says how large it may be.{both}</p>\n</div>\n",
         items.concat()
     )
 }
@@ -61,7 +62,11 @@ fn headline(judged: &Judged<'_>, group: &Group, best: &Entry) -> String {
         (true, false) => format!("<b>{name} is better than {}</b> (p &lt; {LEVEL}).", listed(&behind)),
         (false, true) => {
             let all = [std::slice::from_ref(&name), &level].concat();
-            format!("<b>No parameterization is shown to be better</b>: {} cannot be told apart.", listed(&all))
+            let seeds = best.cell(comparison).map_or(0, |cell| cell.outcomes.len());
+            format!(
+                "<b>No parameterization is shown to be better</b>: {seeds} seeds do not settle an order of {}.",
+                listed(&all)
+            )
         }
         (false, false) => format!(
             "<b>{name} is better than {}</b> (p &lt; {LEVEL}); it cannot be told apart from {}.",
@@ -75,7 +80,11 @@ fn headline(judged: &Judged<'_>, group: &Group, best: &Entry) -> String {
         true => String::new(),
         false => format!("{}: left out, since runs failed.", listed(&failed)),
     };
-    [told, figure, chosen(group), lost].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    [told, figure, chosen(group), narrow(group), lost]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// `Chosen: sp lr = 0.01, gmp lr = 0.1.`
@@ -86,6 +95,24 @@ fn chosen(group: &Group) -> String {
     };
     let all: Vec<String> = group.entries.iter().filter_map(one).collect();
     if all.is_empty() { String::new() } else { format!("Best values: {}.", escaped(&all.join("; "))) }
+}
+
+/// A warning where a chosen value lies at an end of what was tried: another order may be found beyond.
+fn narrow(group: &Group) -> String {
+    let one = |entry: &Entry| {
+        let side = |highest: bool| if highest { "above" } else { "below" };
+        let ends = entry.chosen.edges.iter().map(|edge| format!("{} {}", side(edge.highest), edge.value));
+        let ends: Vec<String> = ends.collect();
+        (!ends.is_empty()).then(|| format!("{} {}", entry.chosen.param, ends.join(" and ")))
+    };
+    let all: Vec<String> = group.entries.iter().filter_map(one).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<b>The range of what was tried is too narrow</b>: better values may lie beyond ({}), and with them another order.",
+        escaped(&all.join(", "))
+    )
 }
 
 /// One difference to the baseline.
@@ -100,13 +127,16 @@ fn against(judged: &Judged<'_>, one: &Difference) -> String {
     let p = if one.adjusted < 0.001 { "p &lt; 0.001".to_string() } else { format!("p = {:.3}", one.adjusted) };
     let places = places(found.high - found.low);
     let signed = |x: f64| format!("{x:+.places$}").replace('-', "−");
+    let side = |x: f64| if (x > 0.0) == judged.comparison.higher_is_better { "better" } else { "worse" };
     format!(
-        "{} against {}: <b>{verdict}</b>; {} on average, 95 % interval {} to {}, {p}.",
+        "{} minus {}: <b>{verdict}</b>; {} on average, 95 % interval {} ({}) to {} ({}), {p}.",
         escaped(&one.param),
         escaped(&one.baseline),
         signed(found.mean),
         signed(found.low),
+        side(found.low),
         signed(found.high),
+        side(found.high),
     )
 }
 

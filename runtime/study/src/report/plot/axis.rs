@@ -49,25 +49,34 @@ pub struct Axis {
     pub range: Range<f64>,
     /// The scale.
     pub scale: Scale,
+    /// Where the ticks stand if there is room for all of these, such as at the values that were tried; empty for round numbers.
+    pub at: Vec<f64>,
 }
 
 impl Axis {
     /// An axis of plain numbers.
     #[must_use]
     pub fn linear(label: &str, range: Range<f64>) -> Self {
-        Axis { label: label.into(), range, scale: Scale::Linear }
+        Axis { label: label.into(), range, scale: Scale::Linear, at: vec![] }
     }
 
     /// An axis of integers, such as epochs or steps.
     #[must_use]
     pub fn counts(label: &str, range: Range<f64>) -> Self {
-        Axis { label: label.into(), range, scale: Scale::Counts }
+        Axis { label: label.into(), range, scale: Scale::Counts, at: vec![] }
     }
 
     /// An axis with another scale.
     #[must_use]
     pub fn scaled(label: &str, range: Range<f64>, scale: Scale) -> Self {
-        Axis { label: label.into(), range, scale }
+        Axis { label: label.into(), range, scale, at: vec![] }
+    }
+
+    /// The same axis with ticks at some values, in the numbers of the axis: exponents on a logarithmic scale.
+    #[must_use]
+    pub fn with_ticks(mut self, at: Vec<f64>) -> Self {
+        self.at = at;
+        self
     }
 
     /// The position of a number on the axis, from 0 at the start to 1 at the end.

@@ -135,6 +135,14 @@ pub fn about_differences(judged: &Judged<'_>) -> Vec<String> {
     let tested = differences.iter().filter(|difference| difference.paired.p.is_finite()).count();
     let holm = if tested > 1 { format!(", each for itself; p after Holm over {tested}") } else { String::new() };
     let mut said = vec![format!("seed by seed, {better} 0 is better than {}: {method}{holm}", first.baseline)];
+    if differences.iter().any(|difference| difference.wilcoxon.is_some()) {
+        let drawn = judged.comparison.cells.iter().any(|cell| cell.splits == Splits::Drawn);
+        let shared = if drawn { ", nor for the rows that runs share: it is too small then" } else { "" };
+        said.push(format!(
+            "p signed-rank: Wilcoxon's test, by the signs and the order of the differences alone; not corrected for several \
+             comparisons{shared}"
+        ));
+    }
     if differences.iter().any(|difference| difference.wilcoxon.is_none()) {
         said.push(format!("no signed-rank test below {LEAST_PAIRS} pairs that differ: it could not reach p < 0.05"));
     }

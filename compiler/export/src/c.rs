@@ -73,6 +73,8 @@ pub(crate) fn main(words: &Words, weights: Weights) -> String {
     let (prefix, upper) = (&words.prefix, &words.upper);
     let (read, given) = match weights {
         Weights::Inside => (String::new(), ""),
+        // The array is static: weights may be larger than a stack. A missing or short file needs no check here:
+        // `NAME_weights` gives null for it, and `NAME_predict` then fails.
         Weights::Beside => (
             format!(
                 "

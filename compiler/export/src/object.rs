@@ -53,6 +53,7 @@ pub fn write(network: &Network, stem: &str) -> Result<Written, Refusal> {
     let mut unit = Unit::new(module, network.precision);
     layers::predict(&mut unit, network, &words).map_err(inside)?;
     classes::functions(&mut unit, network, &words).map_err(inside)?;
+    // Asked before `finish` takes the module. The only imports are the functions of `Machine::libm`.
     let imports =
         unit.module.declarations().get_functions().filter(|(_, function)| function.linkage == Linkage::Import);
     let mut needs: Vec<String> = imports.filter_map(|(_, function)| function.name.clone()).collect();
@@ -67,6 +68,7 @@ pub fn write(network: &Network, stem: &str) -> Result<Written, Refusal> {
                 needs.join(", ")
             ),
         },
+        // An object pads images in scratch memory, which the C source does not: it needs more.
         scratch: scratch(network),
         weights: None,
     };
@@ -99,7 +101,7 @@ fn module(stem: &str) -> Result<ObjectModule, Refusal> {
         help: "write C with `--as c`, and compile it there".into(),
     };
     let mut flags = settings::builder();
-    // The linker may place the code anywhere. What a caller's stack holds, unwinding through it needs no tables: nothing here unwinds.
+    // The linker may place the code anywhere. Nothing here unwinds, so there are no tables for it.
     for (name, value) in [("opt_level", "speed"), ("is_pic", "true"), ("unwind_info", "false")] {
         flags.set(name, value).map_err(|error| none(error.to_string()))?;
     }

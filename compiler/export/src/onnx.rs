@@ -47,6 +47,7 @@ pub const PROBABILITIES: &str = "probabilities";
 pub fn write(network: &Network) -> Result<Vec<u8>, Refusal> {
     let mut builder = Builder::new(network, [INPUT, PREDICTION, SCORES, PROBABILITIES]);
     let first = prepare(&mut builder, network);
+    // Layers come after their operands, and the first is the input: every operand has a name when it is needed.
     let mut values = vec![first];
     for index in 1..network.layers.len() {
         let value = layers::layer(&mut builder, network, index, &values);
@@ -72,6 +73,7 @@ pub fn write(network: &Network) -> Result<Vec<u8>, Refusal> {
         opset_import: vec![OperatorSet { domain: String::new(), version: OPSET }],
         metadata_props: metadata(network).into_iter().map(pair).collect(),
     };
+    // Asked before anything is encoded: the message may have gigabytes.
     let bytes = model.encoded_len();
     if bytes > MOST_BYTES {
         return Err(Refusal {

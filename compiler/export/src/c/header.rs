@@ -68,6 +68,7 @@ fn types(text: &mut String, network: &Network, prefix: &str) {
 
 fn functions(text: &mut String, network: &Network, Words { prefix, upper, .. }: &Words, weights_beside: bool) {
     let given = if weights_beside { format!(", const {prefix}_number *weights") } else { String::new() };
+    // `predict` gets a plain pointer. So this function is the only place where a file of weights is checked.
     if weights_beside {
         let _ = writeln!(
             text,
@@ -88,6 +89,7 @@ const {prefix}_number *{prefix}_weights(const void *file, size_t bytes);
 int {prefix}_predict(const {prefix}_input *x, size_t rows, {prefix}_number *y, {prefix}_number *scratch{given});"
     );
     let _ = writeln!(text, "\n/* {upper}_ABI of the source that was built. */\nunsigned {prefix}_abi(void);");
+    // Declared here under the same conditions as defined in `Body::written`.
     if !network.outputs.classes.is_empty() {
         let _ = writeln!(
             text,

@@ -44,7 +44,7 @@ impl<'a> Body<'a> {
         Body { network, words, plan: plan(network), used, constants, beside, row }
     }
 
-    /// All of it.
+    /// Writes every part: the statements of all layers first, because they say which helpers and constants are needed.
     pub(super) fn written(mut self) -> Written {
         self.prepare();
         for index in 1..self.network.layers.len() {
@@ -102,6 +102,7 @@ impl<'a> Body<'a> {
         let input = layer.inputs.first().map_or(&[][..], |&input| &network.layers[input].shape);
         let (to, count) = (self.value(index), layer.shape.iter().product());
         let Some(x) = operands.first() else { return };
+        // Dropout and flatten write no statement, so they get no heading either.
         if owner(network, index) == index {
             let _ = writeln!(self.row, "        /* {} */", layer.name);
         }
@@ -109,6 +110,7 @@ impl<'a> Body<'a> {
             Op::Input | Op::Dropout { .. } | Op::Flatten => {}
             Op::Unit(unit) => self.unit(index, layer, unit, x, input),
             Op::Activation(activation) => {
+                // An activation works in place, and `x` may have other users.
                 self.each(count, &format!("({to})[i] = ({x})[i];"));
                 self.activation(*activation, &to, count);
             }
@@ -148,6 +150,7 @@ impl<'a> Body<'a> {
         match &unit.product {
             Connection::Dense { .. } => {
                 let inputs = plain.weight.data.len() / units.max(1);
+                // `dense` reads the weights of one input for all units: they must lie side by side.
                 let by_input: Vec<f64> =
                     (0..inputs).flat_map(|i| (0..units).map(move |u| plain.weight.data[u * inputs + i])).collect();
                 let weight = self.constant(&format!("weight_{index}"), &by_input, &layer.name);
@@ -163,6 +166,7 @@ impl<'a> Body<'a> {
                 self.call(Helper::Convolve, &format!("convolve(&{window}, {x}, {weight}, {offset}, {centre}, {to});"));
             }
         }
+        // What is left of scale and shift stands outside of the activation, where no weight can take it in.
         self.activation(unit.activation, &to, layer.shape.iter().product());
         if !plain.scale.is_empty() {
             let name = self.constant(&format!("scale_{index}"), &plain.scale, &layer.name);

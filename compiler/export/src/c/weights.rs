@@ -37,6 +37,8 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 /// `NAME_weights`: the numbers of a file that is this very one, else null.
 pub(super) fn function(Words { prefix, upper, .. }: &Words, file: &[u8]) -> String {
+    // The head holds the checksum, so comparing it tells this file from every other. The sum over the numbers then
+    // finds damage. `unsigned long long` has at least 64 bits, so the mask keeps exactly 64 on every machine.
     let head: Vec<String> = file[..HEAD.min(file.len())].iter().map(u8::to_string).collect();
     format!(
         "

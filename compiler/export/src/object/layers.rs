@@ -53,6 +53,7 @@ fn rows(
         refused = m.b.ins().bor(refused, is_null);
     }
     let (begin, done) = (m.b.create_block(), m.b.create_block());
+    // No rows are no error, but `fold_until` makes at least one round: jump over it.
     let none = m.b.ins().icmp_imm_s(IntCC::Equal, count, 0);
     let nothing = m.b.ins().bor(refused, none);
     m.b.ins().brif(nothing, done, &[], begin, &[]);
@@ -95,7 +96,7 @@ fn prepared(m: &mut Machine<'_>, network: &Network, x: Numbers, to: Numbers) -> 
             Ok(())
         })?,
         Preparation::Table { mean, deviation } => {
-            // A constant column becomes 0, whatever stands in it: a division by 1 of what is multiplied with 0 would keep a NaN.
+            // A constant column becomes 0 whatever stands in it. It is selected, because 0 times a NaN is a NaN.
             let (means, deviations) = (m.doubles(mean)?, m.doubles(deviation)?);
             m.each(inputs, |m, i| {
                 let double = |m: &mut Machine<'_>, from| {
@@ -181,6 +182,7 @@ impl Computing<'_> {
         let operands: Vec<Numbers> = layer.inputs.iter().map(|&input| self.value(m, input)).collect();
         let Some(&x) = operands.first() else { return Ok(()) };
         let input = &self.network.layers[layer.inputs[0]].shape;
+        // Behind all values is room for a padded image; `object::scratch` counts it.
         let (y, room, count) =
             (self.value(m, index), m.behind(self.scratch, self.plan.size), layer.shape.iter().product());
         match &layer.op {
@@ -254,7 +256,7 @@ fn dense(m: &mut Machine<'_>, unit: &Unit, x: Numbers, y: Numbers) -> Result<(),
     let by_input: Vec<f64> =
         (0..inputs).flat_map(|i| (0..units).map(move |u| plain.weight.data[u * inputs + i])).collect();
     let (weights, offsets) = (m.constants(&by_input)?, m.constants(&plain.offset)?);
-    // A centre other than the offset's share is not left of dense layers; `plain_units` folds it.
+    // A dense layer has no centre: `plain_units` folds it into the offset.
     let of = Dense { units, inputs, weights, offsets, x, y };
     let lanes = m.lanes();
     let (wide, vector) = (TOGETHER * lanes, lanes);
@@ -296,6 +298,7 @@ impl Dense {
             let at = m.place(first, 1, part * step);
             sums.push(read(m, self.offsets, at));
         }
+        // All sums go through one loop, so that each input is loaded once for them.
         let sums = m.fold(self.inputs, &sums, |m, input, sums| {
             let number = m.load(self.x, input);
             let factor = if vector { m.splat(number) } else { number };
@@ -397,6 +400,7 @@ fn act(m: &mut Machine<'_>, activation: Standard, x: Value) -> Result<Value, Fau
         }
         Standard::Tanh => m.libm("tanh", x)?,
         Standard::Sigmoid => sigmoid(m, x)?,
+        // max(x, 0) + log1p(e^-|x|): no power overflows.
         Standard::Softplus => {
             let power = power(m, x)?;
             let (above, logarithm) = (m.if_greater(x, zero, x, zero), m.libm("log1p", power)?);

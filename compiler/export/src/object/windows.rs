@@ -100,7 +100,7 @@ impl Sliding {
         m.plus(line, column)
     }
 
-    /// A pool; `finish` gets what was folded of a window.
+    /// A pool. `room` takes the padded image.
     pub(super) fn pool(
         &self,
         m: &mut Machine<'_>,
@@ -113,6 +113,7 @@ impl Sliding {
             Pooling::Largest => f64::NEG_INFINITY,
             Pooling::Mean => 0.0,
         };
+        // The padding holds what the fold begins with: it never wins a maximum, and adds nothing to a sum.
         self.pad(m, x, &[], first, room)?;
         let ([rows, columns], [kh, kw]) = (self.result, self.kernel);
         m.each(self.channels, |m, channel| {
@@ -128,6 +129,7 @@ impl Sliding {
                             let sum = self.fold_window(m, room, corner, start, |m, so_far, pixel| {
                                 m.b.ins().fadd(so_far, pixel)
                             })?;
+                            // Of the whole window: padding counts as zeros.
                             let count = m.number((kh * kw) as f64);
                             m.b.ins().fdiv(sum, count)
                         }

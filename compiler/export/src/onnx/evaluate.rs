@@ -88,11 +88,13 @@ fn run(node: &Node, values: &BTreeMap<String, Value>) -> Result<Value, String> {
     let each = |f: fn(f64) -> f64| Ok(Value { shape: x.shape.clone(), data: x.data.iter().map(|&x| f(x)).collect() });
     match node.op_type.as_str() {
         "Identity" => Ok(x.clone()),
+        // A file that was written here casts to single precision alone.
         "Cast" => each(|x| f64::from(crate::network::single(x))),
         "Neg" => each(|x| -x),
         "Relu" => each(|x| x.max(0.0)),
         "Tanh" => each(libm::tanh),
         "Sigmoid" => each(|x| 1.0 / (1.0 + libm::exp(-x))),
+        // log(1 + e^x), but e^-|x| cannot overflow.
         "Softplus" => each(|x| x.max(0.0) + libm::log1p(libm::exp(-x.abs()))),
         "Erf" => each(libm::erf),
         "LeakyRelu" => {
@@ -117,6 +119,7 @@ fn run(node: &Node, values: &BTreeMap<String, Value>) -> Result<Value, String> {
         }
         "Gemm" => gemm(x, operand(1)?, operand(2)?),
         "Conv" => convolution(node, x, operand(1)?, operand(2)?),
+        // Padding takes no part in a pool: without `count_include_pad` ONNX leaves it out of the count of a mean, too.
         "MaxPool" => pool(node, x, f64::NEG_INFINITY, |best, x| if x > best { x } else { best }, |best, _| best),
         "AveragePool" => pool(node, x, 0.0, |sum, x| sum + x, |sum, count| sum / count as f64),
         "GlobalAveragePool" => {
@@ -134,7 +137,7 @@ fn attribute<'a>(node: &'a Node, name: &str) -> Result<&'a Attribute, String> {
     node.attribute.iter().find(|attribute| attribute.name == name).ok_or_else(|| format!("it has no `{name}`"))
 }
 
-/// Numbers of an attribute; so many of them.
+/// The numbers of an attribute, which must be `N`.
 fn sizes<const N: usize>(node: &Node, name: &str) -> Result<[usize; N], String> {
     let found: Result<Vec<usize>, _> = attribute(node, name)?.ints.iter().map(|&size| usize::try_from(size)).collect();
     let found = found.map_err(|error| error.to_string())?;
@@ -270,6 +273,7 @@ fn convolution(node: &Node, x: &Value, w: &Value, b: &Value) -> Result<Value, St
             let image = &x.data[(row * channels + channel) * height * width..][..height * width];
             let filter = &w.data[((unit * channels + channel) * kh + i) * kw..][..kw];
             for y in 0..results {
+                // A line of the padding is zeros and adds nothing.
                 let Some(line) = slide.source(0, y, i, height) else { continue };
                 let line = &image[line * width..][..width];
                 for (j, w) in filter.iter().enumerate() {

@@ -48,6 +48,7 @@ impl Adding<'_> {
             }
             Op::AvgPool(window) => self.average(window, x, input, &layer.shape),
             Op::GlobalAvgPool => {
+                // The operator keeps height and width as axes of size 1; here a row of features goes on.
                 let mean = self.node("GlobalAveragePool", "mean", &[x], vec![]);
                 self.node("Flatten", "flat", &[&mean], vec![int("axis", 1)])
             }
@@ -58,6 +59,7 @@ impl Adding<'_> {
     fn unit(&mut self, unit: &Unit, x: &str, input: &[usize], result: &[usize]) -> String {
         let plain = &unit.plain;
         let mut x = x.to_string();
+        // Before the product: the zeros of a padded convolution stand around `x - centre`.
         if !plain.centre.is_empty() {
             let shape = channels(plain.centre.len(), input.len());
             let centre = self.constant("centre", &shape, &plain.centre);
@@ -66,6 +68,7 @@ impl Adding<'_> {
         let weight = self.constant("weight", &plain.weight.shape, &plain.weight.data);
         let bias = self.constant("bias", &[plain.offset.len()], &plain.offset);
         let operands = [x.as_str(), &weight, &bias];
+        // `Gemm` transposes, because the weight is `[units, fan_in]`.
         let mut value = match &unit.product {
             Connection::Dense { .. } => self.node("Gemm", "product", &operands, vec![int("transB", 1)]),
             Connection::Convolution { window, .. } => {

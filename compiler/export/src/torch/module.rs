@@ -83,6 +83,7 @@ impl Module<'_> {
         let name = self.names[index].clone();
         let value = match &layer.op {
             Op::Input => return,
+            // A unit may need several lines, so it writes its own.
             Op::Unit(unit) => return self.unit(&name, layer, unit, x, input),
             Op::Activation(activation) => applied(*activation, x),
             Op::Arithmetic(operation) => operands.join(&format!(" {} ", sign(*operation))),
@@ -96,6 +97,7 @@ impl Module<'_> {
             Op::MaxPool(window) => pool("max_pool2d", x, window, after(window, input, &layer.shape), "float(\"-inf\")"),
             Op::AvgPool(window) => pool("avg_pool2d", x, window, after(window, input, &layer.shape), "0"),
             Op::GlobalAvgPool => format!("{x}.mean(dim=(2, 3))"),
+            // Dropout and means stay modules: the network can be trained further.
             Op::Dropout { probability } => {
                 self.init.push(format!("self.{name} = nn.Dropout({probability:?})"));
                 format!("self.{name}({x})")
@@ -123,6 +125,7 @@ impl Module<'_> {
         if let Some(momentum) = kept.mn {
             let mean = self.taken.free(format!("{name}_mn"));
             self.mean(&mean, own("running_mean"), momentum);
+            // The mean is subtracted before the product. Its result has the layer's name until the next line.
             self.forward.push(format!("{name} = self.{mean}({x})"));
             x = name.to_string();
         }
@@ -145,6 +148,7 @@ impl Module<'_> {
                 let units = unit.product.units();
                 let angles = own("theta").len() / units.max(1);
                 self.state.add(format!("{name}.theta"), Kind::Number, &[units, angles], own("theta"));
+                // `lambda` is a reserved word of Python.
                 self.optional(name, unit, &[("lambda", "lambda_"), ("r", "r"), ("sign", "sign")]);
                 self.forward.push(format!("{name} = self.{name}({x})"));
             }
@@ -241,9 +245,11 @@ impl Module<'_> {
             Connection::Convolution { window, .. } => {
                 let end = after(window, input, result);
                 let mut arguments = String::new();
+                // Arguments with their default value are left out, as a person would write it.
                 if window.stride != [1, 1] {
                     let _ = write!(arguments, ", stride={}", pair(window.stride));
                 }
+                // `nn.Conv2d` pads both sides alike. Other padding comes before it.
                 match window.before == end {
                     true if end == [0, 0] => {}
                     true => arguments.push_str(&format!(", padding={}", pair(end))),
@@ -299,6 +305,7 @@ impl Module<'_> {
         let network = self.network;
         let class = self.taken.free(class_name(&network.name));
         let mut text = self.docs();
+        // Known when all layers are written: which classes are used, and what these use themselves.
         let needed: BTreeSet<Class> = self.used.iter().flat_map(|class| class.needs()).copied().collect();
         self.used.extend(needed);
         if self.used.contains(&Class::Gmp) {
@@ -322,6 +329,7 @@ impl Module<'_> {
             lines(&self.forward)
         );
         text.push_str(self.probabilities());
+        // PyTorch's modules begin in single precision, and loading copies into them: it would round without `.double()`.
         let double = if network.precision == Precision::F64 { ".double()" } else { "" };
         let _ = write!(
             text,

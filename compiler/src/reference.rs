@@ -60,11 +60,13 @@ pub fn reference() -> String {
     ] {
         table(&mut page, title, kind.keyword(), "is", definitions(kind, &library().prelude));
     }
+    // What only `use` brings has a table for each module, so that nobody calls it without.
     for (module, known) in &library().modules {
         let all = [Kind::Block, Kind::Parameterization].into_iter().flat_map(|kind| definitions(kind, known)).collect();
         table(&mut page, &format!("`use {module}`"), "definition", "is", all);
     }
     let kinds = ParameterKind::WORDS.iter().map(|(word, _)| row(&format!("`name: {word} = …`"), words::kind(word)));
+    // `WORDS` lacks two rows: a shape is written by its axes, and `state` is a kind of optimizers alone.
     let shape =
         row("`name: [units, rank] = …`", "one or two axes, each of `units`, `inputs`, `features` or an argument");
     let state = row("`name: state = …`", "of an optimizer: one number for each number of the parameter");

@@ -82,6 +82,7 @@ impl First<'_> {
         match &layer.kind {
             LayerKind::Unit(unit) => {
                 self.unit(layer, unit, input)?;
+                // After the unit: every draw takes the next stream, so another order would give other numbers.
                 let prefix = activate::prefix(&layer.name, &unit.activation);
                 self.activation(&unit.activation, &prefix, Sizes::new(unit, input), &layer.shape)?;
             }
@@ -107,6 +108,7 @@ impl First<'_> {
             | LayerKind::GlobalAvgPool
             | LayerKind::Dropout { .. } => {}
         }
+        // Nodes whose definition gave them no place in the text get that of the layer.
         self.graph.mark(from, layer.span);
         Ok(())
     }

@@ -96,6 +96,7 @@ impl Own {
         let (role, origin) = match declared.usage {
             Use::Learned => (Role::Parameter, Origin::Parameter),
             Use::Frozen => (Role::Constant, Origin::Frozen),
+            // A statistic is stored with the others, and no optimizer changes it.
             Use::Kept => (Role::Statistic, Origin::Kept),
         };
         let state = State {
@@ -108,6 +109,7 @@ impl Own {
         };
         let (index, id) = store.state(graph, state, origin);
         let term = Term::Node(id, axes);
+        // Until the body binds the name again, it stands for the old value; `bound` then takes the new one.
         if declared.usage == Use::Kept {
             self.kept.push(Kept { name: d.name.text.clone(), state: index, read: term.clone() });
         }

@@ -284,11 +284,14 @@ impl Run<'_> {
     ) {
         let axis = self.order[level];
         let size = self.nest.space[axis];
+        // Loops outside the cut stay as they are.
         if level < cut.level {
             let open = self.open(emitter, axis, level + 1, chunk.width, chunk.copies, 0);
             self.cut_loops(emitter, level + 1, chunk, accumulators, (cut, totals));
             return emitter.end_loop(&open, size, 1);
         }
+        // Whole blocks first, then the rest in a loop of its own: no block has to ask where the axis ends.
+        // `clear` and `add` touch the accumulators of sums alone; a maximum goes on from block to block.
         let whole = size - size % cut.rounds;
         if whole > 0 {
             let blocks = emitter.begin_loop(0);

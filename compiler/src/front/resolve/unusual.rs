@@ -50,9 +50,11 @@ fn call(expr: &Expr, definitions: &Definitions) -> Option<Diagnostic> {
     }
 }
 
-/// `weight_decay` in a file one of whose layers has angles: 0 is a direction as good as any other, and decay turns units to it.
+/// The warning about `weight_decay` in a file with angles. Decay pulls angles towards 0, which is a direction like any
+/// other: units turn there.
 fn decaying_angles(ast: &Ast, definitions: &Definitions) -> Option<Diagnostic> {
     let (mut with_angles, mut decay) = (None, None);
+    // What counts is that a parameterization declares `angles`, in the library or in the file itself.
     let mut params = |value: &Expr| {
         walk::each(value, &mut |expr: &Expr| {
             if let ExprKind::Path(path) | ExprKind::Call { callee: path, .. } = &expr.node {
@@ -81,6 +83,7 @@ fn decaying_angles(ast: &Ast, definitions: &Definitions) -> Option<Diagnostic> {
                 walk::expressions(&definition.body, &mut |expr: &Expr| {
                     let ExprKind::Call { arguments, .. } = &expr.node else { return };
                     let given = |a: &&Argument| a.name.as_ref().is_some_and(|name| name.text == "weight_decay");
+                    // No names are known: a decay that a definition computes is not judged.
                     let names = BTreeMap::new();
                     let value = |a: &Argument| evaluate(&a.value, &Scope::new(&names, definitions)).ok();
                     let above = |a: &&Argument| value(a).as_ref().and_then(number).is_some_and(|x| x > 0.0);
@@ -177,6 +180,7 @@ fn end(expr: &Expr, body: &Body, definitions: &Definitions, depth: usize) -> Opt
     };
     match &expr.node {
         ExprKind::Flow { source, stages } => {
+            // Backwards past stages that change no number, to the first that does.
             for stage in stages.iter().rev() {
                 let (ExprKind::Path(path) | ExprKind::Call { callee: path, .. }) = &stage.expr.node else {
                     return None;
@@ -186,6 +190,7 @@ fn end(expr: &Expr, body: &Body, definitions: &Definitions, depth: usize) -> Opt
                     return Some((stage.expr.span, name));
                 }
                 if let Some(block) = definitions.get(&(Kind::Block, name.clone())) {
+                    // The place is that of the call, because the block may be one of the library.
                     let (_, name) = end(block.body.result.as_ref()?, &block.body, definitions, depth + 1)?;
                     return Some((stage.expr.span, name));
                 }
@@ -195,6 +200,7 @@ fn end(expr: &Expr, body: &Body, definitions: &Definitions, depth: usize) -> Opt
             }
             inner(source)
         }
+        // Of several bindings of a name the last one holds.
         ExprKind::Path(path) => body.statements.iter().rev().find_map(|statement| match statement {
             Statement::Bind(binding) if binding.name.text == path.to_string() => inner(&binding.value),
             _ => None,
@@ -204,6 +210,7 @@ fn end(expr: &Expr, body: &Body, definitions: &Definitions, depth: usize) -> Opt
         ExprKind::Binary(BinaryOp::Add | BinaryOp::Subtract, a, b) if is(b, 0.0) => inner(a),
         ExprKind::Binary(BinaryOp::Add, a, b) if is(a, 0.0) => inner(b),
         ExprKind::Call { callee, arguments } if callee.to_string() == "concat" => {
+            // All parts must be cut off: one that is not may still give any number.
             let ends: Option<Vec<_>> = arguments.iter().filter(|a| a.name.is_none()).map(|a| inner(&a.value)).collect();
             ends?.into_iter().next()
         }

@@ -9,11 +9,13 @@ use gmpc_grammar::similar::nearest;
 /// E0569: an unknown kind, or one of another kind of definition.
 pub(super) fn unknown_kind(d: &Declaration, room: &Room) -> Diagnostic {
     let found = &d.kind.text;
+    // `shape` is no word of the language: a shape is written by its axes.
     let words: Vec<&str> = room.kinds.iter().map(|k| k.word()).filter(|word| *word != "shape").collect();
     let listed = listed(&words);
     if ParameterKind::of(found).is_some() {
         let error = Diagnostic::error("E0569", format!("{} has no parameter of the kind `{found}`", room.place))
             .label(d.kind.span, "not here");
+        // A stage has features and no units, an activation units and no features: what was meant is clear.
         return match (found.as_str(), words.contains(&"feature"), words.contains(&"unit")) {
             ("unit" | "offset" | "weight", true, false) => {
                 error.help(format!("one value for each feature is `{}: feature`", d.name.text))
@@ -28,6 +30,7 @@ pub(super) fn unknown_kind(d: &Declaration, room: &Room) -> Diagnostic {
         Diagnostic::error("E0569", format!("`{found}` is no kind of parameter")).label(d.kind.span, "unknown kind");
     match nearest(found, words.into_iter()) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
+        // In an optimizer `state` is a kind; here it is a word behind the first value.
         None if found == "state" => error.help(format!(
             "give it a kind too, and the word after its first value: `{}: unit = 0, state`",
             d.name.text

@@ -206,6 +206,7 @@ pub(super) fn groups(graph: &mut Graph, operands: &[(Term, Span)], span: Span) -
             .label(*place, axes.description())
             .help("give it the input or the pre-activation: `groups(x, 8)`"));
     };
+    // A number of groups is a size in the compiled program, so it must be known now.
     let Term::Known(value) = count else { return Err(complain::condition_not_known(*count_span)) };
     let (groups, size) = (number(value, *count_span)?, graph.shape(id)[features]);
     if groups < 1.0 || groups.fract() != 0.0 || groups > size as f64 || size as f64 % groups != 0.0 {
@@ -217,6 +218,7 @@ pub(super) fn groups(graph: &mut Graph, operands: &[(Term, Span)], span: Span) -
         reason = "whole, from 1 to the number of features"
     )]
     let groups = groups as usize;
+    // Neighbours stay neighbours in row-major order: splitting the axis is a reshape and moves nothing.
     let mut shape = graph.shape(id).to_vec();
     shape.splice(features..=features, [groups, size / groups]);
     let mut meanings: Vec<Axis> = axes.iter().collect();

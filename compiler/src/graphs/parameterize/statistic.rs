@@ -91,12 +91,14 @@ impl Statistics {
         (origin, places): (Origin, Vec<usize>),
         one_row: impl Fn() -> Diagnostic,
     ) -> Result<Term, Diagnostic> {
+        // A formula may take the same statistic twice: it is one state.
         let known = |s: &&Statistic| s.of == call.id && s.origin == origin && s.places == places;
         if let Some(known) = self.found.iter().find(known) {
             let value = known.value;
             return Ok(call.ungrouped(graph, value, &places));
         }
         let momentum = self.momentum(call.span)?;
+        // Declared in both modes, because evaluation reads the states that training writes.
         let running = running(graph, store, call, &places, origin);
         let value = match self.mode {
             Mode::Evaluation => running.1,

@@ -135,14 +135,17 @@ impl OptimizerBuiltins<'_> {
         call: &Reduce<'_>,
         (word, span): (Over, Span),
     ) -> Result<Term, Diagnostic> {
+        // Compared by node: a formula of the gradient, such as `2 * gradient`, exists for this parameter alone.
         let Some(which) = self.given.iter().position(|given| *given == call.id) else {
             return Err(only_given(call, span));
         };
+        // `basic1.conv2.w` belongs to the layer `basic1.conv2`.
         let layer = |name: &str| name.rsplit_once('.').map_or(String::new(), |(layer, _)| layer.to_string());
         let own = layer(self.parameter);
         let is_meant = |p: &&Parameter| word == Over::All || layer(&graph.states[p.state].name) == own;
         let ids: Vec<Id> = self.all.iter().filter(is_meant).map(|p| [p.value, p.gradient][which]).collect();
         let count: usize = ids.iter().map(|id| graph.shape(*id).iter().product::<usize>()).sum();
+        // In the order of the parameters, so that all of them see the same total.
         let total = |graph: &mut Graph, part: fn(&mut Graph, Id) -> Id| {
             let mut sum = graph.constant(0.0);
             for id in &ids {

@@ -107,10 +107,12 @@ pub(in super::super) fn shapes_differ(
     let mut error = Diagnostic::error("E0315", format!("shapes do not match in {what}"))
         .label(left.span, sizes(left.shape))
         .label(right.span, sizes(right.shape));
+    // It names the layer that made the difference, and what to write on the other path: no label could add to it.
     if let Some(clash) = clash {
         return error.label(clash.place, clash.what).help(clash.help);
     }
     for Operand { span, shape, origin } in [left, right] {
+        // Otherwise the label above stands at the layer that gave this shape.
         if origin != span {
             error = error.label(*origin, format!("{} since here", sizes(shape)));
         }

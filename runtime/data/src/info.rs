@@ -126,6 +126,7 @@ pub fn outline(spec: &DataSpec, directories: &Directories) -> Result<Info, DataE
             Standardize::All => "all",
         },
         normalize: spec.images().map(|images| normalize_text(&images.normalize)),
+        // Known only when the files are read: `info` fills it in.
         contents: None,
         images: None,
         notes: vec![],

@@ -250,6 +250,7 @@ pub fn fits(
     let beyond = |value: &f64| value.abs() > f64::from(f32::MAX);
     let Some(place) = values.iter().position(beyond) else { return Ok(()) };
     let (row, column) = (place / width.max(1), place % width.max(1));
+    // The message shows the number as it stands in the file, before it was scaled.
     let mut shown = values[row * width..][..width].to_vec();
     scale.into_iter().for_each(|scale| scale.undo(&mut shown));
     let name = names.get(column).map_or_else(|| format!("{what} {}", column + 1), |name| format!("{what} `{name}`"));

@@ -51,9 +51,11 @@ pub(super) fn read_inputs(path: &Path, table: &Table, wanted: &Wanted<'_>) -> Re
     let Head { header, record: mut row, mut notes, .. } =
         head::read(&mut records, table, &Asked::trained(table, wanted))?;
     let features = columns::inputs(table, &header, row.len(), wanted, records.file(), &mut notes);
+    // One cell in a row: a wrong separator explains it better than a missing column.
     let features = features.map_err(|error| records.other_separator().filter(|_| row.len() == 1).unwrap_or(error))?;
     let kept = columns::kept(&header, row.len(), wanted.keep, records.file())?;
     notes.extend(columns::unused(&header, &features, &kept, wanted, records.file()));
+    // Rows to predict for have no targets, so the task does not matter.
     let columns = Columns { features, targets: vec![] };
     let mut reader = Reader::new(&records, columns, header, Task::Regression, notes);
     let mut cells = vec![];
@@ -173,6 +175,7 @@ impl Reader {
         let watched = self.watched.iter_mut().zip(&mut self.truths);
         for ((watched, truths), &index) in watched.zip(&self.columns.features) {
             let cell = record.get(index).unwrap_or_default();
+            // TRUE and FALSE are 1 and 0. A column that also holds numbers is refused: they may mean something else.
             let truth = Truths::value(cell);
             let number = truth.map_or_else(|| value(records, record, index), Ok)?;
             if !truths.agree(truth.is_some()) {
@@ -189,6 +192,7 @@ impl Reader {
                 watched.see(cell);
                 continue;
             }
+            // Asked first, because a label is any text: `?` would become a class.
             if records.is_missing(cell) {
                 return Err(Refused::Other(no_label(records, cell, index)));
             }
@@ -206,6 +210,7 @@ impl Reader {
         self.notes.extend(passed(records));
         let (features, outputs) = (self.columns.features.len(), self.columns.targets.len());
         self.notes.extend(watched::columns(&self.watched, &self.columns, &self.header, &self.file));
+        // What the declaration states is not doubted: these notes are for files that say nothing about it.
         if table.header.is_none() && self.header.is_empty() {
             self.notes.extend(watched::numeric_header(&self.inputs, features, self.lines[0], &self.file));
         }

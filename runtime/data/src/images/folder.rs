@@ -173,6 +173,7 @@ impl Others {
         if !self.endings.is_empty() {
             let count: usize = self.endings.values().sum();
             let kinds: Vec<String> =
+                // A folder may hold any number of endings, and a note is one line.
                 self.endings.iter().take(8).map(|(ending, count)| format!("{count} with {ending}")).collect();
             let files = if count == 1 {
                 "1 file is skipped, as it is"

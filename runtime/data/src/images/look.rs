@@ -100,10 +100,12 @@ fn into(path: &Path, room: &mut Picture) -> Result<Look, DataError> {
     let bytes = decode::bytes_of(path)?;
     let with_path = |fault| decode::image_error(path, fault);
     let sha256 = Sha256::digest(&bytes).into();
+    // By the first bytes, because the ending of a name may be wrong.
     let (size, seen) = if bytes.starts_with(&[0xFF, 0xD8, 0xFF]) {
         let known =
             guarded(|| decode::look_at_jpeg(&bytes)).unwrap_or_else(|| Err(decode::gives_up())).map_err(with_path)?;
         let turned = known.orientation > 1;
+        // The size is that of the picture as a person sees it, after the turn that its EXIF data asks for.
         let size = match orientation::swaps_sides(known.orientation) {
             true => [known.width, known.height],
             false => [known.height, known.width],
@@ -112,6 +114,7 @@ fn into(path: &Path, room: &mut Picture) -> Result<Look, DataError> {
     } else {
         let seen = decode::pixels(&bytes, room, decode::WHITE).map_err(with_path)?;
         let size = [room.height, room.width];
+        // Threads reuse their `room`: one large image must not keep its memory.
         room.forget_large();
         (size, seen)
     };

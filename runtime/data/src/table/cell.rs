@@ -66,6 +66,7 @@ impl Why {
     /// A next step, if the cell itself shows what went wrong.
     pub(super) fn help(self, cell: &[u8]) -> Option<String> {
         let text = std::str::from_utf8(cell).ok()?;
+        // A missing or infinite value has no other spelling.
         if self != Why::NoNumber {
             return None;
         }
@@ -80,6 +81,7 @@ impl Why {
             let is_number = plain.parse::<f64>().is_ok();
             return is_number.then(|| format!("write it without what cannot be seen: `{plain}`"));
         }
+        // Fortran writes exponents of double precision with a D.
         let exponent = text.replace(['d', 'D'], "e");
         if exponent != text && exponent.parse::<f64>().is_ok() {
             return Some(format!("write it with an `e`: `{exponent}`"));

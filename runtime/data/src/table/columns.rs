@@ -28,6 +28,7 @@ pub(super) fn choose(table: &Table, header: &Header, width: usize, file: &str) -
         let help = format!("add `target = …`; the columns are {}", listed(header, width));
         return Err(DataError::data("E0754", file, "nothing says which column is the target").help(help));
     }
+    // After the targets: without `columns` every other column is a feature.
     if table.columns.is_empty() {
         features = (0..width).filter(|index| !targets.contains(index)).collect();
     }
@@ -42,6 +43,7 @@ pub(super) fn choose(table: &Table, header: &Header, width: usize, file: &str) -
         let reason = format!("column {} is a feature and a target", called(both, header));
         return Err(DataError::data("E0754", file, reason).help("take it out of `columns`"));
     }
+    // A wrong separator leaves a single column, which is then the target.
     if features.is_empty() {
         let reason = format!("no column is left for the features: the file has {width} in all");
         return Err(DataError::data("E0754", file, reason).help("is the separator right? `separator = \";\"`"));
@@ -214,6 +216,7 @@ fn position(wanted: &Column, header: &Header, width: usize, file: &str) -> Resul
                 [index] => Ok(index),
                 [] => Err(unknown(name, header, width, file)),
                 _ => {
+                    // The first one would be a guess.
                     let reason = format!("{} columns are called `{name}`", found.len());
                     Err(DataError::data("E0754", file, reason).help("give its position, counted from 0"))
                 }

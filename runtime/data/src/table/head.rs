@@ -107,6 +107,7 @@ pub(super) fn read(records: &mut Records, table: &Table, asked: &Asked) -> Resul
         return Err(error.help("is this the right file?"));
     }
     notes.extend(remarks(records, notes.iter().any(|note| note.code == "W0774")));
+    // Header and first row are known now: a column is left out only if it has neither a name nor a value.
     let trailing = separators_at_the_end(records, &header, &record)?;
     if trailing > 0 {
         records.drop_last(trailing, &mut record)?;
@@ -144,6 +145,7 @@ fn is_header(records: &mut Records, table: &Table, asked: &Asked, first: &ByteRe
     if asked.named_in(first) {
         return Ok(true);
     }
+    // Kept for the error: `peek` reads on.
     let line = records.line();
     let second = records.peek()?.cloned();
     if second.as_ref().is_some_and(|second| asked.named_in(second)) && !records.remark_is_unasked() {
@@ -154,12 +156,14 @@ fn is_header(records: &mut Records, table: &Table, asked: &Asked, first: &ByteRe
     }
     let cell = |row: Option<&ByteRecord>, column: usize| row.and_then(|row| row.get(column).map(<[u8]>::to_vec));
     let other = |column: &usize| !cell(second.as_ref(), *column).is_some_and(|cell| cell::is_word(&cell));
+    // A header has words where the next row has none. Cells that may be words in any row say nothing.
     let telling = || (0..first.len()).filter(|&column| asked.tells(column));
     let is_word = |column: &usize| first.get(*column).is_some_and(cell::is_word);
     let words: Vec<usize> = telling().filter(is_word).filter(other).collect();
     let numbers = telling().filter(|&column| first.get(column).is_some_and(|cell| cell::number(cell).is_ok())).count();
     match words.first() {
         None => Ok(false),
+        // Taken for a header, a row with one wrong cell would be dropped silently.
         Some(&column) if numbers > 0 && words.len() <= telling().count() / 2 => {
             let shown = cell::shown(first.get(column).unwrap_or_default());
             let error =

@@ -82,11 +82,13 @@ impl Records {
                 return Err(DataError::data("E0753", file, reason).help("use `comma`, `tab`, `whitespace` or \";\""));
             }
         };
+        // `fill_buf` takes nothing from the input, so the first line is still read as a row.
         let start = input.fill_buf().map_err(|e| DataError::io(Path::new(&file), "read it", &e))?;
         if let Some((what, help)) = kind::of(start) {
             let other = if what.ends_with(" text") { "" } else { ", no text table" };
             return Err(DataError::data("E0753", file, format!("this is {what}{other}")).help(help));
         }
+        // Whoever skips lines with `@` knows the format, and reads its rows as a table.
         let arff = start.trim_ascii_start().get(..9).is_some_and(|head| head.eq_ignore_ascii_case(b"@relation"));
         if arff && !table.skip.contains('@') {
             let error = DataError::data("E0753", file, "this is an ARFF file");
@@ -134,11 +136,13 @@ impl Records {
             if !self.read_line()? {
                 return Ok(false);
             }
+            // Before the cells are parsed: a row with quotes may take more lines.
             self.line = self.lines;
             if self.holds_a_row() {
                 break;
             }
         }
+        // Only now, since blank lines at the end of a file need no note.
         self.count_blank();
         self.rows += 1;
         if self.samples.len() < 2 {
@@ -339,6 +343,7 @@ impl Records {
             let (taken, ended) = end.map_or((there.len(), None), |end| (end + 1, there.get(end).copied()));
             self.buffer.extend_from_slice(&there[..taken]);
             self.input.consume(taken);
+            // An old Mac ends lines with CR alone. The LF of Windows may lie in the next piece of the input.
             if ended == Some(b'\r') && self.input.fill_buf().map_err(failed)?.first() == Some(&b'\n') {
                 self.buffer.push(b'\n');
                 self.input.consume(1);
@@ -423,6 +428,7 @@ impl Records {
         let width = record.len();
         let empty = |row: &ByteRecord, from: usize| row.iter().skip(from).all(<[u8]>::is_empty);
         let first = self.first.as_ref()?;
+        // Then the first row may be a header, and alone be the odd one.
         let second_row = self.rows == 2;
         let all_words = first.iter().all(|cell| cell.is_empty() || cell::is_word(cell));
         if width > expected && empty(record, expected) {
@@ -435,6 +441,7 @@ impl Records {
                 format!("the header ends in a separator, which makes {expected} cells, and the row has {width}");
             return Some((reason, "delete the separator at the end of the header"));
         }
+        // R's `write.table` writes such files: the column with the names of the rows has no name itself.
         if width == expected + 1 && second_row && all_words {
             let reason = format!("the header names {expected} columns, and the rows have {width}: names of the rows?");
             return Some((reason, "give the first column a name, and leave it out with `columns`"));

@@ -98,6 +98,7 @@ impl Column {
             }
             Ok(number) => {
                 self.number(number);
+                // Equal numbers get one text, however they are written; adding 0 turns -0 into 0.
                 (number + 0.0).to_string()
             }
             Err(Why::Missing) => {
@@ -109,6 +110,7 @@ impl Column {
                 cell::shown(cell)
             }
         };
+        // A column may have a new value in every row: `most` bounds the memory.
         if let Some(count) = self.counts.get_mut(&key) {
             *count += 1;
         } else if self.counts.len() < most {

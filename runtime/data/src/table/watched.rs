@@ -110,6 +110,7 @@ fn numbers_the_rows(inputs: &[f64], column: usize, names: &[String]) -> Option<S
     if rows < FEW_ROWS || start.fract() != 0.0 {
         return None;
     }
+    // A column that counts from another number, such as a year, is an index only by its name or as the first column.
     let counts = values().zip(0u32..).all(|(value, row)| same(*value, start + f64::from(row)));
     let name = names[column].to_ascii_lowercase();
     let named = name.is_empty()
@@ -131,6 +132,7 @@ fn numbers_the_rows(inputs: &[f64], column: usize, names: &[String]) -> Option<S
         return None;
     }
     let mut seen = HashSet::with_capacity(rows);
+    // Adding 0 turns -0 into 0, so that both get the same bits.
     let different = values().all(|value| seen.insert((value + 0.0).to_bits()));
     different.then(|| match dense {
         true => format!("holds each number from {low} to {high} once"),

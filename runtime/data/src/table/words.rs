@@ -26,6 +26,7 @@ struct Seen {
 impl Reader {
     /// The error for a row with a word in column `index`.
     pub(super) fn words(&self, records: &mut Records, row: &ByteRecord, index: usize) -> DataError {
+        // First what needs the line of this row: `look` reads on.
         let plain = not_a_number(records, row, index);
         let used = || self.columns.features.iter().chain(&self.columns.targets);
         let all_words = self.rows == 0 && used().all(|&column| row.get(column).is_some_and(cell::is_word));
@@ -39,6 +40,7 @@ impl Reader {
             return error;
         }
         let word = row.get(index).unwrap_or_default();
+        // The cell itself shows what went wrong: no other row says more.
         if cell::number(word).is_err_and(|why| why.help(word).is_some()) {
             return plain;
         }
@@ -50,6 +52,7 @@ impl Reader {
             let reason = format!("column {name} holds numbers in some rows, and TRUE or FALSE in others");
             return DataError { reason, ..plain }.help("write 1 for TRUE and 0 for FALSE");
         }
+        // Few words among numbers are mistakes in cells, and not a column of words.
         if seen.with_words + seen.with_truths < 2 || seen.with_words + seen.with_truths <= seen.with_numbers {
             return plain;
         }

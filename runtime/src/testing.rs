@@ -92,7 +92,9 @@ fn build(goal: Goal, batch: usize) -> (Graph, Vec<Measure>) {
     let mut g = Graph::default();
     let x = g.input("x", vec![batch, FEATURES]);
     let target = (goal != Goal::Predict).then(|| g.input("target", vec![batch, 1]));
+    // A training program takes both numbers, although nothing here reads `step`.
     let lr = (goal == Goal::Train).then(|| (g.input("lr", vec![]), g.input("step", vec![])).0);
+    // Every program declares the same states in the same order: `layout` holds for all of them.
     let nodes = declare(&mut g);
     let mut prediction = g.matmul(x, nodes.w.1, false, false);
     if goal == Goal::Train {

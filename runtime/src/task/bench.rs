@@ -233,6 +233,7 @@ impl Bench {
             "flops_per_step": self.flops_per_step,
             "peak_gflops": self.peak_gflops,
             "peak_gbps": self.peak_gbps,
+            // Operations per microsecond are millions per second.
             "gflops": self.flops_per_step as f64 / self.step.median / 1e3,
             "kernels": kernels,
             "driver_per_step": self.activity.map(per_step),

@@ -126,9 +126,9 @@ pub struct Step {
 
 /// Trains everything and gathers the figures.
 ///
-/// `keep` is the folder for finished runs; `None` keeps nothing. Of a shard the runs of the others are missing, but for a halved one,
-/// which needs them. `threads` is at least 1. `told` hears of each run as it
-/// ends, in no fixed order; the result is the same whatever the order. Set `stop` to end early: what is there is returned.
+/// `keep` is the folder for finished runs; `None` keeps nothing. A shard lacks the runs of the others, except with
+/// `--halve`, which needs them. `threads` is at least 1. `told` hears of each run as it ends, in no fixed order; the
+/// result is the same whatever the order. Set `stop` to end early: what is there is returned.
 ///
 /// # Errors
 /// [`Failure::File`]: a combination that does not resolve; [`Failure::Usage`]: no `train` block, a metric that is not
@@ -301,6 +301,7 @@ fn gather(
     let Metric { name, higher_is_better, chosen_by } = metric;
     let complete = outcomes.iter().all(Option::is_some);
     let params = params_of(combinations);
+    // In the order of `jobs`: all seeds of a cell, then those of the next. A run without an outcome keeps its place.
     let mut outcomes = outcomes.into_iter();
     let mut cells = Vec::with_capacity(combinations.len());
     for (Combination { param, over, splits, .. }, stopped) in combinations.iter().zip(stopped) {
@@ -322,6 +323,7 @@ fn gather(
     }
     mark_best(&mut cells, params.len(), axes.repeats as usize, higher_is_better);
     let (over, choose) = (axes::all_values(axes), axes.choose.clone());
+    // `compare` fills them in.
     let (baseline, halving) = (None, None);
     Comparison { params, over, metric: name, higher_is_better, chosen_by, choose, baseline, halving, cells, complete }
 }

@@ -89,6 +89,7 @@ impl Form {
 /// No run folder or no checkpoint; a network or an ending that the form cannot have; E0595 where the file does not compute what
 /// `predict` does, which is then not written; faults of the disk.
 pub fn export(run: &Path, asked: &Asked, directories: &Directories) -> Result<Exported, Failure> {
+    // First, because a wrong name costs nothing to refuse.
     let (stem, place) = placed(asked)?;
     let (folder, about) = RunFolder::open(run)?;
     let device: Arc<dyn Device> = Arc::new(Cpu::default());
@@ -122,6 +123,7 @@ pub fn export(run: &Path, asked: &Asked, directories: &Directories) -> Result<Ex
     if let Some(checked) = &checked {
         warnings.notes.extend(check::judged(checked, &shown)?);
     }
+    // Only now: what computes something else was refused by `judged`, and no file of it exists.
     let mut written = Vec::new();
     for file in &files {
         let path = place.with_file_name(format!("{stem}.{}", file.ending));
@@ -211,6 +213,7 @@ fn told(network: &Network, asked: &Asked, file: &str) -> Vec<Note> {
         let message = "the run computes in double precision, and the file in single: its weights are rounded";
         notes.push(Note::new("W0594", file, message).help("`--as c` and `--as torch` keep double precision"));
     }
+    // With `fold` plain weights are what was asked for.
     if asked.form == (Form::Torch { fold: false }) {
         let folded = torch::folded(network);
         if !folded.is_empty() {

@@ -57,6 +57,7 @@ pub fn predict(
             return Err(Failure::Usage(Message::new("images have no columns to keep").help("leave `--keep` out")));
         }
         Some(set) => {
+            // Images have no lines and no cells, so `InputRows` stays empty.
             let (rows, files, notes) = image_rows(inputs, set, &predictor)?;
             warnings.notes.extend(notes);
             (rows, files, InputRows::default())

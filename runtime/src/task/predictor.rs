@@ -75,12 +75,14 @@ impl Predictor {
             let told = Message::new("the run is of images, and a table of numbers was given");
             return Err(Failure::Usage(told.help("give bytes of the shape [images, channels, height, width]")));
         }
+        // Both numbers come from the caller, so their product may overflow.
         if rows.checked_mul(*features) != Some(numbers.len()) {
             let width = numbers.len() / rows.max(1);
             let told = Message::new(format!("the network takes {features} features a row, and {width} were given"));
             return Err(Failure::Usage(told.help("give an array of the shape [rows, features]")));
         }
         let mut far = None;
+        // Scaled before `fits` asks: the network gets these numbers. Its message undoes the scale.
         if let Some(scale) = input_scale {
             scale.apply(&mut numbers);
             far = far_outside(&numbers, scale, lines, feature_names, file);

@@ -155,6 +155,7 @@ pub(super) fn about(prepared: &Prepared, request: &Request) -> About {
         precision: experiment.precision_word().into(),
         rows: [tables.train.count(), tables.valid.as_ref().map_or(0, gmpc_data::Rows::count), tables.test.count()],
         data_sha256: prepared.data_sha256.clone(),
+        // With all overrides, so that other settings have another digest.
         source_sha256: gmpc_data::digest::sha256(module.effective_source.as_bytes()),
         file: request.file.name.clone(),
         beside: request.directories.beside.clone(),

@@ -112,6 +112,7 @@ impl Change {
 #[must_use]
 pub fn compare(before: &Measurement, now: &Measurement) -> Comparison {
     let mut old: HashMap<(&str, Option<&String>), Vec<&MeasuredKernel>> = HashMap::new();
+    // Reversed, because `pop` takes from the end: of equal kernels the first meets the first.
     for kernel in before.kernels.iter().rev() {
         old.entry((&kernel.name, kernel.line.as_ref())).or_default().push(kernel);
     }
@@ -124,10 +125,12 @@ pub fn compare(before: &Measurement, now: &Measurement) -> Comparison {
     }
     let left = |kernel: &&MeasuredKernel| {
         let rest = old.get(&(kernel.name.as_str(), kernel.line.as_ref()));
+        // By address: equal kernels are told apart by nothing else.
         rest.is_some_and(|rest| rest.iter().any(|one| std::ptr::eq(*one, *kernel)))
     };
     let gone = before.kernels.iter().filter(left).cloned().collect();
     let ratios: Vec<f64> = kernels.iter().map(|change| change.ratio).collect();
+    // What changes most kernels alike is the machine, not the compiler: each ratio is taken to the median one.
     let together = if ratios.len() >= ENOUGH { Span::of(&ratios).median } else { 1.0 };
     kernels.iter_mut().for_each(|change| change.ratio /= together);
     Comparison {

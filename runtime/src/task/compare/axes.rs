@@ -66,6 +66,7 @@ impl Axes {
         if set.iter().any(|(key, _)| key == "param") && !self.params.is_empty() {
             return refuse("`--param` and `--set param=…` say two things".into(), "leave one of them out".into());
         }
+        // Lists and ranges together: one key in both is an axis that stands twice.
         if let Some(twice) = repeated(self.keys()) {
             return refuse(
                 format!("`--over {twice}` stands twice"),
@@ -100,6 +101,7 @@ impl Axes {
                 );
             }
         }
+        // Ranges once more: they have no values yet, so only what concerns their key can be wrong.
         for (key, _) in self.drawn.iter().flat_map(|drawn| &drawn.ranges) {
             if key == "seed" {
                 let what = "`--over seed=…` compares nothing: each run of a cell has a seed of its own";

@@ -72,11 +72,13 @@ pub(super) fn plan(axes: &Axes, all: &[Combination], has_folder: bool) -> Result
     if !has_folder {
         return refuse(format!("`--halve {factor}` pauses runs, and needs a folder for them"), "name one: `--out DIR`");
     }
+    // A rung is a part of the epochs: runs of different lengths would be compared after different training.
     let epochs = all.first().map_or(0, |one| one.epochs);
     if all.iter().any(|one| one.epochs != epochs) {
         let what = format!("`--halve {factor}` compares runs after the same epochs, and here their numbers differ");
         return refuse(what, "give all cells the same `train.epochs`");
     }
+    // Axes are crossed, so every contest has as many values as the first.
     let values = contests(axes, all).first().map_or(0, Vec::len);
     match Halving::of(factor, values, epochs) {
         Some(halving) => Ok(Some(halving)),

@@ -168,6 +168,7 @@ impl Kept {
         };
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::io("read", &path, &error))?;
         let written: Written = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        // Before the seal: a later format is no damage, and the message has to say so.
         if written.format > FORMAT {
             let why = format!("it is of format {}, and this gmpc reads up to {FORMAT}", written.format);
             return Err(damaged(why));
@@ -192,6 +193,7 @@ impl Kept {
             cells,
         };
         let group = comparison.params.len();
+        // Not read but found again, because it depends on which runs could be read.
         super::mark_best(&mut comparison.cells, group, repeats, comparison.higher_is_better);
         let Written { gmpc, device, file, source, set, model, data, .. } = written;
         Ok(Kept {

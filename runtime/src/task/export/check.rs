@@ -54,6 +54,7 @@ pub(super) fn check(
         Ok(ran) => ran,
         Err(why) => return Ok(Err(why)),
     };
+    // A raw file gives the numbers of the last layer, and `predict` those of the data.
     if let (true, Some(scale)) = (network.is_raw, &network.outputs.scale) {
         for row in theirs.chunks_mut(scale.factor.len().max(1)) {
             row.iter_mut()
@@ -69,6 +70,7 @@ pub(super) fn check(
             ours.len()
         )));
     }
+    // Scores have one scale, since only their differences matter. Outputs of a regression have each their own.
     let width = if network.outputs.classes.is_empty() { network.outputs.width } else { 1 };
     let difference = difference(&ours, &theirs, width);
     Ok(Ok(Checked { rows: trial.count, from: trial.from, by, difference }))

@@ -40,6 +40,7 @@ pub(super) fn compiled(
             run.arg(&path)
         };
     }
+    // `-lm` comes last: a linker takes from a library what the files before it ask for. No compiler is no fault.
     let Ok(built) = command.arg("-lm").output() else {
         return Ok(Err(format!("there is no C compiler called `{compiler}` (`CC` names another)")));
     };

@@ -102,6 +102,7 @@ fn finish(
     found: &mut Mapping,
     has_to_fit: bool,
 ) -> Result<(), Message> {
+    // What has no use here is not counted as left over: the run has its own scaling, and counters compute nothing.
     let used: BTreeSet<&String> = found
         .states
         .iter()
@@ -121,6 +122,7 @@ fn finish(
     drawn.extend(left.map(str::to_string));
     (found.unused, found.drawn) = (unused, drawn);
     let nothing = found.layers.is_empty() && found.states.is_empty();
+    // With names from the user a part may stay as it is. Without them, a tensor left over is a mistake.
     if nothing || has_to_fit && !(found.unused.is_empty() && found.drawn.is_empty()) {
         let what = if nothing {
             "no name of the file is one of a layer"

@@ -60,6 +60,7 @@ fn range(key: &str, text: &str) -> Result<Option<(Range, Option<u32>)>, Failure>
     let log = match name.trim() {
         "log" => true,
         "lin" => false,
+        // A value may have brackets too, such as `sgd(lr = 0.1)`: only these two words make a range.
         _ => return Ok(None),
     };
     let word = if log { "log" } else { "lin" };
@@ -75,6 +76,7 @@ fn range(key: &str, text: &str) -> Result<Option<(Range, Option<u32>)>, Failure>
         [low, high, count] => ([low, high], Some(count)),
         _ => return Err(wrong("it has two ends and a number of values")),
     };
+    // Numbers of the language may have `_` between digits.
     let number = |text: &str| text.replace('_', "").parse::<f64>().ok().filter(|number| number.is_finite());
     let [Some(low), Some(high)] = ends.map(number) else { return Err(wrong("its ends are no numbers")) };
     if low >= high {

@@ -70,6 +70,7 @@ pub fn reproduce(
     stop: &AtomicBool,
 ) -> Result<Option<Reproduced>, Failure> {
     let (request, axes) = (request(item, own), axes(item, asked, own));
+    // Whatever may be refused comes before the training, which may take hours.
     present(&request, &axes)?;
     let changed = changed(item, asked, own, &request)?;
     let cells = out.join("cells");
@@ -77,6 +78,7 @@ pub fn reproduce(
     if !comparison.complete {
         return Ok(None);
     }
+    // From the disk, because it also has the epochs of every run, which `comparison` has not.
     let kept = Kept::open(&cells)?;
     let recorded = match item.records {
         true => match recorded::record(item, &request, &kept.comparison, &out.join("runs"), stop)? {
@@ -105,11 +107,13 @@ fn axes(item: &Item, asked: &Asked, own: &Request) -> Axes {
 /// Fails with the name of every data set that is not here, and how to get it.
 fn present(request: &Request, axes: &Axes) -> Result<(), Failure> {
     let data = axes.over.iter().find(|(key, _)| key == "data").map_or(vec![], |(_, values)| values.clone());
+    // Without an axis of data sets it is the one that the file names.
     let sets = if data.is_empty() { vec![None] } else { data.into_iter().map(Some).collect() };
     let mut missing: Vec<(String, String)> = Vec::new();
     for set in sets {
         let mut request = request.clone();
         request.overrides.set.extend(set.map(|name| ("data".to_string(), name)));
+        // Read anew for each set: its name stands for a definition with files of its own.
         let (module, _) = read(&request)?;
         let Some(spec) = &module.experiment.data else { continue };
         let found = outline(spec, &request.directories)?;

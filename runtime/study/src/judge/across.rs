@@ -65,6 +65,7 @@ fn relative(comparison: &Comparison, groups: &[&Group]) -> Vec<Relative> {
             let cell = |name: &String| group.entries.iter().find(|entry| entry.chosen.param == *name)?.cell(comparison);
             let (Some(own), Some(against)) = (cell(param), cell(baseline)) else { continue };
             let found = pairs(comparison, own, against).into_iter().map(|pair| pair.relative);
+            // A baseline of 0 has no ratio. A set without any pair must not count as one.
             let found: Vec<f64> = found.filter(|relative| relative.is_finite()).collect();
             if !found.is_empty() {
                 sets.push(found);

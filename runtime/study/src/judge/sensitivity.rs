@@ -84,6 +84,7 @@ pub fn sensitivities(judged: &Judged<'_>) -> Vec<Sensitivity> {
     }
     for (key, values) in &comparison.over {
         let numbers: Option<Vec<f64>> = values.iter().map(|value| number(value)).collect();
+        // An axis of words, such as data sets, has no order and so no curve.
         let Some(mut numbers) = numbers else { continue };
         numbers.sort_by(f64::total_cmp);
         numbers.dedup();
@@ -91,6 +92,7 @@ pub fn sensitivities(judged: &Judged<'_>) -> Vec<Sensitivity> {
             continue;
         }
         let (low, high) = (numbers[0], numbers[numbers.len() - 1]);
+        // Values that span factors were meant as steps of factors.
         let log = low > 0.0 && high / low >= SPAN;
         for over in panels(judged, key) {
             let curves: Vec<Curve> =

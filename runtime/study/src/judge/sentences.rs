@@ -132,10 +132,12 @@ pub fn about_differences(judged: &Judged<'_>) -> Vec<String> {
             format!("95 % intervals by {}", methods.join(" and ").replace("none", "none where differences never vary"))
         }
     };
+    // Differences without a p take no part in the correction.
     let tested = differences.iter().filter(|difference| difference.paired.p.is_finite()).count();
     let holm = if tested > 1 { format!(", each for itself; p after Holm over {tested}") } else { String::new() };
     let mut said = vec![format!("seed by seed, {better} 0 is better than {}: {method}{holm}", first.baseline)];
     if differences.iter().any(|difference| difference.wilcoxon.is_some()) {
+        // The t test is corrected for shared rows, Wilcoxon's test is not: the reader has to know.
         let drawn = judged.comparison.cells.iter().any(|cell| cell.splits == Splits::Drawn);
         let shared = if drawn { ", nor for the rows that runs share: it is too small then" } else { "" };
         said.push(format!(

@@ -145,6 +145,7 @@ fn runs(subjects: &[Run]) -> String {
         .map(|subject| {
             let about = &subject.about;
             let result = &subject.result;
+            // Only test figures: on rows that a run was trained or chosen on, it looks better than it is.
             let figures = result.as_object().into_iter().flatten().filter(|(name, _)| name.starts_with("test."));
             let figures = figures.filter_map(|(name, value)| Some(format!("{name} {:.4}", value.as_f64()?)));
             let number = |name: &str| result[name].as_u64().map_or("-".to_string(), |number| number.to_string());
@@ -169,6 +170,7 @@ fn runs(subjects: &[Run]) -> String {
 /// A table that groups runs which differ only in their seeds. Empty if there are no such runs.
 fn seeds(subjects: &[Run]) -> String {
     let groups = together(subjects, but_for_the_seed);
+    // A single run has no spread, and the table of runs says the rest already.
     if groups.iter().all(|(_, members)| members.len() < 2) {
         return String::new();
     }

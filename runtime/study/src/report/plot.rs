@@ -250,6 +250,7 @@ impl Plot {
     fn axes(&self) -> String {
         let ([wide, high], left) = (self.field(), self.left);
         let bottom = TOP + high;
+        // One path for all lines of the grid: an element for each would make pages with many plots large.
         let (mut grid, mut text) = (String::new(), String::new());
         let ticks_x = self.x_ticks(wide);
         for (tick, name) in ticks_x.iter().zip(self.x.names(&ticks_x)) {

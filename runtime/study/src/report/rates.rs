@@ -227,6 +227,7 @@ fn ranked(verdicts: &[Verdict]) -> Option<Table> {
 }
 
 fn paired(differences: &[Against], of: &str) -> Option<Table> {
+    // Both in the order of `differences`, which is that of the data sets and of their curves.
     let (mut sets, mut others): (Vec<&str>, Vec<&str>) = (vec![], vec![]);
     for one in differences {
         if !sets.contains(&one.set.as_str()) {
@@ -237,6 +238,7 @@ fn paired(differences: &[Against], of: &str) -> Option<Table> {
         }
     }
     let field = |set: &str, param: &str| {
+        // `against` leaves out pairs of which one side has no sensitivity.
         let Some(one) = differences.iter().find(|one| one.set == set && one.param == param) else {
             return ("-".to_string(), false);
         };

@@ -107,6 +107,7 @@ fn main(judged: &Judged<'_>) -> Sheet {
     let title = format!("{}, {runs} ({better} is better)", comparison.metric);
     let keys: Vec<String> =
         judged.groups.first().map_or(vec![], |g| g.over.iter().map(|(key, _)| key.clone()).collect());
+    // A chosen value needs columns of its own, so the table then has a row for each parameterization.
     let wide = comparison.choose.is_empty() && !keys.is_empty();
     let own: Vec<String> = match wide {
         true => comparison.params.clone(),
@@ -164,6 +165,7 @@ fn differences(judged: &Judged<'_>) -> Option<Sheet> {
     let row = |difference: &Difference| {
         let mut row: Vec<Field> = difference.over.iter().map(|(_, value)| Field::of(Kind::Text, value)).collect();
         let found = &difference.paired;
+        // The width of the interval says how exactly the mean is known: more decimals would pretend.
         let places = places(if found.low.is_finite() { found.high - found.low } else { found.mean.abs() });
         let interval = match found.low.is_finite() {
             true => Field::of(Kind::Interval, format!("[{:.places$}, {:.places$}]", found.low, found.high)),
@@ -193,6 +195,7 @@ fn over_sets(judged: &Judged<'_>, across: &Across) -> Option<Sheet> {
     }
     let baseline = judged.comparison.baseline.as_deref().unwrap_or_default();
     let relative = !across.relative.is_empty();
+    // Ranks need three parameterizations, relative figures a baseline: either may be missing, and its columns too.
     let mut head = vec!["param".to_string()];
     head.extend(ranks.map(|_| "mean rank".to_string()));
     head.extend(relative.then(|| [format!("relative to {baseline}"), "95 % interval".into()]).into_iter().flatten());
@@ -236,6 +239,7 @@ fn over_sets(judged: &Judged<'_>, across: &Across) -> Option<Sheet> {
 fn sensitivity(judged: &Judged<'_>) -> Vec<Sheet> {
     let mut found: Vec<Sheet> = vec![];
     let mut keys: Vec<&String> = judged.sensitivities.iter().map(|one| &one.key).collect();
+    // Those of one axis follow one another, so nothing has to be sorted.
     keys.dedup();
     for key in keys {
         let all: Vec<&Sensitivity> = judged.sensitivities.iter().filter(|one| one.key == *key).collect();
@@ -259,6 +263,7 @@ fn sensitivity(judged: &Judged<'_>) -> Vec<Sheet> {
         let rows = all.iter().flat_map(|one| one.curves.iter().map(move |curve| line(one, curve))).collect();
         let curves = || all.iter().flat_map(|one| &one.curves);
         let caps: Vec<f64> = curves().map(|curve| curve.cap).collect();
+        // The cap is that of each curve, so several curves have a range of them.
         let span = stretch(
             caps.iter().copied().fold(f64::INFINITY, f64::min),
             caps.iter().copied().fold(f64::NEG_INFINITY, f64::max),

@@ -16,6 +16,7 @@ use std::fmt::Write;
 pub fn csv(judged: &Judged<'_>) -> String {
     let comparison = judged.comparison;
     let keys = comparison.over.iter().map(|(key, _)| cell_of_csv(key));
+    // In the order of `csv_line`, and from `baseline` on in that of `csv_difference`.
     let fixed = [
         "metric",
         "n",
@@ -75,6 +76,7 @@ fn csv_line(judged: &Judged<'_>, group: &Group, entry: &Entry) -> Vec<String> {
     let is_its = |d: &&Difference| d.param == entry.chosen.param && d.over == group.over;
     line.extend(match judged.differences.iter().find(is_its) {
         Some(difference) => csv_difference(difference),
+        // As many as `csv_difference` gives, so that every line has all columns.
         None => vec![String::new(); 10],
     });
     line
@@ -149,6 +151,7 @@ fn object(values: &[(String, String)]) -> Map<String, Value> {
 fn json_cell(comparison: &Comparison, cell: &Cell, entry: Option<&Entry>) -> Value {
     let failed = cell.outcomes.iter().filter_map(|outcome| Some((outcome.seed, outcome.figures.as_ref().err()?)));
     let failed: Vec<Value> = failed.map(|(seed, reason)| json!({ "seed": seed, "message": reason })).collect();
+    // One for each of `values`, in the same order: runs without the metric are in neither.
     let seeds: Vec<u64> = cell
         .outcomes
         .iter()

@@ -44,6 +44,7 @@ pub(super) fn record(
             Trained::Diverged => {}
             Trained::Stopped => return Ok(None),
         }
+        // Once more with the same seed, at the rate that all parameterizations share.
         let Some(rate) = item.common_rate else { continue };
         request.overrides.set.push(("train.optimizer.lr".into(), rate.to_string()));
         match trained(&request, folder, &cell.param, stop)? {

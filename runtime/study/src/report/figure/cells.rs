@@ -116,6 +116,7 @@ fn multiples(
         })
         .collect();
     let all = points.iter().flat_map(|(_, lines)| lines).map(|(_, points)| points.as_slice());
+    // Figures of different data sets have no common scale: then each plot takes its own range.
     let common = same.then(|| span(all)).flatten();
     let plots: Vec<_> =
         points.iter().filter_map(|(title, lines)| plot_in(title, quantity, lines, SMALL, common)).collect();
@@ -129,6 +130,7 @@ fn multiples(
             .flat_map(|(line, points)| points.iter().map(|p| (quoted(title, line), p.to_vec())).collect::<Vec<_>>())
     });
     let csv = csv("series,quantity,epoch,mean,standard_error", rows);
+    // A mean over the runs that ended flatters, so the caption has to say how many failed.
     let failed: usize = comparison.cells.iter().map(|cell| cell.outcomes.len() - cell.values.len()).sum();
     let all: usize = comparison.cells.iter().map(|cell| cell.outcomes.len()).sum();
     let lost = if failed > 0 { format!(" {failed} of {all} runs failed; a dot marks where.") } else { String::new() };

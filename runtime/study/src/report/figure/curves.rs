@@ -143,6 +143,7 @@ pub(super) fn figure(name: &str, title: &str, lines: &[Line], quantities: &[Stri
              better.",
         );
     }
+    // A row is epoch, mean and error. An error as large as the mean reaches 0, which has no logarithm.
     if rows.iter().any(|(_, numbers)| matches!(numbers[..], [_, mean, error] if mean > 0.0 && mean <= error)) {
         caption.push_str(" On a logarithmic scale, a band that reaches 0 ends at the lower edge.");
     }

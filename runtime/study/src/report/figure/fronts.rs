@@ -24,6 +24,7 @@ struct Spot {
 #[must_use]
 pub fn of(compared: &Compared<'_>, name: &str) -> Option<Figure> {
     let comparison = compared.judged.comparison;
+    // Test figures of values that were not chosen stay hidden, so what is chosen by is drawn for all.
     let metric = if comparison.choose.is_empty() { &comparison.metric } else { &comparison.chosen_by };
     let mut sets: Vec<String> = comparison.cells.iter().map(set_of).collect();
     sets.dedup();
@@ -49,6 +50,7 @@ pub fn of(compared: &Compared<'_>, name: &str) -> Option<Figure> {
         for (cost, of) in costs {
             let spots = spots(compared, set, of);
             let differ = spots.iter().any(|spot| (spot.cost - spots[0].cost).abs() > 0.0);
+            // Equal costs leave nothing to weigh.
             if spots.len() < 2 || !differ {
                 continue;
             }
@@ -133,6 +135,7 @@ fn plot(title: &str, cost: &str, metric: &str, spots: &[Spot], higher: bool) -> 
     let y = Axis::scaled(metric, range(spots.iter().map(|s| at(s)[1]), 0.08), scale(log[1]));
     let mut plot = Plot::new(title, x, y, SMALL);
     let better = |a: &Spot, b: &Spot| if higher { a.figure > b.figure } else { a.figure < b.figure };
+    // On the front is a spot unless another one is better at no higher cost, or no worse at a lower one.
     let beaten = |spot: &&Spot| {
         !spots.iter().any(|other| {
             (other.cost <= spot.cost && better(other, spot)) || (other.cost < spot.cost && !better(spot, other))
@@ -143,6 +146,7 @@ fn plot(title: &str, cost: &str, metric: &str, spots: &[Spot], higher: bool) -> 
     if front.len() > 1 {
         plot.dashed("Pareto front", "c-soft", front.iter().map(|spot| at(spot)), 1.5);
     }
+    // After the line, so that dots lie on top of it.
     for spot in spots {
         plot.dots(&spot.name, &spot.class, [at(spot)], 8.0);
     }

@@ -119,6 +119,7 @@ impl<'de> Deserialize<'de> for Number {
             fn visit_unit<E>(self) -> Result<Number, E> {
                 Ok(Number(None))
             }
+            // A list or an object is read to its end: the parser goes on behind it.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Number, A::Error> {
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Number(None))

@@ -42,6 +42,7 @@ pub fn figure(found: &[Perturbed]) -> Option<Figure> {
     deltas.sort_by(f64::total_cmp);
     deltas.dedup();
     let of = |delta: f64| found.iter().filter(move |one| (one.delta - delta).abs() <= 0.0);
+    // Every parameterization was perturbed by every number, so those of one number are all.
     let params: Vec<&str> = of(first.delta).map(|one| one.param.as_str()).collect();
     let classes = assigned(params.iter().copied());
     let view = view(found);

@@ -119,6 +119,7 @@ pub fn decisions(subjects: &[Run], device: &Arc<dyn Device>) -> Result<Option<Fi
         return Ok(None);
     }
     let plots = found.iter().map(draw_decision).collect();
+    // The table has every row, also where the plot shows some of them. A star has no value.
     let mut lines = Vec::new();
     for one in &found {
         let name = |kind: &str| format!("{},{kind}", one.run);

@@ -47,11 +47,13 @@ pub(super) fn sections(shown: &Shown<'_>, is_told: bool) -> Vec<Section> {
         all.push(section("comparison", format!("Results: {name}"), text));
     }
     all.extend(stopped(shown).map(|text| section("stopped", "What was stopped when".into(), text)));
+    // Each figure stands above its own table. Tables of sensitivity are known by their titles.
     let (against, others): (Vec<Sheet>, Vec<Sheet>) = tables.partition(|sheet| sheet.title.contains(" against "));
     for (k, figure) in shown.sensitivity.iter().enumerate() {
         let table = against.get(k).map(sheet).unwrap_or_default();
         all.push(Section { text: drawn(figure) + &table, ..Section::of_figure(figure) });
     }
+    // `sheets` gives the table of differences before that of all data sets.
     let mut others = others.into_iter();
     if let Some(figure) = &shown.differences {
         let table = others.next().map(|table| sheet(&table)).unwrap_or_default();
@@ -88,6 +90,7 @@ fn asked(shown: &Shown<'_>) -> String {
         said.push(format!("<b>{}</b>: {}.", escaped(key), escaped(&list)));
     }
     let size = comparison.cells.iter().flat_map(|cell| &cell.outcomes).find_map(|outcome| outcome.size);
+    // Data sets differ in their rows: with an axis of them there is no single number.
     if let (Some(size), false) = (size, comparison.over.iter().any(|(key, _)| key == "data")) {
         let [train, valid, test] = size.rows;
         let drawn = comparison.cells.iter().any(|cell| cell.splits == Splits::Drawn);
@@ -160,6 +163,7 @@ fn stopped(shown: &Shown<'_>) -> Option<String> {
     (!rows.is_empty()).then(|| {
         let told = "<p>At each rung the values with the best mean over the seeds went on. Figures of different rungs are of \
                     different epochs and say nothing about each other.</p>";
+        // A long list is shut, so that it does not hide the sections below it.
         let open = if rows.len() <= 20 { " open" } else { "" };
         let table = super::table("stopped", &head, &rows);
         format!(
@@ -210,6 +214,7 @@ fn cost(shown: &Shown<'_>) -> String {
     };
     let row = |param: &String| {
         let outcomes = outcomes(param);
+        // A failed run stops early: its time and its epochs would make the means look cheap.
         let ended: Vec<&&Outcome> = outcomes.iter().filter(|outcome| outcome.figures.is_ok()).collect();
         let seconds: Vec<f64> = ended.iter().map(|outcome| outcome.seconds).collect();
         let epochs: Vec<f64> = ended.iter().map(|outcome| outcome.epochs as f64).collect();

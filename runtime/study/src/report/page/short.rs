@@ -73,9 +73,11 @@ fn headline(judged: &Judged<'_>, group: &Group, best: &Entry) -> String {
             listed(&behind),
             listed(&level)
         ),
+        // The best one stands alone: there is nobody to compare it with.
         (true, true) => String::new(),
     };
     let figure = format!("{name} has the {word} {}, {figure}.", escaped(&comparison.metric));
+    // A mean over the runs that ended flatters, so these are not ranked.
     let lost = match failed.is_empty() {
         true => String::new(),
         false => format!("{}: left out, since runs failed.", listed(&failed)),

@@ -93,6 +93,7 @@ impl Output {
             Failure::File(findings) => {
                 self.findings(findings);
                 let errors = findings.errors();
+                // For people alone: JSON has a line for each error.
                 if errors > 1 {
                     to_stderr(&format_args!("{errors} errors"));
                 }

@@ -80,6 +80,7 @@ fn table(all: &[InterleavedBench]) -> String {
     let rows: Vec<_> = all
         .iter()
         .map(|one| {
+            // Taken round by round: the quotient of the two medians would have the noise of the machine in it.
             let [ratio, low, high] = one.ratio.map(|ratio| format!("{ratio:.3}"));
             vec![
                 Field::text(&one.param),
@@ -123,6 +124,7 @@ fn changes(found: &Comparison, path: &str) -> String {
             "\nmeasured on another processor ({processor}): compare kernels with each other, not with their past"
         ));
     }
+    // Kernels that are level differ by noise alone, so no row shows them.
     let changed = found.changed();
     if !found.kernels.is_empty() {
         text.push_str(&format!(
@@ -175,6 +177,7 @@ fn text(bench: &Bench) -> String {
     } else {
         format!("\n\n{}", draw(&["kernel, alone", "line", "us", "GFLOP/s", "of peak", "GB/s", "of memory"], &rows))
     };
+    // Not measured with `--no-kernels`, for nothing would be compared with it.
     let memory = if bench.peak_gbps.is_nan() {
         String::new()
     } else {

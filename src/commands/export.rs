@@ -15,6 +15,7 @@ use serde_json::json;
 /// There is no run folder; the format cannot express the network; the exported network computes something else; a file
 /// cannot be read or written.
 pub fn run(args: &ExportArgs, output: &Output) -> Result<(), Failure> {
+    // An option that this format cannot follow is refused, so that nobody believes it was.
     let form = match args.form {
         ExportForm::Torch => Form::Torch { fold: args.fold },
         _ if args.fold => {

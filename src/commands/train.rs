@@ -140,6 +140,7 @@ impl EventPrinter {
         if start.resumed_from > 0 {
             self.output.note(format_args!("continuing after epoch {}", start.resumed_from));
         }
+        // Last, because from now on it redraws the lowest line: the notes stand above it.
         self.watch = Some(Watch::new(&self.output, start));
     }
 

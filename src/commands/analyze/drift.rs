@@ -113,6 +113,7 @@ fn fields(run: &Run, layer: &Layer) -> Vec<Field> {
     let part = |of: fn(Activity) -> usize| {
         layer.activity.map_or_else(nothing, |found| Field::number(counted(of(found), found.share(of(found)))))
     };
+    // Drift behind the first layer is measured in the space of its own input, which moves as well: `*` says so.
     let starred = !layer.reads_input && layer.drift.is_some();
     vec![
         Field::text(run.title()),
@@ -139,6 +140,7 @@ fn counted(count: usize, share: f64) -> String {
 fn json(run: &Run, found: &Layers, layer: &Layer) -> Value {
     let extent = |of: Extent| json!({ "max": of.max, "mean": of.mean });
     let (drift, activity) = (layer.drift.as_ref(), layer.activity);
+    // Drift depends on how often boundaries were recorded, so a line says it.
     let every = interval(run).map(|(every, _)| match every {
         Every::Epochs(n) => json!({ "epochs": n }),
         Every::Steps(n) => json!({ "steps": n }),

@@ -16,6 +16,7 @@ const SHOWN: usize = 11;
 /// # Errors
 /// A network has another number of inputs, or is not piecewise linear; a time was not recorded.
 pub fn report(runs: &[Run], at: &[u64], output: &Output) -> Result<Vec<Figure>, Failure> {
+    // All runs are counted before a line is printed: no table ends in the middle with an error.
     let mut counted = Vec::new();
     for run in runs {
         counted.push((run, count(run)?));

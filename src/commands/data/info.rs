@@ -93,6 +93,7 @@ fn text(info: &Info) -> String {
     match (&info.contents, &info.images) {
         (Some(contents), _) => contents_text(&mut text, contents),
         (None, Some(images)) => images_text(&mut text, images),
+        // Without an address nothing can be fetched.
         (None, None) if info.files.iter().all(|file| file.url.is_none()) => {
             let _ = writeln!(text, "\nnot here yet: put the files where they are named above");
         }
@@ -111,6 +112,7 @@ fn images_text(text: &mut String, images: &Described) {
     if let [channels, height, width] = images.shape[..] {
         let _ = writeln!(text, "shape        [{channels}, {height}, {width}]: channels, height, width");
     }
+    // Known only where no shape is declared: then the user has to choose one.
     if let Some([[height, width], [highest, widest]]) = images.sizes {
         let _ = match [height, width] == [highest, widest] {
             true => writeln!(
@@ -158,6 +160,7 @@ fn contents_text(text: &mut String, contents: &Contents) {
     for (class, info) in contents.classes.iter().enumerate() {
         let _ = writeln!(text, "class {class}      {} ({} rows)", info.label, thousands(info.rows as u64));
     }
+    // Last, because it is wide and may be long.
     if !contents.columns.is_empty() {
         let _ = write!(text, "\n{}", columns_text(&contents.columns));
     }
@@ -176,6 +179,7 @@ fn columns_text(columns: &[ColumnInfo]) -> String {
         let frequent = column.frequent.as_ref();
         let frequent = frequent.map(|text| format!("{text} ({:.1} %)", column.share * 100.0)).unwrap_or_default();
         vec![
+            // A declaration may name a column by its position, counted from 0.
             Field::number(index.to_string()),
             Field::text(name),
             Field::text(column.role),

@@ -37,10 +37,12 @@ pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     tell(read(&request(&item, &own))?.1, output);
     let mut runs = Runs::new(output, None);
     let mut on_step = |step: &Step| {
+        // Now there is something to keep: the first signal no longer stops the process at once.
         interrupt.begun();
         runs.told(step);
     };
     let ran = reproduce(&item, &asked, &own, &folder, threads(args.device), &mut on_step, &interrupt.stop);
+    // Clears the line of progress before anything else is printed.
     drop(runs);
     let Some(found) = ran? else {
         return Err(interrupt.stopped("some runs are missing", "finished runs are stored; the same command continues"));

@@ -26,6 +26,7 @@ pub fn run(args: &ReproduceArgs, output: &Output) -> Result<(), Failure> {
     let theirs = figure_1()?;
     let found = of_weights(&theirs.unit.weight, theirs.unit.offset, &theirs.eps, &FIGURE_1)?;
     for one in &found {
+        // None where the paper has no number: then there is nothing to compare.
         let expected = expected(&theirs, one);
         output.line(&json!({
             "event": "perturbed", "param": one.param, "eps": one.delta, "turn": one.turn, "bound": one.bound,

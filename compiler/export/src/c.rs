@@ -46,8 +46,8 @@ pub enum Weights {
     Beside,
 }
 
-/// The source, the header, and beside them the weights if that is wanted. `stem` is the files' name without its ending; every text
-/// is one.
+/// The source, the header, and the file of weights if that is wanted. `stem` is the files' name without its ending; any
+/// text will do.
 #[must_use]
 pub fn write(network: &Network, stem: &str, weights: Weights) -> Vec<File> {
     let words = Words::new(stem);
@@ -58,9 +58,9 @@ pub fn write(network: &Network, stem: &str, weights: Weights) -> Vec<File> {
     files
 }
 
-/// A program in one file that predicts what it reads: from standard input so many rows as its first argument says, as they lie in
-/// memory, and to standard output the predictions as `double`. Its second argument names the file of weights, where they lie
-/// beside. `gmpc export` runs it to compare the source with `gmpc predict`.
+/// A program in one file. It reads rows from standard input, as they lie in memory, and writes their predictions to
+/// standard output as `double`. Its first argument is the number of rows; its second names the file of weights, if there
+/// is one. `gmpc export` runs it to compare the source with `gmpc predict`.
 #[must_use]
 pub fn program(network: &Network, stem: &str, weights: Weights) -> String {
     let words = Words { header: None, ..Words::new(stem) };
@@ -144,8 +144,8 @@ impl Words {
     }
 }
 
-/// The source, its header and the bytes of the file of weights. Where the header's name is one that compilers read in different
-/// ways, its text stands in the source, too.
+/// The source, its header and the bytes of the file of weights. If compilers may read the header's name in different
+/// ways, the source holds the text of the header and does not include it.
 fn source(network: &Network, words: &Words, weights: Weights) -> (String, String, Option<Vec<u8>>) {
     let body = layers::Body::new(network, words, weights).written();
     let build = Build {

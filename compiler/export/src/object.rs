@@ -1,6 +1,6 @@
 //! Machine code as an object file, and its header: what `--as c` gives, compiled by Cranelift instead of a C compiler.
 //!
-//! The functions are those of the header of `--as c`, for the operating system that gmpc runs on and any processor of its
+//! The functions are those of the header of `--as c`, for the operating system that gmpc runs on and any CPU of its
 //! architecture. Nothing is allocated or kept between calls. The code refers to nothing but functions of `libm`, which
 //! [`Written::needs`] names: `expf`, `tanhf`, `erff`, `log1pf`, in double precision `exp`, `tanh`, `erf`, `log1p`.
 
@@ -40,7 +40,7 @@ impl From<ModuleError> for Fault {
     }
 }
 
-/// Words that the header of an object has, and that of a source has not.
+/// Words that only the header of an object has, not that of a source.
 pub const IN_HEADER: &str = "Machine code in";
 
 /// Compiles a network. `stem` is the files' name without its ending.
@@ -93,7 +93,7 @@ fn inside(fault: Fault) -> Refusal {
     Refusal::inside(&fault.0)
 }
 
-/// An empty object for this machine's architecture; it asks no more of the processor than every one of that architecture has.
+/// An empty object for this machine's architecture. Its code runs on every CPU of that architecture.
 fn module(stem: &str) -> Result<ObjectModule, Refusal> {
     let none = |why: String| Refusal {
         code: "E0596",

@@ -252,7 +252,7 @@ fn metric(module: &Module, axes: &Axes) -> Result<Metric, Failure> {
     Ok(Metric { higher_is_better: known.is_some_and(|metric| metric.higher_is_better), name: wanted, chosen_by })
 }
 
-/// Has a metric a `better`? Guessed, the star would stand at the worst.
+/// Does a metric say which way it is good? A guess could put the star at the worst cell.
 fn says_which_way(module: &Module, metric: &str) -> bool {
     let says = |statement: &Statement| matches!(statement, Statement::Bind(binding) if binding.name.text == "better");
     let metrics = module.training.iter().flat_map(|training| &training.metrics);
@@ -271,7 +271,7 @@ fn jobs(request: &Request, module: &Module, axes: &Axes, combinations: &[Combina
     .collect()
 }
 
-/// Every run, or those of a shard: to their ends, or rung by rung.
+/// Runs everything, or a shard of it: each run to its end, or rung by rung.
 fn run_all(
     work: &Work<'_>,
     axes: &Axes,
@@ -328,7 +328,7 @@ fn gather(
     Comparison { params, over, metric: name, higher_is_better, chosen_by, choose, baseline, halving, cells, complete }
 }
 
-/// Cells of one group stand side by side.
+/// Marks the best cells of each group. The cells of a group follow one another.
 fn mark_best(cells: &mut [Cell], group: usize, repeats: usize, higher_is_better: bool) {
     for cells in cells.chunks_mut(group.max(1)) {
         let ended = |cell: &Cell| cell.stopped.is_none() && cell.values.len() == repeats;

@@ -22,7 +22,7 @@ pub(super) struct Body<'a> {
     plan: Plan,
     used: BTreeSet<Helper>,
     constants: String,
-    /// What lies in a file of its own, if that is wanted, and where each array begins there.
+    /// With a file of weights: its numbers so far, and the lines that say where each array begins in it.
     beside: Option<(Vec<f64>, String)>,
     /// The statements for one row.
     row: String,
@@ -65,7 +65,7 @@ impl<'a> Body<'a> {
         Written { weights, constants: self.constants, helpers, functions }
     }
 
-    /// Of mathematical functions and of literals.
+    /// The ending of mathematical functions: `tanhf` for `float`.
     fn suffix(&self) -> &'static str {
         match self.network.precision {
             Precision::F32 => "f",
@@ -178,7 +178,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// In place.
+    /// Applies an activation in place.
     fn activation(&mut self, activation: Standard, value: &str, count: usize) {
         let s = self.suffix();
         let (helper, call) = match activation {
@@ -205,7 +205,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// One number a feature or channel.
+    /// Calls a helper with one number for each feature or channel.
     fn by_channel(&mut self, helper: Helper, name: &str, [from, to]: [&str; 2], numbers: &str, shape: &[usize]) {
         let (channels, area) = channels_and_area(shape);
         self.call(helper, &format!("{name}({from}, {channels}, {area}, {numbers}, {to});"));

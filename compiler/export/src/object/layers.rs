@@ -39,7 +39,7 @@ pub(super) fn predict(object: &mut Object, network: &Network, words: &Words) -> 
     object.define(whole, |m, arguments| rows(m, network, arguments, (prepare, &steps, finish)))
 }
 
-/// All rows, or 1 where a pointer is null.
+/// The body of `NAME_predict`: predicts all rows and gives 0; gives 1 if a pointer is null.
 fn rows(
     m: &mut Machine<'_>,
     network: &Network,
@@ -289,7 +289,7 @@ struct Dense {
 }
 
 impl Dense {
-    /// So many vectors of neighbouring results, or numbers, from the unit `first` on.
+    /// `count` vectors of neighbouring results, or `count` results, from the unit `first` on.
     fn sums(&self, m: &mut Machine<'_>, first: Value, count: usize, vector: bool) -> Result<(), Fault> {
         let step = if vector { m.lanes() } else { 1 };
         let read = |m: &mut Machine<'_>, from, at| if vector { m.load_vector(from, at) } else { m.load(from, at) };
@@ -320,7 +320,7 @@ impl Dense {
     }
 }
 
-/// Number by number.
+/// Applies `one` to each number.
 fn map(
     m: &mut Machine<'_>,
     count: usize,
@@ -336,7 +336,7 @@ fn map(
     })
 }
 
-/// With one number a feature or channel.
+/// An operation with one number for each feature or channel.
 fn by_channel(
     m: &mut Machine<'_>,
     operation: Arithmetic,

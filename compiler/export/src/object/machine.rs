@@ -158,7 +158,7 @@ impl Machine<'_> {
         self.b.ins().iadd(a, b)
     }
 
-    /// The numbers that begin so many behind others.
+    /// The numbers from index `count` on.
     pub(super) fn behind(&mut self, numbers: Numbers, count: usize) -> Numbers {
         Numbers(self.place(numbers.0, 1, count * self.precision.bytes()))
     }

@@ -23,7 +23,7 @@ struct Adding<'a> {
     builder: &'a mut Builder,
     /// The layer's.
     name: &'a str,
-    /// Of an example of its result.
+    /// Number of axes of an example of its result.
     axes: usize,
 }
 
@@ -120,7 +120,7 @@ impl Adding<'_> {
         self.node("AveragePool", "pool", &[&x], windowed(window, [0; 4]))
     }
 
-    /// With one number a feature or channel.
+    /// An operation with one number for each feature or channel.
     fn by_channel(&mut self, op: &str, name: &str, x: &str, numbers: &[f64]) -> String {
         let shape = channels(numbers.len(), self.axes);
         let numbers = self.constant(name, &shape, numbers);

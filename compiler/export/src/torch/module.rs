@@ -155,7 +155,7 @@ impl Module<'_> {
         }
     }
 
-    /// Rows of a unit that are there.
+    /// Adds those of these tensors that the unit has, each under its name in the state dict.
     fn optional(&mut self, name: &str, unit: &Unit, rows: &[(&str, &str)]) {
         for (tensor, key) in rows {
             if let Some(tensor) = unit.tensors.get(*tensor) {
@@ -207,7 +207,7 @@ impl Module<'_> {
         self.forward.push(format!("{name} = {}", applied(unit.activation, &format!("self.{norm}({value})"))));
     }
 
-    /// As plain weights, with what cannot move inside the activation behind it.
+    /// With plain weights. What they cannot take in stands before the product or behind the activation.
     fn folded(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize]) {
         let plain = &unit.plain;
         let mut x = x.to_string();
@@ -272,7 +272,7 @@ impl Module<'_> {
         self.state.row(format!("{name}.running_mean"), mean);
     }
 
-    /// One number a feature or channel of values with so many axes an example.
+    /// A buffer with one number for each feature or channel of values with so many axes. Gives its name.
     fn buffer(&mut self, name: &str, numbers: &[f64], axes: usize) -> String {
         let name = self.taken.free(name);
         let (shape, sizes) = match axes {
@@ -293,7 +293,7 @@ impl Module<'_> {
         self.forward.push(format!("return {value} * self.{factor} + self.{shift}"));
     }
 
-    /// To the network's precision.
+    /// The method that converts to the network's precision.
     fn cast(&self) -> &'static str {
         match self.network.precision {
             Precision::F32 => "float",

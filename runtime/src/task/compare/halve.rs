@@ -92,7 +92,8 @@ pub(super) fn plan(axes: &Axes, all: &[Combination], has_folder: bool) -> Result
     }
 }
 
-/// Combinations that compete: one parameterization at one value of the axes of which nothing is chosen. Indices, in their order.
+/// The combinations that compete: those of one parameterization that differ only in what is chosen. Their indices, in
+/// order.
 fn contests(axes: &Axes, all: &[Combination]) -> Vec<Vec<usize>> {
     type Of<'a> = (&'a str, Vec<&'a (String, String)>);
     let mut found: Vec<(Of<'_>, Vec<usize>)> = vec![];
@@ -126,8 +127,8 @@ pub(super) struct ChosenBy<'a> {
     pub(super) higher_is_better: bool,
 }
 
-/// Goes up rung by rung. `first` are the jobs that this process begins with: all, or those of its shard; the others' it takes over
-/// when its own are done, for a rung has to be complete before the next.
+/// Goes up rung by rung. `first` are the jobs that this process begins with: all, or those of its shard. When they are
+/// done, it takes over those of the others, because a rung must be complete before the next begins.
 ///
 /// # Errors
 /// As [`Work::run`].

@@ -25,7 +25,7 @@ pub struct Checked {
     pub difference: f64,
 }
 
-/// Runs the file; the inner error is why nobody could.
+/// Runs the file on some rows. The inner error says why no program could.
 ///
 /// # Errors
 /// The run itself cannot be computed, or the file cannot: it is not what it should be.
@@ -81,7 +81,7 @@ fn file<'a>(files: &'a [File], ending: &str) -> Option<(&'a str, &'a [u8])> {
     files.iter().find(|file| file.ending == ending).map(|file| (file.ending, file.bytes.as_slice()))
 }
 
-/// By the evaluation of this program.
+/// Computes an ONNX file with the evaluator of this program.
 fn own(network: &Network, files: &[File], trial: &Trial) -> Result<Result<(String, Vec<f64>), String>, Failure> {
     let Some(file) = files.first() else { return Ok(Err("there is no file".into())) };
     let wrong = |why: String| Failure::Bug(format!("the exported file cannot be read back: {why}"));

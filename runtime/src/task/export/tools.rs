@@ -94,7 +94,7 @@ sys.stdout.buffer.write(bytes(y.double().contiguous().reshape(-1).view(torch.uin
     )
 }
 
-/// What a program writes that is given an input; else what it says.
+/// Gives a program its input, and returns what it writes. The error is what it says.
 fn fed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
     let told = |error: std::io::Error| error.to_string();
     let mut child =

@@ -114,7 +114,7 @@ fn number(text: &str) -> Option<f64> {
     text.replace('_', "").parse().ok()
 }
 
-/// Values of the axes of which nothing was chosen, but for the one that is looked at.
+/// The values of the axes of which nothing was chosen, without those of `key`. Each becomes a panel.
 fn panels(judged: &Judged<'_>, key: &str) -> Vec<Vec<(String, String)>> {
     let mut found: Vec<Vec<(String, String)>> = vec![];
     for group in &judged.groups {

@@ -1,4 +1,4 @@
-//! Runs with their boundaries recorded: of each parameterization the one in the middle.
+//! Trains runs that record their boundaries: for each parameterization the seed with the median result.
 
 use super::Item;
 use gmpc_data::digest::sha256;

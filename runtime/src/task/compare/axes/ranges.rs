@@ -10,7 +10,7 @@
 use super::{refused, split_list};
 use crate::failure::Failure;
 
-/// More values than anybody has written out by mistake.
+/// Largest number of values of an axis. A larger one is a mistake.
 const MOST: u32 = 10_000;
 
 /// Between two numbers.

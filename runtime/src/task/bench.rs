@@ -209,7 +209,7 @@ impl Bench {
             .iter()
             .map(|k| {
                 let (gflops, gbps) = (k.gflops(), k.gbps());
-                json!({ "name": k.name, "line": k.line, "us": k.us.median, "gflops": gflops, "gbps": gbps, "calls": 1 })
+                json!({ "name": k.name, "line": k.line, "us": k.us.median, "gflops": gflops, "gbps": gbps })
             })
             .collect();
         json!({

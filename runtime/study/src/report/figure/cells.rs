@@ -123,7 +123,10 @@ fn multiples(
     if plots.is_empty() {
         return None;
     }
-    let quoted = |title: &str, line: &Line| format!("\"{}, {}\",{quantity}", line.name, title).replace("\"\"", "\"");
+    let quoted = |title: &str, line: &Line| {
+        let name = if title.is_empty() { line.name.clone() } else { format!("{}, {title}", line.name) };
+        format!("\"{}\",{quantity}", name.replace('"', "\"\""))
+    };
     let rows = points.iter().flat_map(|(title, lines)| {
         lines
             .iter()

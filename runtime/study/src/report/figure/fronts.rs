@@ -136,12 +136,12 @@ fn plot(title: &str, cost: &str, metric: &str, spots: &[Spot], higher: bool) -> 
     let mut plot = Plot::new(title, x, y, SMALL);
     let better = |a: &Spot, b: &Spot| if higher { a.figure > b.figure } else { a.figure < b.figure };
     // On the front is a spot unless another one is better at no higher cost, or no worse at a lower one.
-    let beaten = |spot: &&Spot| {
+    let unbeaten = |spot: &&Spot| {
         !spots.iter().any(|other| {
             (other.cost <= spot.cost && better(other, spot)) || (other.cost < spot.cost && !better(spot, other))
         })
     };
-    let mut front: Vec<&Spot> = spots.iter().filter(beaten).collect();
+    let mut front: Vec<&Spot> = spots.iter().filter(unbeaten).collect();
     front.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     if front.len() > 1 {
         plot.dashed("Pareto front", "c-soft", front.iter().map(|spot| at(spot)), 1.5);

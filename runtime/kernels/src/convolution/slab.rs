@@ -58,6 +58,25 @@ impl<T: Number> Images<T> {
         }
     }
 
+    /// Loads the first `count` channels from `channel` on of the pixel at an offset, and prepares them; the other lanes are
+    /// 0.
+    ///
+    /// # Safety
+    /// The pixel has these channels. The CPU has the features of `S`.
+    #[inline(always)]
+    pub(super) unsafe fn vector<S: Simd<Element = T>>(&self, pixel: usize, channel: usize, count: usize) -> S {
+        // SAFETY: the contract of this function; scale and shift have one number for each channel unless they are null.
+        unsafe {
+            let x = S::load_first(self.at.at(pixel + channel), count);
+            let (scale, shift) = (self.scale.at(0), self.shift.at(0));
+            if scale.is_null() && shift.is_null() {
+                return x;
+            }
+            let shift = if shift.is_null() { S::zero() } else { S::load_first(shift.add(channel), count) };
+            if scale.is_null() { x.add(shift) } else { shift.add_product(x, S::load_first(scale.add(channel), count)) }
+        }
+    }
+
     /// Copies contiguous pixels and prepares them.
     ///
     /// # Safety

@@ -5,6 +5,7 @@ use crate::Variant;
 use crate::compiled::Compiled;
 use crate::epilogue::{Pooled, ReluMask};
 
+mod meetings;
 mod pooled;
 
 /// Numbers without a pattern, in [-1, 1).

@@ -16,6 +16,7 @@
 mod grid;
 mod image;
 mod kernel;
+mod meetings;
 mod panels;
 pub(super) mod points;
 pub(super) mod result;

@@ -6,6 +6,7 @@
 
 use super::grid::Grid;
 use super::image::transform;
+use super::meetings::{Layout, Meetings};
 use super::panels::{Panels, apart};
 use super::points::{MOST, Points, Square, square};
 use crate::convolution::shape::{Geometry, Prepare};
@@ -13,7 +14,7 @@ use crate::convolution::slab::Images;
 use crate::convolution::tile::{Ahead, Run, TileMatMul, panel, part, split};
 use crate::epilogue::Epilogue;
 use crate::memory::{Parallel, Parts, SharedPtr, aligned, run_all};
-use crate::simd::Arithmetic;
+use crate::simd::{Arithmetic, Simd};
 use crate::workers::Workers;
 use std::marker::PhantomData;
 
@@ -41,6 +42,7 @@ pub(in crate::convolution) struct Plan<S, P> {
     x: usize,
     dy: usize,
     sums: usize,
+    meetings: Layout,
     parts: Parts,
     types: PhantomData<(S, P)>,
 }
@@ -58,7 +60,8 @@ impl<S: Arithmetic, P: Points> Plan<S, P> {
         let x = parts.take(P::POSITIONS * Panels::new::<S>(tiles, g.channels).position_stride);
         let dy = parts.take(P::POSITIONS * Panels::new::<S>(tiles, g.units).position_stride);
         let sums = parts.take(if brief { workers } else { Self::pairs(g) } * Self::sum(g));
-        Self { g: *g, grid, tiles, batches, whole, brief, x, dy, sums, parts, types: PhantomData }
+        let meetings = Layout::new::<S>(g, &mut parts);
+        Self { g: *g, grid, tiles, batches, whole, brief, x, dy, sums, meetings, parts, types: PhantomData }
     }
 
     pub(in crate::convolution) fn elements(&self) -> usize {
@@ -101,6 +104,11 @@ pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
     let scale = SharedPtr::read(if late { prepare.scale } else { std::ptr::null() });
     let x = Images::new(x, [g.height, g.width, g.channels], if late { Prepare::none() } else { prepare });
     let dy = Images::new(dy, [g.out_height, g.out_width, g.units], Prepare::none());
+    // SAFETY: x and dy have the sizes of the geometry, and the plan took the parts from the workspace.
+    let meetings = unsafe { Meetings::<S>::new(plan.meetings, g, [x, dy], memory) };
+    let results = Results { meetings: &meetings, dw: SharedPtr::write(dw), scale };
+    // SAFETY: operands and features are the contract of this function.
+    unsafe { meetings.begin(g.batch, workers) };
     for batch in 0..plan.batches {
         let (first, count) = if plan.tiles == 0 { (0, 0) } else { part(plan.grid.tiles(), plan.tiles, batch) };
         let (x_panels, dy_panels) = (Panels::new::<S>(count, g.channels), Panels::new::<S>(count, g.units));
@@ -115,8 +123,7 @@ pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
             x: to_x,
             dy: to_dy,
             sums,
-            dw: SharedPtr::write(dw),
-            scale,
+            results,
         };
         // SAFETY: operands and features are the contract of this function. `run_all` returns when all its tasks are done,
         // so pairs read complete transforms.
@@ -127,9 +134,26 @@ pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
     }
     if !plan.whole {
         // SAFETY: operands and features are the contract of this function; the loop above has completed all sums.
-        unsafe { run_all::<S, _>(&Back { plan: &plan, sums, dw: SharedPtr::write(dw), scale }, workers) };
+        unsafe { run_all::<S, _>(&Back { plan: &plan, sums, results }, workers) };
+    }
+    // SAFETY: all gradients have been transformed back; the rest is the contract of this function.
+    unsafe { meetings.end(g.batch, g.channels, dw, workers) };
+}
+
+/// Where gradients go, and what they need on the way.
+struct Results<'a, S: Simd> {
+    meetings: &'a Meetings<S>,
+    dw: SharedPtr<S::Element>,
+    scale: SharedPtr<S::Element>,
+}
+
+impl<S: Simd> Clone for Results<'_, S> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
+
+impl<S: Simd> Copy for Results<'_, S> {}
 
 /// Transforms the tiles of a batch of x and dy. A task is a few tiles of one of them.
 struct Transforms<'a, S: Arithmetic, P> {
@@ -180,8 +204,7 @@ struct Pairs<'a, S: Arithmetic, P> {
     x: SharedPtr<S::Element>,
     dy: SharedPtr<S::Element>,
     sums: SharedPtr<S::Element>,
-    dw: SharedPtr<S::Element>,
-    scale: SharedPtr<S::Element>,
+    results: Results<'a, S>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
@@ -208,7 +231,7 @@ impl<S: Arithmetic, P: Points> Parallel<S> for Pairs<'_, S, P> {
                 self.multiply(pair, position, sums);
             }
             if plan.whole && self.end {
-                back(plan, pair, 0..self.x_panels.used(pair / self.dy_panels.panels()), sums, [self.dw, self.scale]);
+                back(plan, pair, 0..self.x_panels.used(pair / self.dy_panels.panels()), sums, &self.results);
             }
         }
     }
@@ -262,8 +285,7 @@ impl<S: Arithmetic, P: Points> Pairs<'_, S, P> {
 struct Back<'a, S: Arithmetic, P> {
     plan: &'a Plan<S, P>,
     sums: SharedPtr<S::Element>,
-    dw: SharedPtr<S::Element>,
-    scale: SharedPtr<S::Element>,
+    results: Results<'a, S>,
 }
 
 // SAFETY: the plan is plain numbers, `S` appears in it as a type only.
@@ -285,13 +307,13 @@ impl<S: Arithmetic, P: Points> Parallel<S> for Back<'_, S, P> {
         // SAFETY: the pair exists, and has `used` channels. No other task has these channels of it.
         unsafe {
             let sums = self.sums.at(pair * Plan::<S, P>::sum(g));
-            back(self.plan, pair, first.min(used)..(first + CHANNELS).min(used), sums, [self.dw, self.scale]);
+            back(self.plan, pair, first.min(used)..(first + CHANNELS).min(used), sums, &self.results);
         }
     }
 }
 
 /// Transforms the sums of some channels of a pair of panels back, multiplies them by the scales of the channels unless
-/// these are null, and stores them.
+/// these are null, stores them, and looks for those that are 0 in exact arithmetic.
 ///
 /// # Safety
 /// The pair and the channels exist. `sums` are those of the pair. No other thread writes these weights. The CPU has the features of
@@ -302,9 +324,9 @@ unsafe fn back<S: Arithmetic, P: Points>(
     pair: usize,
     channels: std::ops::Range<usize>,
     sums: *const S::Element,
-    [dw, scale]: [SharedPtr<S::Element>; 2],
+    results: &Results<S>,
 ) {
-    let g = &plan.g;
+    let (g, Results { meetings, dw, scale }) = (&plan.g, *results);
     let dy = Panels::new::<S>(1, g.units);
     let (channel_panel, unit_panel) = (pair / dy.panels(), pair % dy.panels());
     let one = Plan::<S, P>::position_stride(g);
@@ -328,6 +350,7 @@ unsafe fn back<S: Arithmetic, P: Points>(
                     for j in 0..3 {
                         let value = factor.map_or(block[i][j], |factor| block[i][j].times(factor));
                         value.store_first(dw.at((c * 9 + i * 3 + j) * g.units + unit), lanes);
+                        meetings.first([c, i * 3 + j, unit, lanes], value);
                     }
                 }
             }

@@ -246,8 +246,7 @@ impl<S: Simd> Parallel<S> for Make<'_, S> {
     #[inline(always)]
     unsafe fn task(&self, task: usize, _worker: usize) {
         let of_x = self.meetings.x.words.div_ceil(TASK);
-        let (strings, task) =
-            if task < of_x { (&self.meetings.x, task) } else { (&self.meetings.dy, task - of_x) };
+        let (strings, task) = if task < of_x { (&self.meetings.x, task) } else { (&self.meetings.dy, task - of_x) };
         for word in task * TASK..strings.words.min((task + 1) * TASK) {
             let places = self.places(strings, self.first + word);
             // SAFETY: the word is inside the chunk, and no other task has it.

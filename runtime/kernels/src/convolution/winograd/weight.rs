@@ -114,17 +114,7 @@ pub(in crate::convolution) unsafe fn gradient<S: Arithmetic, P: Points>(
         let (x_panels, dy_panels) = (Panels::new::<S>(count, g.channels), Panels::new::<S>(count, g.units));
         let images = Transforms { plan: &plan, first, count, x, dy, x_panels, dy_panels, to_x, to_dy };
         let (begin, end) = (batch == 0, batch + 1 == plan.batches);
-        let pairs = Pairs {
-            plan: &plan,
-            begin,
-            end,
-            x_panels,
-            dy_panels,
-            x: to_x,
-            dy: to_dy,
-            sums,
-            results,
-        };
+        let pairs = Pairs { plan: &plan, begin, end, x_panels, dy_panels, x: to_x, dy: to_dy, sums, results };
         // SAFETY: operands and features are the contract of this function. `run_all` returns when all its tasks are done,
         // so pairs read complete transforms.
         unsafe {

@@ -73,6 +73,14 @@ pub(super) fn kinks(unit: &Unit) -> Vec<f64> {
     pieces(&unit.activation).map(|found| found.kinks).unwrap_or_default()
 }
 
+/// The slopes of the pieces of a layer's activation, from the left: one more than it has kinks. Slopes that are learned stand for
+/// numbers other than 0. None if the layer has no units or its activation is curved.
+#[must_use]
+pub fn slopes(net: &Net, layer: usize) -> Vec<f64> {
+    let LayerKind::Unit(unit) = &net.layers[layer].kind else { return vec![] };
+    pieces(&unit.activation).map(|found| found.parts.iter().map(|part| part[0]).collect()).unwrap_or_default()
+}
+
 /// Does a layer read the numbers of the example, perhaps in another shape?
 fn reads_input(net: &Net, layer: &Layer) -> bool {
     let [place] = layer.inputs[..] else { return false };
@@ -310,8 +318,12 @@ fn nothing(module: &Module, net: &Net) -> Diagnostic {
     };
     let curved = net.layers.iter().find_map(|layer| match &layer.kind {
         LayerKind::Unit(unit) if !pieces::is_identity(&unit.activation) => {
-            let reason = pieces(&unit.activation).err()?;
-            Some((layer.span, format!("`{}` {}", unit.activation.name(), reason.words())))
+            let reason = match pieces(&unit.activation) {
+                Err(reason) => reason.words(),
+                Ok(found) if found.kinks.is_empty() => "bends nowhere".to_string(),
+                Ok(_) => return None, // another layer's input is in the way
+            };
+            Some((layer.span, format!("`{}` {reason}", unit.activation.name())))
         }
         _ => None,
     });

@@ -10,6 +10,7 @@ pub mod boundary;
 pub mod convert;
 pub(crate) mod declare;
 pub(crate) mod define;
+pub mod depends;
 pub(crate) mod differentiate;
 pub(crate) mod initialize;
 pub(crate) mod parameterize;

@@ -2,7 +2,7 @@
 
 use super::train::data_directories;
 use crate::args::EvalArgs;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::{CHOSEN_ON_TEST, Output, figures};
 use crate::project::{device, tell};
 use gmpc_runtime::task::evaluate;
@@ -11,9 +11,10 @@ use serde_json::{Map, json};
 /// Evaluates the final weights of a run.
 ///
 /// # Errors
-/// There is no run folder; data are missing or have changed.
+/// There is no run folder; data are missing or have changed; a prediction is not finite.
 pub fn run(args: &EvalArgs, output: &Output) -> Result<(), Failure> {
-    let (found, warnings) = evaluate::evaluate(&args.run, &data_directories(&args.data), &device(args.device)?)?;
+    let evaluate::Evaluated { figures: found, broken, warnings } =
+        evaluate::evaluate(&args.run, &data_directories(&args.data), &device(args.device)?)?;
     let chosen_on_test = warnings.diagnostics.iter().any(|warning| warning.code == "W0903");
     tell(warnings, output);
     let mut line = Map::new();
@@ -26,5 +27,8 @@ pub fn run(args: &EvalArgs, output: &Output) -> Result<(), Failure> {
     output.line(&line.into());
     let beside = if chosen_on_test { CHOSEN_ON_TEST } else { "" };
     output.say(format_args!("{}{beside}", figures(&found)));
-    Ok(())
+    broken.map_or(Ok(()), |name| {
+        let message = format!("{name} is not finite: the weights are, and not all of their predictions");
+        Err(Failure::with_help(Kind::Diverged, message, "train again, with a smaller learning rate or a warm-up"))
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::train::data_directories;
 use crate::args::{DataDirArgs, PredictArgs};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::{Output, to_stdout};
 use crate::project::{device, tell};
 use gmpc_runtime::run::output::{check, check_ending};
@@ -16,15 +16,27 @@ const BEST: usize = 5;
 /// Predicts and writes the predictions.
 ///
 /// # Errors
-/// There is no run folder; an input does not fit the network; a file cannot be read or written.
+/// There is no run folder; an input does not fit the network; a prediction is not finite; a file cannot be read or written.
 pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
     if let Some(path) = &args.output {
         check_ending(path, &["csv", "npy"])?;
+        if !args.keep.is_empty() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
+            let message = "a `.npy` file holds the outputs alone, and no columns of `--keep`";
+            return Err(Failure::with_help(Kind::Usage, message, "name a file that ends in `.csv`"));
+        }
         check(path, &args.input.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
     let directories = data_directories(&DataDirArgs { data_dir: None });
     let (predictions, warnings) = predict(&args.run, &args.input, &args.keep, &directories, &device(args.device)?)?;
     tell(warnings, output);
+    if let Some(place) = predictions.not_finite() {
+        let run = args.run.display();
+        let message = format!("the prediction for {place} is not finite: no class and no number follows from it");
+        let help = format!(
+            "check that input, and `gmpc eval {run}`: weights that predict so everywhere need another training"
+        );
+        return Err(Failure::with_help(Kind::Diverged, message, help));
+    }
     match &args.output {
         Some(path) => {
             predictions.write(path)?;

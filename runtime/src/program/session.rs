@@ -240,6 +240,18 @@ impl Session {
         Ok(self.measure_names(handle).into_iter().zip(figures).collect())
     }
 
+    /// Are the predictions behind these figures of the rows finite? A loss that is too large for the precision says nothing
+    /// about them, so they are computed once more.
+    ///
+    /// # Errors
+    /// A program cannot be compiled, or the device failed.
+    pub fn predicts_numbers(&mut self, rows: &Rows, loss: f64) -> Result<bool, Failure> {
+        if loss.is_finite() || loss.is_nan() {
+            return Ok(loss.is_finite());
+        }
+        Ok(self.predict(rows)?.iter().all(|value| value.is_finite()))
+    }
+
     /// Predictions for every row, `[rows, outputs]` in row-major order, widened to f64.
     ///
     /// # Errors

@@ -13,29 +13,39 @@ use gmpc_device::Device;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Metrics on every part of the data with their full names: `train.loss`, …, `valid.rmse`, …, `test.rmse`.
+/// What [`evaluate`] found.
+pub struct Evaluated {
+    /// Metrics on every part of the data with their full names: `train.loss`, …, `valid.rmse`, …, `test.rmse`.
+    pub figures: Vec<Figure>,
+    /// The first loss, such as `test.loss`, behind which not all predictions are finite.
+    pub broken: Option<String>,
+    /// Warnings about the file and the data.
+    pub warnings: Warnings,
+}
+
+/// Evaluates the final weights of a run on every part of its data.
 ///
 /// The training rows are evaluated like the others, with running statistics and the final weights. So their metrics
 /// differ from those of the last epoch, which are sums over steps between which the weights change.
 ///
 /// # Errors
 /// There is no run folder or no checkpoint; data are missing or have changed.
-pub fn evaluate(
-    run: &Path,
-    directories: &Directories,
-    device: &Arc<dyn Device>,
-) -> Result<(Vec<Figure>, Warnings), Failure> {
+pub fn evaluate(run: &Path, directories: &Directories, device: &Arc<dyn Device>) -> Result<Evaluated, Failure> {
     let (folder, about, prepared) = reopen(run, directories, device)?;
     let mut session = prepared.session();
     put_weights(&mut session, &folder, &about)?;
     let tables = &prepared.tables;
-    let mut figures = vec![];
+    let (mut figures, mut broken) = (vec![], None);
     let valid = tables.valid.as_ref().map(|rows| ("valid", rows));
     for (part, rows) in [("train", &tables.train)].into_iter().chain(valid).chain([("test", &tables.test)]) {
         let found = session.evaluate(rows)?;
+        let loss = found.iter().find(|(name, _)| name == "loss").map_or(0.0, |(_, loss)| *loss);
+        if !session.predicts_numbers(rows, loss)? {
+            broken = broken.or_else(|| Some(format!("{part}.loss")));
+        }
         figures.extend(found.into_iter().map(|(name, value)| (format!("{part}.{name}"), value)));
     }
-    Ok((figures, prepared.warnings))
+    Ok(Evaluated { figures, broken, warnings: prepared.warnings })
 }
 
 /// Puts the final weights of a run into a session of its network.

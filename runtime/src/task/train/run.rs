@@ -13,6 +13,7 @@ use crate::train::{CheckpointSink, NoCheckpoint, Progress, Trainer};
 use gmpc_compiler::graphs::boundary::{First, first_layers};
 use gmpc_compiler::ir::experiment::{Followed, Select};
 use gmpc_compiler::ir::program::Goal;
+use gmpc_data::Rows;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -124,10 +125,12 @@ impl Run<'_> {
         })
     }
 
-    /// Refuses final weights with which the loss is NaN, even if each weight is finite.
-    fn is_number(&self, figures: &[(String, f64)]) -> Result<(), Failure> {
-        let broken = figures.iter().find(|(name, value)| name.ends_with(".loss") && value.is_nan());
-        let Some((name, _)) = broken else { return Ok(()) };
+    /// Refuses final weights that predict what is no number, even if each weight is finite. `figures` are those of the rows.
+    fn predicts_numbers(&mut self, rows: &Rows, figures: &[(String, f64)]) -> Result<(), Failure> {
+        let Some((name, loss)) = figures.iter().find(|(name, _)| name.ends_with(".loss")) else { return Ok(()) };
+        if self.trainer.session.predicts_numbers(rows, *loss)? {
+            return Ok(());
+        }
         let progress = self.trainer.progress();
         Err(Failure::Diverged(Box::new(Divergence {
             epoch: progress.epoch,
@@ -143,12 +146,13 @@ impl Run<'_> {
             // Of a run that pauses, too: the figures it would have if it ended now.
             self.trainer.restore_best();
             let tables = &self.prepared.tables;
-            if let Some(valid) = &tables.valid {
-                figures.extend(self.trainer.evaluate("valid", valid)?);
-            }
-            figures.extend(self.trainer.evaluate("test", &tables.test)?);
-            if stopped_by != StoppedBy::Pause {
-                self.is_number(&figures)?;
+            let valid = tables.valid.as_ref().map(|rows| ("valid", rows));
+            for (part, rows) in valid.into_iter().chain([("test", &tables.test)]) {
+                let found = self.trainer.evaluate(part, rows)?;
+                if stopped_by != StoppedBy::Pause {
+                    self.predicts_numbers(rows, &found)?;
+                }
+                figures.extend(found);
             }
         }
         let progress: &Progress = self.trainer.progress();

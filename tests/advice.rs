@@ -216,6 +216,7 @@ const FOLLOWED: &[Followed] = &[
     ("W0912", "`momentum = 0.01` here", &[("momentum = 0.99", "momentum = 0.01")]),
     ("W0913", "drop the `relu`", &[("linear(3) -> relu", "linear(3)")]),
     ("W0914", "leave it out with this parameterization", &[(", weight_decay = 0.1", "")]),
+    ("W0915", "give it more features", &[("dense(1)", "dense(8)")]),
 ];
 
 /// Rows of a step.

@@ -5,6 +5,7 @@ use crate::program::network::{Network, wrong};
 use crate::program::session::{Programs, Session};
 use crate::train::Tables;
 use gmpc_compiler::front::resolve::{self, Overrides};
+use gmpc_compiler::graphs::depends::constant;
 use gmpc_compiler::ir::experiment::{Batch, DataFacts, DataSource, DataSpec, Precision, Select, Task, TrainSpec};
 use gmpc_compiler::ir::module::Module;
 use gmpc_compiler::stage::Observer;
@@ -115,6 +116,7 @@ pub fn network(request: &Request) -> Result<(Arc<Network>, Warnings), Failure> {
         (Err(_), Err(missing)) => return Err(missing.into()), // the data would have given the missing shapes
         (Err(diagnostics), Ok(_)) => return Err(wrong(&module, diagnostics)),
     };
+    warnings.diagnostics.extend(constant(&net));
     Ok((Arc::new(Network::new(module, net, Options::default(), Arc::clone(&request.observer))?), warnings))
 }
 
@@ -178,6 +180,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
     warnings.notes.extend(batch_of_all(&module, tables.train.count(), &spec.name));
     let facts = Facts { shape: described.facts.clone(), target_scale: described.target_scale.clone() };
     let network = Arc::new(shaped(request, module, &facts)?);
+    warnings.diagnostics.extend(constant(&network.net));
     Ok(Prepared { network, described, tables, data_sha256, warnings, device: Arc::clone(&request.device) })
 }
 
@@ -223,8 +226,8 @@ impl Prepared {
 }
 
 /// Refuses data (E0755) that become infinite in the precision of the program, or when predictions are scaled back.
-/// Returns a note if only their squares would be infinite.
-fn fits_precision(spec: &DataSpec, precision: Precision, parts: &Parts) -> Result<Option<Note>, Failure> {
+/// Returns notes if only their squares would be infinite, or if rounding makes different numbers equal.
+fn fits_precision(spec: &DataSpec, precision: Precision, parts: &Parts) -> Result<Vec<Note>, Failure> {
     let file = match &spec.source {
         DataSource::Table(table) => &table.file.path,
         DataSource::Arrays(_) | DataSource::Formula(_) | DataSource::Images(_) => &spec.name,
@@ -232,9 +235,10 @@ fn fits_precision(spec: &DataSpec, precision: Precision, parts: &Parts) -> Resul
     match precision {
         Precision::F32 => {
             parts.fit_f32(file)?;
-            Ok((spec.task == Task::Regression).then(|| parts.squares_beyond_f32(file)).flatten())
+            let squares = (spec.task == Task::Regression).then(|| parts.squares_beyond_f32(file)).flatten();
+            Ok(squares.into_iter().chain(parts.rounded_by_f32(file)).collect())
         }
-        _ => Ok(None),
+        _ => Ok(vec![]),
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Networks of the short form.
 const FEW: u64 = 16;
-/// The first of them. Seeds 3, 20, 22 and 28 end in numbers that are 0 but for rounding, which Adam then divides by their own
+/// The first of them. Seeds 3, 20 and 22 end in numbers that are 0 but for rounding, which Adam then divides by their own
 /// size: what may be expected there is not settled.
 const FIRST: u64 = 4;
 /// Steps of each.

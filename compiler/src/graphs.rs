@@ -6,6 +6,7 @@
 //! ```
 
 pub(crate) mod activate;
+pub mod alone;
 pub mod boundary;
 pub mod convert;
 pub(crate) mod declare;

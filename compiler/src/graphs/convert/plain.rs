@@ -13,6 +13,9 @@ use crate::ir::net::{LayerKind, Net};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::BTreeMap;
 
+/// The code of every error of [`fold`] that says that a layer is no affine map.
+const NOT_AFFINE: &str = "E0582";
+
 /// One unit layer in evaluation: `scale * act(weight . (x - centre) + offset) + shift`; zeros stand around `x - centre`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainUnit {
@@ -28,16 +31,18 @@ pub struct PlainUnit {
     pub centre: Vec<f64>,
 }
 
-/// The unit layers of a trained network, by their index.
+/// The unit layers of a trained network, by their index. A layer that is no affine map before or after its activation has no plain
+/// numbers, and is left out.
 ///
 /// # Errors
-/// E0580, E0582: a missing tensor, a unit that is no affine map before or after its activation.
+/// E0580: a missing tensor.
 pub fn plain_units(net: &Net, tensors: &Tensors) -> Result<BTreeMap<usize, PlainUnit>, Vec<Diagnostic>> {
     let (mut found, mut errors) = (BTreeMap::new(), Vec::new());
     for (index, layer) in net.layers.iter().enumerate() {
         let LayerKind::Unit(unit) = &layer.kind else { continue };
         match plain_unit(&Patch::new(net, layer, unit), tensors) {
             Ok(plain) => drop(found.insert(index, plain)),
+            Err(error) if error.code == NOT_AFFINE => {}
             Err(error) => errors.push(error),
         }
     }

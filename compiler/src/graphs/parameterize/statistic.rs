@@ -10,6 +10,7 @@
 use super::{Mode, Origin, Store};
 use crate::graphs::define::over::{Reduce, Reduction};
 use crate::graphs::define::{Term, number, variance};
+use crate::graphs::store::Running;
 use crate::ir::axes::{Axis, Meaning};
 use crate::ir::graph::{Graph, Id, Role, State};
 use crate::ir::module::Value;
@@ -98,6 +99,13 @@ impl Statistics {
         }
         let momentum = self.momentum(call.span)?;
         let running = running(graph, store, call, &places, origin);
+        store.running.push(Running {
+            state: running.0,
+            of: call.id,
+            axes: places.clone(),
+            is_variance: origin == Origin::Variance,
+            momentum,
+        });
         let value = match self.mode {
             Mode::Evaluation => running.1,
             Mode::Training => {

@@ -55,8 +55,9 @@ fn gradients_of_stages_and_of_reparameterizations_match_differences() {
             train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
         ));
     }
-    // No gradient goes through the vectors of `spectral`, so differences do not follow it: PyTorch's values do (golden cases).
-    for param in ["weight_standardization", "centred_weight_norm", "cosine", "lora(rank = 2)", "hyperspherical"] {
+    for param in
+        ["weight_standardization", "centred_weight_norm", "cosine", "spectral", "lora(rank = 2)", "hyperspherical"]
+    {
         let model = format!("input -> dense(4, param = {param}) -> tanh -> linear(2)");
         checks(&format!("use std.reparameterization {}", with_loss(&model, "mse")));
     }

@@ -4,7 +4,7 @@
 //! Train      x target lr step  ->  sums of loss and metrics; new parameters, statistics, optimizer states
 //! Evaluate   x target          ->  sums of loss and metrics
 //! Predict    x                 ->  prediction
-//! Gradients  x target          ->  prediction, loss, grad.output, grad.input, grad.NAME…; new statistics
+//! Gradients  x target          ->  prediction, loss, held.0…, grad.output, grad.input, grad.NAME…; new statistics
 //! Boundaries                   ->  boundary.NAME…
 //! ```
 //!
@@ -27,6 +27,9 @@ use crate::ir::program::{Goal, Measure};
 use gmpc_grammar::diagnostic::Diagnostic;
 use measure::Measuring;
 use std::collections::BTreeSet;
+
+/// Begins the names of the outputs of [`Goal::Gradients`] that no gradient goes back through: the values of `stop_gradient`.
+pub(crate) const HELD: &str = "held.";
 
 /// Facts that the graph of a step depends on, besides the module and the network.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -137,6 +140,8 @@ fn gradients(module: &Module, net: &Net, mut forward: Forward) -> Result<(Graph,
     let gradients = differentiate(&mut forward.graph, loss, &wrt, &stopped);
     forward.graph.output("prediction", forward.prediction);
     forward.graph.output("loss", loss);
+    // Difference quotients have to hold these values: no gradient goes through them.
+    stopped.iter().enumerate().for_each(|(i, id)| forward.graph.output(format!("{HELD}{i}"), *id));
     let named = ["output", "input"].map(String::from).into_iter();
     let names: Vec<String> = named
         .chain(forward.store.parameters.iter().map(|(state, _)| forward.graph.states[*state].name.clone()))

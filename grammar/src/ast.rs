@@ -191,6 +191,15 @@ pub struct Declaration {
     pub docs: Vec<String>,
 }
 
+impl Declaration {
+    /// May a conversion draw it, where its `from` section does not bind it? A parameter with axes of its own that is drawn is one factor of
+    /// a product, such as `down` of a low-rank adaptation, and does not matter where the other one is 0.
+    #[must_use]
+    pub fn may_be_drawn(&self) -> bool {
+        self.axes.is_some() && matches!(self.initial, Initial::Draw(_))
+    }
+}
+
 /// The initial value of a declaration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Initial {

@@ -41,7 +41,7 @@ fn prediction(module: &Module, net: &Net, tensors: &Tensors) -> Tensor {
 
 fn model(param: &str, flow: &str) -> (Module, Net) {
     let input = if flow.contains("conv") { "[2, 6, 5]" } else { "[3]" };
-    network(&format!("param = {param} model test(input: {input}) {{ input -> {flow} }}"))
+    network(&format!("use std.reparameterization param = {param} model test(input: {input}) {{ input -> {flow} }}"))
 }
 
 fn converted(from: &str, to: &str, flow: &str) -> Result<(Tensor, Tensor), String> {
@@ -68,6 +68,42 @@ fn every_parameterization_becomes_every_other() {
             agree(from, to, DEEP);
         }
     }
+}
+
+#[test]
+fn parameterizations_of_other_papers_are_written_where_they_can_be() {
+    for from in ["sp", "gmp + mn", "bn", "wn"] {
+        agree(from, "lora(rank = 2)", DEEP);
+    }
+    agree("lora(rank = 2)", "gmp", DEEP);
+    agree("lora(rank = 2)", "lora(rank = 3)", "conv(4, 3) as a -> relu -> flatten -> linear(2) as out");
+    for param in ["centred_weight_norm", "hyperspherical", "lora(rank = 2)"] {
+        agree(param, "sp", DEEP);
+        // Through plain weights and back.
+        let ((a, a_net), (b, b_net)) = (model(param, DEEP), model("sp", DEEP));
+        let before = tensors(&a, &a_net);
+        let plain = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        let again = convert(&b, &b_net, &plain, &a, &a_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        let (x, y) = (prediction(&a, &a_net, &before), prediction(&a, &a_net, &again));
+        assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + a.abs())), "{param}");
+    }
+    for param in ["centred_weight_norm", "hyperspherical"] {
+        assert!(converted("sp", param, DEEP).unwrap_err().starts_with("E0587: `a` written in"), "{param}");
+    }
+    for param in ["weight_standardization", "spectral", "cosine"] {
+        assert!(converted("sp", param, DEEP).unwrap_err().starts_with("E0584"), "{param}");
+    }
+}
+
+/// One factor of a product of 0 is drawn, and another number in each layer.
+#[test]
+fn a_factor_that_does_not_matter_is_drawn() {
+    let flow = "dense(3) as a -> relu -> dense(3) as b -> linear(2) as out";
+    let ((a, a_net), (b, b_net)) = (model("sp", flow), model("lora(rank = 2)", flow));
+    let written =
+        convert(&a, &a_net, &tensors(&a, &a_net), &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    assert!(written["a.up"].data.iter().all(|x| *x == 0.0) && written["a.down"].data.iter().all(|x| *x != 0.0));
+    assert_ne!(written["a.down"], written["b.down"]);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use super::train::data_directories;
 use crate::args::{DataDirArgs, PredictArgs};
 use crate::failure::Failure;
-use crate::output::{Output, to_stdout};
+use crate::output::{Output, printable, to_stdout};
 use crate::project::{device, tell};
 use gmpc_runtime::run::output::{check, check_ending};
 use gmpc_runtime::task::predict::{Predictions, predict};
 use serde_json::json;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Number of most likely classes that are printed for an image.
@@ -33,7 +34,9 @@ pub fn run(args: &PredictArgs, output: &Output) -> Result<(), Failure> {
             output.note(format_args!("{} predictions in {path}", predictions.rows));
         }
         None if output.json => lines(&predictions, output),
-        None if !predictions.files.is_empty() => to_stdout(&best(&predictions).trim_end()),
+        None if !predictions.files.is_empty() => to_stdout(&printable(&best(&predictions).trim_end())),
+        // A program reads names as they are, a terminal obeys what is in them.
+        None if std::io::stdout().is_terminal() => to_stdout(&printable(&predictions.to_csv().trim_end())),
         None => to_stdout(&predictions.to_csv().trim_end()),
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
 use crate::output::table::{bytes, thousands};
 use crate::output::watch::Watch;
-use crate::output::{CHOSEN_ON_TEST, Output, figures, stdout_is_colourful, timings};
+use crate::output::{CHOSEN_ON_TEST, Output, figures, timings};
 use crate::project::{clock, device, once, overrides, remark, request_for, tell};
 use gmpc_data::Directories;
 use gmpc_runtime::event::{Done, Event, Start, StoppedBy};
@@ -166,7 +166,6 @@ impl EventPrinter {
             StoppedBy::EarlyStop => ", stopped early",
             StoppedBy::Epochs | StoppedBy::Signal | StoppedBy::Pause => "",
         };
-        let (bold, plain) = if stdout_is_colourful() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
         self.output.note(format_args!(
             "{} in {:.1} s{why}; best epoch {}",
             epochs(done.epochs),
@@ -174,7 +173,7 @@ impl EventPrinter {
             done.best_epoch
         ));
         let beside = if done.chosen_on_test { CHOSEN_ON_TEST } else { "" };
-        self.output.say(format_args!("{bold}{}{plain}{beside}", figures(&done.figures)));
+        self.output.say_bold(&figures(&done.figures), beside);
         if let Some(run) = &done.run {
             self.output.note(format_args!("saved in {}", run.display()));
         }

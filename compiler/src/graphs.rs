@@ -12,6 +12,7 @@ pub mod convert;
 pub(crate) mod declare;
 pub(crate) mod define;
 pub(crate) mod differentiate;
+pub mod freeze;
 pub(crate) mod initialize;
 pub(crate) mod parameterize;
 pub mod pieces;

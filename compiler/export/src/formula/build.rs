@@ -140,7 +140,7 @@ impl Building<'_> {
                 self.places.insert(next, place);
                 open.pop();
             } else {
-                open.extend(needed);
+                open.extend(needed.into_iter().rev());
             }
         }
         Ok(self.places[&id])

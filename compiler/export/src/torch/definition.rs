@@ -211,7 +211,12 @@ impl Writing<'_> {
             Function::Select => {
                 let condition = argument(0);
                 // A comparison is a condition as it is.
+                let is_comparison = matches!(
+                    self.formula.steps[inputs[0]].work,
+                    Work::Function(Function::Less | Function::LessEqual | Function::Equal)
+                );
                 let bare = condition.strip_prefix('(').and_then(|rest| rest.strip_suffix(").to(x.dtype)"));
+                let bare = bare.filter(|_| is_comparison);
                 let condition = bare.map_or_else(|| format!("{} != 0", operand(0)), str::to_string);
                 (format!("torch.where({condition}, {}, {})", argument(1), argument(2)), true)
             }

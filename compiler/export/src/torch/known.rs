@@ -37,7 +37,8 @@ pub(super) fn norm(stage: &Defined, shape: &[usize]) -> Option<(String, Keys)> {
         _ if !stage.is_standard => None,
         // Of images it would take the mean over height and width, too.
         "layer_norm" if !is_image => Some((format!("nn.LayerNorm({features}, eps={:?})", number("eps")?), SCALED)),
-        "group_norm" => {
+        // PyTorch refuses a row whose groups have one number each.
+        "group_norm" if number("groups").is_some_and(|groups| *groups < shape.iter().product::<usize>() as f64) => {
             let groups = number("groups")?;
             Some((format!("nn.GroupNorm({groups}, {features}, eps={:?})", number("eps")?), SCALED))
         }

@@ -258,7 +258,10 @@ fn needed(net: &Net) -> Vec<usize> {
 fn op(trained: &Trained<'_>, index: usize, layer: &net::Layer) -> Result<Op, Refusal> {
     Ok(match &layer.kind {
         LayerKind::Input => Op::Input,
-        LayerKind::Unit(unit) => Op::Unit(Box::new(described(trained, index, layer, unit)?)),
+        LayerKind::Unit(unit) => {
+            known_convolution(unit, layer)?;
+            Op::Unit(Box::new(described(trained, index, layer, unit)?))
+        }
         LayerKind::Activation(activation) => Op::Activation(standard(activation, layer)?),
         LayerKind::Arithmetic(operation) => Op::Arithmetic(*operation),
         LayerKind::Scaled { operation, number, number_first } => {
@@ -266,9 +269,17 @@ fn op(trained: &Trained<'_>, index: usize, layer: &net::Layer) -> Result<Op, Ref
         }
         LayerKind::Concat => Op::Concat,
         LayerKind::Flatten => Op::Flatten,
+        LayerKind::MaxPool(_) | LayerKind::AvgPool(_) | LayerKind::GlobalAvgPool if is_series(trained.net, layer) => {
+            return Err(no_counterpart("stage", &format!("{} of a series", layer.kind), &layer.name));
+        }
         LayerKind::MaxPool(window) => Op::MaxPool(*window),
         LayerKind::AvgPool(window) => Op::AvgPool(*window),
         LayerKind::GlobalAvgPool => Op::GlobalAvgPool,
+        LayerKind::GlobalMaxPool | LayerKind::Upsample { .. } | LayerKind::Maxout { .. } => {
+            return Err(no_counterpart("stage", &layer.kind.to_string(), &layer.name));
+        }
+        // They do nothing in evaluation either.
+        LayerKind::Noise { .. } | LayerKind::StochasticDepth { .. } => Op::Dropout { probability: 0.0 },
         LayerKind::Dropout { probability } => Op::Dropout { probability: *probability },
         // Its only statistic is its mean, and its only argument the momentum.
         LayerKind::Stage(stage) if stage.is_standard && stage.definition.name == "mean_norm" => {
@@ -295,6 +306,22 @@ fn described(trained: &Trained<'_>, index: usize, layer: &net::Layer, unit: &net
     Ok(Unit { product, bias, plain, activation, param, tensors })
 }
 
+/// Refuses the convolutions that no form has words for yet: those with groups, gaps between taps or reflected edges, transposed ones, and
+/// those of series.
+fn known_convolution(unit: &net::Unit, layer: &net::Layer) -> Result<(), Refusal> {
+    match &unit.connection {
+        Connection::Convolution(of) if !of.is_plain() || layer.shape.len() != 3 => {
+            Err(no_counterpart("convolution", &format!("{of})"), &layer.name))
+        }
+        Connection::Convolution(_) | Connection::Dense { .. } => Ok(()),
+    }
+}
+
+/// Does a layer read a series?
+fn is_series(net: &Net, layer: &net::Layer) -> bool {
+    layer.inputs.first().and_then(|&input| net.layers.get(input)).is_some_and(|input| input.shape.len() == 2)
+}
+
 /// The activation as other programs know it.
 fn standard(activation: &Activation, layer: &net::Layer) -> Result<Standard, Refusal> {
     activation.standard().ok_or_else(|| no_counterpart("activation", activation.name(), &layer.name))
@@ -304,7 +331,7 @@ fn no_counterpart(what: &str, name: &str, layer: &str) -> Refusal {
     Refusal {
         code: "E0597",
         message: format!("no form has words for the {what} `{name}` of `{layer}` yet"),
-        help: "predict with `gmpc predict`, or export a network of the older activations and `mean_norm`".into(),
+        help: "predict with `gmpc predict`, or export a network of the older stages and activations".into(),
     }
 }
 

@@ -87,12 +87,12 @@ impl First<'_> {
             }
             LayerKind::Activation(activation) => {
                 let features = layer.shape.first().copied().unwrap_or(1);
-                let sizes = Sizes { fan_in: features, units: features, area: 1 };
+                let sizes = Sizes { fan_in: features, units: features, area: 1, groups: 1 };
                 self.activation(activation, &layer.name, sizes, &layer.shape)?;
             }
             LayerKind::Stage(of) => {
                 let features = layer.shape.first().copied().unwrap_or(1);
-                let sizes = Sizes { fan_in: features, units: features, area: 1 };
+                let sizes = Sizes { fan_in: features, units: features, area: 1, groups: 1 };
                 let batch = image::in_graph(1, &layer.shape);
                 let room = stage::room(of, batch.clone());
                 self.body(&of.definition, "x", &layer.name, (sizes, room), Some(&batch))?;
@@ -105,6 +105,11 @@ impl First<'_> {
             | LayerKind::MaxPool(_)
             | LayerKind::AvgPool(_)
             | LayerKind::GlobalAvgPool
+            | LayerKind::GlobalMaxPool
+            | LayerKind::Upsample { .. }
+            | LayerKind::Maxout { .. }
+            | LayerKind::Noise { .. }
+            | LayerKind::StochasticDepth { .. }
             | LayerKind::Dropout { .. } => {}
         }
         self.graph.mark(from, layer.span);
@@ -186,7 +191,7 @@ impl First<'_> {
         for parameter in parameters {
             let Some(&value) = self.values.get(&parameter.name) else { continue };
             // An optimizer cannot draw, so the sizes for draws are not used.
-            let sizes = Sizes { fan_in: 1, units: 1, area: 1 };
+            let sizes = Sizes { fan_in: 1, units: 1, area: 1, groups: 1 };
             let room = Room::nothing("an optimizer");
             let mut builtins = DrawBuiltins::new(self.definitions, sizes, true, room, self.streams);
             let mut scope = Scope::new(&mut self.graph, &mut builtins, optimizer);

@@ -153,13 +153,13 @@ impl<'a> Body<'a> {
                 let weight = self.constant(&format!("weight_{index}"), &by_input, &layer.name);
                 self.call(Helper::Dense, &format!("dense({x}, {inputs}, {weight}, {offset}, {units}, {to});"));
             }
-            Connection::Convolution { window, .. } => {
+            Connection::Convolution(of) => {
                 let weight = self.constant(&format!("weight_{index}"), &plain.weight.data, &layer.name);
                 let centre = match plain.centre.is_empty() {
                     true => "NULL".to_string(),
                     false => self.constant(&format!("centre_{index}"), &plain.centre, &layer.name),
                 };
-                let window = self.window(index, window, input, layer);
+                let window = self.window(index, &of.window, input, layer);
                 self.call(Helper::Convolve, &format!("convolve(&{window}, {x}, {weight}, {offset}, {centre}, {to});"));
             }
         }

@@ -218,8 +218,8 @@ impl Computing<'_> {
     ) -> Result<(), Fault> {
         match &unit.product {
             Connection::Dense { .. } => dense(m, unit, x, y)?,
-            Connection::Convolution { window, .. } => {
-                convolve(m, unit, &Sliding::new(window, input, &layer.shape), x, y, room)?;
+            Connection::Convolution(of) => {
+                convolve(m, unit, &Sliding::new(&of.window, input, &layer.shape), x, y, room)?;
             }
         }
         if unit.activation != Standard::Identity {

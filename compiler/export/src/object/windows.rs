@@ -159,7 +159,7 @@ pub(super) fn largest_padded(network: &Network) -> usize {
         let input = layer.inputs.first().map(|&input| network.layers[input].shape.as_slice())?;
         let window = match &layer.op {
             Op::Unit(unit) => match &unit.product {
-                Connection::Convolution { window, .. } => window,
+                Connection::Convolution(of) => &of.window,
                 Connection::Dense { .. } => return None,
             },
             Op::MaxPool(window) | Op::AvgPool(window) => window,

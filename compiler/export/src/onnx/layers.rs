@@ -68,8 +68,8 @@ impl Adding<'_> {
         let operands = [x.as_str(), &weight, &bias];
         let mut value = match &unit.product {
             Connection::Dense { .. } => self.node("Gemm", "product", &operands, vec![int("transB", 1)]),
-            Connection::Convolution { window, .. } => {
-                let attributes = windowed(window, before_and_after(window, input, result));
+            Connection::Convolution(of) => {
+                let attributes = windowed(&of.window, before_and_after(&of.window, input, result));
                 self.node("Conv", "product", &operands, attributes)
             }
         };

@@ -175,7 +175,8 @@ impl Module<'_> {
             let mean = unit.tensors.get("running_mean").map_or(&[][..], |tensor| &tensor.data);
             self.state.row(format!("{name}.mbn.running_mean"), mean);
         }
-        if let Connection::Convolution { window, .. } = &unit.product {
+        if let Connection::Convolution(of) = &unit.product {
+            let window = &of.window;
             let ([top, left], [bottom, right]) = (window.before, after(window, input, &layer.shape));
             arguments.push(format!("stride={}", pair(window.stride)));
             arguments.push(format!("pad=({left}, {right}, {top}, {bottom})"));
@@ -238,7 +239,8 @@ impl Module<'_> {
         let fan_in = input.first().copied().unwrap_or(1);
         match &unit.product {
             Connection::Dense { .. } => self.init.push(format!("self.{name} = nn.Linear({fan_in}, {units}{bias})")),
-            Connection::Convolution { window, .. } => {
+            Connection::Convolution(of) => {
+                let window = &of.window;
                 let end = after(window, input, result);
                 let mut arguments = String::new();
                 if window.stride != [1, 1] {

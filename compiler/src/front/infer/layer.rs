@@ -13,7 +13,18 @@ use gmpc_grammar::ast::{Definition, Ident, Kind, Path};
 use std::sync::Arc;
 
 const DENSE: [Slot<'static>; 3] = [Slot::required("units"), Slot::optional("bias"), Slot::optional("param")];
-const CONV: [Slot<'static>; 6] = [
+const CONV: [Slot<'static>; 9] = [
+    Slot::required("channels"),
+    Slot::required("kernel"),
+    Slot::optional("stride"),
+    Slot::optional("pad"),
+    Slot::optional("bias"),
+    Slot::optional("param"),
+    Slot::optional("groups"),
+    Slot::optional("dilation"),
+    Slot::optional("fill"),
+];
+const CONV_TRANSPOSE: [Slot<'static>; 6] = [
     Slot::required("channels"),
     Slot::required("kernel"),
     Slot::optional("stride"),
@@ -22,7 +33,9 @@ const CONV: [Slot<'static>; 6] = [
     Slot::optional("param"),
 ];
 const LINEAR: [Slot<'static>; 2] = [Slot::required("units"), Slot::optional("bias")];
-const DROPOUT: [Slot<'static>; 1] = [Slot::required("p")];
+const PROBABILITY: [Slot<'static>; 1] = [Slot::required("p")];
+const NOISE: [Slot<'static>; 1] = [Slot::required("deviation")];
+const MAXOUT: [Slot<'static>; 1] = [Slot::required("k")];
 
 impl<'m> Builder<'m> {
     /// Reads the activation of a stage. `None` if the stage is not an activation; `Some((None, _))` if its arguments are wrong.
@@ -102,12 +115,14 @@ impl<'m> Builder<'m> {
         let slots: &[Slot<'_>] = match name {
             "dense" => &DENSE,
             "conv" => &CONV,
+            "conv_transpose" => &CONV_TRANSPOSE,
             _ => &LINEAR,
         };
         let bound = self.arguments(name, step, slots)?;
         // All parts are read before the first `?`, so that every mistake of the layer is reported.
         let connection = match name {
             "conv" => self.convolution(&bound, input, step, frame),
+            "conv_transpose" => self.transposed(&bound, input, step, frame),
             _ => self.dense(name, &bound, input, step, frame),
         };
         let bias = self.bias(&bound, frame);
@@ -195,8 +210,11 @@ impl<'m> Builder<'m> {
         step: &FlowStage<'m>,
         frame: &mut Frame,
     ) -> Maybe<usize> {
-        if matches!(name, "max_pool" | "avg_pool" | "global_avg_pool") {
+        if matches!(name, "max_pool" | "avg_pool" | "global_avg_pool" | "global_max_pool") {
             return self.pool(name, input, step, frame);
+        }
+        if name == "upsample" {
+            return self.upsample(input, step, frame);
         }
         let shape = self.shape(input).to_vec();
         let (kind, shape) = match name {
@@ -204,14 +222,41 @@ impl<'m> Builder<'m> {
                 self.arguments(name, step, &[])?;
                 (LayerKind::Flatten, vec![shape.iter().product()])
             }
-            // `dropout`, the only stage of `STAGES` that is left.
+            "maxout" => self.maxout(input, step, frame)?,
+            "noise" => {
+                let bound = self.arguments(name, step, &NOISE)?;
+                let wanted = "a standard deviation, 0 or more";
+                let fits = |x: f64| x >= 0.0 && x.is_finite();
+                let deviation = self.number_of(&bound, "deviation", 0.0, wanted, fits, frame)?;
+                (LayerKind::Noise { deviation }, shape)
+            }
+            // `dropout` and `stochastic_depth`, the only stages that are left.
             _ => {
-                let bound = self.arguments(name, step, &DROPOUT)?;
+                let bound = self.arguments(name, step, &PROBABILITY)?;
                 let wanted = "a probability, 0 or more and below 1";
                 let probability = self.number_of(&bound, "p", 0.0, wanted, |p| (0.0..1.0).contains(&p), frame)?;
-                (LayerKind::Dropout { probability }, shape)
+                let kind = match name {
+                    "stochastic_depth" => LayerKind::StochasticDepth { probability },
+                    _ => LayerKind::Dropout { probability },
+                };
+                (kind, shape)
             }
         };
         self.add(frame, name, step.label, (kind, vec![input], shape), step.span)
+    }
+
+    /// Reads `maxout(2)`. Returns the layer and the shape of its result.
+    fn maxout(&mut self, input: usize, step: &FlowStage<'m>, frame: &Frame) -> Maybe<(LayerKind, Vec<usize>)> {
+        let bound = self.arguments("maxout", step, &MAXOUT)?;
+        let pieces = self.count("k", &bound, frame)?;
+        let mut shape = self.shape(input).to_vec();
+        let features = shape.first_mut()?;
+        if !features.is_multiple_of(pieces) {
+            let place = bound.get("k").map_or(step.span, |expr| expr.span);
+            let (features, origin) = (*features, self.origin(input));
+            return self.fail(complain::pieces_of_features(place, pieces, features, origin));
+        }
+        *features /= pieces;
+        Some((LayerKind::Maxout { pieces }, shape))
     }
 }

@@ -22,7 +22,7 @@ use crate::ir::experiment::Followed;
 use crate::ir::graph::{Graph, Id, Op};
 use crate::ir::internal::internal_error;
 use crate::ir::module::Module;
-use crate::ir::net::{Layer, LayerKind, Net, Unit};
+use crate::ir::net::{Connection, Layer, LayerKind, Net, Unit, Way};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 
@@ -68,8 +68,12 @@ pub(super) fn units_of(net: &Net, which: Followed) -> impl Iterator<Item = (usiz
     })
 }
 
-/// Where the activation of a unit bends; nowhere if it is curved.
+/// Where the activation of a unit bends; nowhere if it is curved. A unit of a transposed convolution has no single boundary: how many
+/// of its taps reach a result depends on where the result lies.
 pub(super) fn kinks(unit: &Unit) -> Vec<f64> {
+    if matches!(unit.connection, Connection::Convolution(of) if of.way == Way::Spread) {
+        return vec![];
+    }
     pieces(&unit.activation).map(|found| found.kinks).unwrap_or_default()
 }
 
@@ -78,7 +82,10 @@ fn reads_input(net: &Net, layer: &Layer) -> bool {
     let [place] = layer.inputs[..] else { return false };
     net.layers.get(place).is_some_and(|before| match before.kind {
         LayerKind::Input => true,
-        LayerKind::Flatten | LayerKind::Dropout { .. } => reads_input(net, before),
+        LayerKind::Flatten
+        | LayerKind::Dropout { .. }
+        | LayerKind::StochasticDepth { .. }
+        | LayerKind::Noise { .. } => reads_input(net, before),
         _ => false,
     })
 }
@@ -216,6 +223,10 @@ fn weights(graph: &mut Graph, inside: Id, x: Id, patch: &Patch) -> (Id, Id) {
         // Row i is 1 at number i of a patch in the network's order (channels first). Images in graphs have their channels last.
         let images = graph.reshape(unit_matrix, &[fan_in, channels, height, width]);
         unit_matrix = graph.transpose(images, &[0, 2, 3, 1]);
+    }
+    if let [channels, positions] = patch.shape[..] {
+        let series = graph.reshape(unit_matrix, &[fan_in, channels, positions]);
+        unit_matrix = graph.transpose(series, &[0, 2, 1]);
     }
     (unit_matrix, pull(graph, &[(back, unit_matrix)], &[arriving], &none)[0])
 }

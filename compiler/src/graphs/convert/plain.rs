@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// One unit layer in evaluation: `scale * act(weight . (x - centre) + offset) + shift`; zeros stand around `x - centre`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainUnit {
-    /// `[units, fan_in]` or `[units, channels, kh, kw]`.
+    /// `[units, fan_in]`, `[units, channels / groups, kw]` or `[units, channels / groups, kh, kw]`.
     pub weight: Tensor,
     /// One number a unit.
     pub offset: Vec<f64>,
@@ -49,12 +49,8 @@ fn plain_unit(patch: &Patch, tensors: &Tensors) -> Result<PlainUnit, Diagnostic>
     let stays = patch.padded && folded.is_moved();
     let mut inner = if stays { folded.at_moved() } else { folded.clone() };
     let (scale, shift) = inner.absorb_output(&patch.unit.activation);
-    let units = inner.b.len();
-    let shape = match patch.shape[..] {
-        [channels, kh, kw] => vec![units, channels, kh, kw],
-        _ => vec![units, patch.fan_in()],
-    };
-    let weight = Tensor { shape, data: transposed(&inner.w.data, patch.fan_in()) };
+    let own = patch.own(&inner.w);
+    let weight = Tensor { shape: patch.file_shape(), data: transposed(&own.data, own.shape[0]) };
     let centre = folded.moved.iter().step_by(patch.area().max(1)).map(|moved| -moved).collect();
     Ok(PlainUnit {
         weight,
@@ -82,8 +78,9 @@ pub fn unit_tensors(
     let LayerKind::Unit(unit) = &layer.kind else { return Ok(Tensors::new()) };
     let patch = Patch::new(net, layer, unit);
     let (units, fan_in) = (unit.connection.units(), patch.fan_in());
+    let own = Tensor { shape: vec![weight.data.len() / units.max(1), units], data: transposed(&weight.data, units) };
     let plain = Plain {
-        w: Tensor { shape: vec![fan_in, units], data: transposed(&weight.data, units) },
+        w: patch.all(&own),
         b: offset.map_or_else(|| vec![0.0; units], <[f64]>::to_vec),
         scale: vec![1.0; units],
         shift: vec![0.0; units],

@@ -99,7 +99,7 @@ fn by_section(module: &Module, of: &Patch, plain: &Plain) -> Result<Tensors, Dia
         written.push(state);
     }
     let offset = Tensor { shape: vec![1, sizes.units], data: plain.b.clone() };
-    let values = evaluate(&graph, &[plain.w.clone(), offset], &[], Random::default());
+    let values = evaluate(&graph, &[of.own(&plain.w), offset], &[], Random::default());
     let mut tensors: Tensors = written.iter().zip(&values).map(|(s, v)| (s.name.clone(), to_file(s, v))).collect();
     // The plain weights include the statistics of the source, so those of the target are neutral.
     for (state, origin) in

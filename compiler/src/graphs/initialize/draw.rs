@@ -1,13 +1,14 @@
 //! Initial values, right of `~` and `=` in a declaration: draws, and formulas of weights that are drawn before.
 //!
 //! A normal number is computed from two uniform numbers: Box and Muller, "A note on the generation of random normal deviates",
-//! 1958. The second normal number of the pair is not used.
+//! 1958 ([`noise::normal`]). The second normal number of the pair is not used.
 
 use crate::front::functions::Dialect;
 use crate::front::interpret::{Statements, Vocabulary};
 use crate::graphs::declare::{Room, declared};
 use crate::graphs::define::call::{sign, take};
 use crate::graphs::define::{Builtins, Scope, Term, node, node_of_shape, number};
+use crate::graphs::parameterize::noise;
 use crate::graphs::parameterize::unit::Sizes;
 use crate::graphs::parameterize::unit::builtins::spherical;
 use crate::ir::axes::{Axes, ParameterKind};
@@ -83,17 +84,10 @@ impl<'a> DrawBuiltins<'a> {
         graph.push(Op::Uniform { stream }, vec![], self.shape.0.clone())
     }
 
-    /// sqrt(-2 log(1 - a)) cos(2 pi b)
     fn normal(&mut self, graph: &mut Graph) -> Id {
-        let (a, b) = (self.uniform(graph), self.uniform(graph));
-        let one = graph.constant(1.0);
-        let above_zero = graph.sub(one, a);
-        let log = graph.unary(Op::Log, above_zero);
-        let square = graph.scale(log, -2.0);
-        let radius = graph.unary(Op::Sqrt, square);
-        let angle = graph.scale(b, std::f64::consts::TAU);
-        let cos = graph.unary(Op::Cos, angle);
-        graph.mul(radius, cos)
+        let streams = [self.streams, self.streams + 1];
+        self.streams += 2;
+        noise::normal(graph, &self.shape.0, streams)
     }
 
     fn between(&mut self, graph: &mut Graph, bounds: &[Term], span: Span) -> Result<Term, Diagnostic> {

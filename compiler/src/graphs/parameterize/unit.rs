@@ -47,6 +47,8 @@ pub(crate) struct Sizes {
     pub(crate) units: usize,
     /// Number of positions of a filter, kh kw; 1 for a dense layer.
     pub(crate) area: usize,
+    /// Number of groups of units, each of which reads inputs of its own; 1 for a dense layer.
+    pub(crate) groups: usize,
 }
 
 impl Sizes {
@@ -57,16 +59,16 @@ impl Sizes {
         // `parameterize` has rejected larger layers.
         let fan_in =
             counted.unwrap_or_else(|| internal_error("parameterize", "too many inputs", format_args!("{unit:?}")));
-        let area = match unit.connection {
-            Connection::Dense { .. } => 1,
-            Connection::Convolution { window, .. } => window.area(),
+        let (area, groups) = match unit.connection {
+            Connection::Dense { .. } => (1, 1),
+            Connection::Convolution(of) => (of.window.area(), of.groups),
         };
-        Sizes { fan_in, units: unit.connection.units(), area }
+        Sizes { fan_in, units: unit.connection.units(), area, groups }
     }
 
     /// Returns the number of results that depend on each input, for a filter without padding and strides.
     pub(crate) fn fan_out(self) -> usize {
-        self.units.saturating_mul(self.area)
+        (self.units / self.groups.max(1)).saturating_mul(self.area)
     }
 
     /// Binds `fan_in`, `fan_out` and `units`.

@@ -157,8 +157,11 @@ fn shape(net: &Net, index: usize) -> Vec<usize> {
     match &layer.kind {
         LayerKind::Unit(unit) => match &unit.connection {
             Connection::Dense { .. } => vec![unit.connection.units(), input.iter().product()],
-            Connection::Convolution { window, .. } => {
-                vec![unit.connection.units(), input.first().copied().unwrap_or(1), window.kernel[0], window.kernel[1]]
+            Connection::Convolution(of) => {
+                let channels = of.channels(input.first().copied().unwrap_or(1));
+                // A series has one axis of taps.
+                let taps = if input.len() == 2 { &of.window.kernel[1..] } else { &of.window.kernel[..] };
+                [&[of.units, channels], taps].concat()
             }
         },
         _ => vec![],

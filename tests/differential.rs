@@ -9,7 +9,7 @@ mod draw;
 use crate::golden::case::Tensors;
 use crate::golden::machine::{Evaluator, Machine};
 use crate::golden::on_device::OnDevice;
-use draw::{Dice, Drawn, draw};
+use draw::{Dice, Drawn, Layers, draw};
 use gmpc_compiler::ir::experiment::Precision;
 use gmpc_compiler::ir::graph::Tensor;
 use gmpc_compiler::ir::program::Goal;
@@ -40,10 +40,20 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn random_networks_are_trained_alike_by_all_devices() {
+    alike(Layers::First);
+}
+
+#[test]
+fn random_networks_of_newer_layers_are_trained_alike_by_all_devices() {
+    alike(Layers::All);
+}
+
+/// Trains random networks on all devices.
+fn alike(layers: Layers) {
     let (count, first) = (number("GMPC_DIFFERENTIAL", FEW), number("GMPC_DIFFERENTIAL_FROM", FIRST));
     let (mut tried, mut loose, mut wrong) = (0, 0, Vec::new());
     for seed in first..first + count {
-        let drawn = draw(seed);
+        let drawn = draw(seed, layers);
         match Compared::new(seed, &drawn) {
             Ok(compared) => {
                 tried += 1;

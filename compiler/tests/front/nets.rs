@@ -233,3 +233,40 @@ fn makes_a_step(text: &str) {
     let (graph, measures) = made.unwrap_or_else(|e| panic!("{text}\n{}", crate::shown(&e, &module.sources)));
     assert!(graph.outputs.len() > measures.len());
 }
+
+#[test]
+fn convolutions_print_what_is_unusual_about_them() {
+    insta::assert_snapshot!(net("
+        model m(input: [4, 9, 8]) {
+            input -> conv(8, 3, groups = 4, dilation = [1, 2]) -> relu -> conv(8, 3, fill = reflect, stride = 2)
+            -> upsample([1, 2], method = bilinear) -> conv_transpose(6, 4, stride = 2, pad = 1) -> relu
+            -> maxout(3) -> noise(0.1) -> stochastic_depth(0.2) -> global_max_pool -> linear(2)
+        }
+    "), @"");
+}
+
+#[test]
+fn a_series_has_one_axis_of_positions() {
+    insta::assert_snapshot!(net("
+        model m(input: [3, 20]) {
+            input -> conv(8, 3, dilation = 4) -> relu -> max_pool(2) -> conv(8, 5, stride = 2, groups = input.channels)
+            -> avg_pool(3, stride = 1, pad = 1) -> conv_transpose(6, 4, stride = 2, pad = 1) -> upsample(2) -> flatten
+            -> linear(input.positions)
+        }
+    "), @"");
+}
+
+#[test]
+fn a_block_of_the_file_takes_the_place_of_a_newer_stage() {
+    insta::assert_snapshot!(net("
+        block noise(deviation) { input -> dense(3) }
+        model m(input: [4]) { input -> noise(0.1) -> linear(1) }
+    "), @"");
+}
+
+#[test]
+fn a_row_of_the_data_can_be_read_as_a_series() {
+    let facts = DataFacts { rows: Some(9), shape: vec![12], outputs: 1, classes: None };
+    let text = "data = table(\"a.csv\", target = \"y\")\nmodel m(input: [3, 4]) { input -> conv(2, 3) -> global_avg_pool -> linear(1) }";
+    insta::assert_snapshot!(net_with(text, Some(&facts)), @"");
+}

@@ -18,7 +18,7 @@ use crate::task::experiment::{Prepared, Request, Warnings, prepare};
 use crate::task::train::about;
 use gmpc_compiler::graphs::convert::{Tensors, unit_tensors};
 use gmpc_compiler::ir::graph::{Role, Tensor};
-use gmpc_compiler::ir::net::LayerKind;
+use gmpc_compiler::ir::net::{Connection, LayerKind, Way};
 use gmpc_data::{Note, rounded};
 use gmpc_device::states::named::{Named, Stored};
 use mapping::{Mapping, mapping};
@@ -86,6 +86,7 @@ fn filled(prepared: &Prepared, mapping: &Mapping, file: &Tensors) -> Result<(Nam
     for (layer, weight, bias) in &mapping.layers {
         let offset = bias.as_ref().and_then(|bias| file.get(bias));
         let (Some(numbers), found) = (file.get(weight), &network.net.layers[*layer]) else { continue };
+        let numbers = &in_own_order(&found.kind, numbers);
         match unit_tensors(&network.module, &network.net, *layer, numbers, offset.map(|offset| offset.data.as_slice()))
         {
             Ok(tensors) => taken.extend(tensors),
@@ -103,6 +104,20 @@ fn filled(prepared: &Prepared, mapping: &Mapping, file: &Tensors) -> Result<(Nam
     // This refuses unknown names and wrong shapes.
     session.states.set_named(&states, |role| role != Role::Optimizer).map_err(Failure::Bug)?;
     Ok((states, own))
+}
+
+/// The weight of a layer with its units first. Other programs have the channels of a transposed convolution first.
+fn in_own_order(kind: &LayerKind, weight: &Tensor) -> Tensor {
+    let is_spread = matches!(kind, LayerKind::Unit(unit)
+        if matches!(unit.connection, Connection::Convolution(of) if of.way == Way::Spread));
+    let (&[channels, units], true) = (weight.shape.first_chunk::<2>().unwrap_or(&[1, 1]), is_spread) else {
+        return weight.clone();
+    };
+    let taps: usize = weight.shape.iter().skip(2).product();
+    let filter = |unit: usize, channel: usize| &weight.data[(channel * units + unit) * taps..][..taps];
+    let each = (0..units).flat_map(|unit| (0..channels).map(move |channel| (unit, channel)));
+    let data = each.flat_map(|(unit, channel)| filter(unit, channel).iter().copied()).collect();
+    Tensor { shape: [&[units, channels], &weight.shape[2..]].concat(), data }
 }
 
 /// The notes about drawn layers and unused tensors.

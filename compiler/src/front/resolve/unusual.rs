@@ -1,13 +1,13 @@
 //! Warnings about arguments that are allowed but probably not intended: a dropout above one half (W0911), a running mean that
 //! is mostly the last batch (W0912), an activation that limits scores before the loss gets them (W0913), a weight decay that
-//! acts on angles (W0914).
+//! acts on angles (W0914), an image without channels that is read as a series (W0917).
 //!
 //! Only numbers that the file itself states are checked. An argument that a block hands on is checked where the block is
 //! called.
 
 use crate::front::constant::{Scope, evaluate, number};
 use crate::front::names::walk;
-use crate::ir::module::Definitions;
+use crate::ir::module::{Definitions, Value};
 use gmpc_grammar::ast::{Argument, Ast, BinaryOp, Body, Definition, Expr, ExprKind, Item, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Span;
@@ -31,6 +31,9 @@ pub(crate) fn check(ast: &Ast, definitions: &Definitions, takes_logits: bool, wa
                 if takes_logits && definition.kind == Kind::Model {
                     warnings.extend(cut_off(definition, definitions));
                 }
+                if definition.kind == Kind::Model {
+                    warnings.extend(square_series(definition, definitions));
+                }
             }
             Item::Use { .. } => {}
         }
@@ -40,7 +43,7 @@ pub(crate) fn check(ast: &Ast, definitions: &Definitions, takes_logits: bool, wa
 fn call(expr: &Expr, definitions: &Definitions) -> Option<Diagnostic> {
     let ExprKind::Call { callee, arguments } = &expr.node else { return None };
     match callee.to_string().as_str() {
-        "dropout" => dropout(arguments, definitions),
+        name @ ("dropout" | "stochastic_depth") => dropout(name, arguments, definitions),
         name => {
             let kinds = [Kind::Parameterization, Kind::Modifier, Kind::Stage];
             let found = kinds.into_iter().find_map(|kind| definitions.get(&(kind, name.to_string())))?;
@@ -98,14 +101,36 @@ fn decaying_angles(ast: &Ast, definitions: &Definitions) -> Option<Diagnostic> {
     )
 }
 
-fn dropout(arguments: &[Argument], definitions: &Definitions) -> Option<Diagnostic> {
+fn dropout(name: &str, arguments: &[Argument], definitions: &Definitions) -> Option<Diagnostic> {
     let (share, value) = share(arguments, "p", 0, definitions)?;
     let opposite = round(1.0 - share);
+    let what = if name == "dropout" { "values" } else { "examples" };
     Some(
-        Diagnostic::warning("W0911", format!("`dropout({share})` zeroes {} % of the values", round(100.0 * share)))
+        Diagnostic::warning("W0911", format!("`{name}({share})` zeroes {} % of the {what}", round(100.0 * share)))
             .label(value.span, "more than half")
-            .help(format!("if {share} is the share to keep, write `dropout({opposite})`")),
+            .help(format!("if {share} is the share to keep, write `{name}({opposite})`")),
     )
+}
+
+/// A convolution of an input `[28, 28]`: most often an image whose channel was forgotten.
+fn square_series(model: &Definition, definitions: &Definitions) -> Option<Diagnostic> {
+    let shape = model.parameters.iter().find(|parameter| parameter.name.text == "input")?.annotation.as_ref()?;
+    let names = BTreeMap::new();
+    let value = evaluate(shape, &Scope::new(&names, definitions)).ok()?;
+    let sizes = match &value {
+        Value::List(items) => items.iter().map(number).collect::<Option<Vec<f64>>>()?,
+        _ => return None,
+    };
+    let &[height, width] = &sizes[..] else { return None };
+    let mut convolves = false;
+    walk::expressions(&model.body, &mut |expr: &Expr| {
+        convolves |= matches!(&expr.node, ExprKind::Call { callee, .. } if callee.to_string() == "conv");
+    });
+    (convolves && height > 1.0 && height - width == 0.0).then(|| {
+        Diagnostic::warning("W0917", format!("an input of two axes is a series: {height} channels of {width} positions"))
+            .label(shape.span, "read as `[channels, positions]`")
+            .help(format!("an image with one channel is `input: [1, {height}, {width}]`"))
+    })
 }
 
 fn momentum(callee: &Path, arguments: &[Argument], place: usize, definitions: &Definitions) -> Option<Diagnostic> {
@@ -160,7 +185,7 @@ fn cut_off(model: &Definition, definitions: &Definitions) -> Option<Diagnostic> 
 /// Activations that cut scores off; a sigmoid is an error, which shapes come before.
 const CUTTING: [&str; 3] = ["relu", "softplus", "tanh"];
 /// Stages that change no number.
-const PLAIN: [&str; 3] = ["flatten", "dropout", "identity"];
+const PLAIN: [&str; 5] = ["flatten", "dropout", "identity", "stochastic_depth", "noise"];
 /// Blocks in blocks that are looked into; a circle of them is told elsewhere.
 const MOST_DEPTH: usize = 16;
 

@@ -70,6 +70,45 @@ fn every_parameterization_becomes_every_other() {
     }
 }
 
+/// Convolutions of every kind. The scale behind a `tanh` moves into the next layer, that behind `conv_transpose` through the stages.
+const EVERY_KIND: &str = "conv(4, 3, groups = 2) as a -> relu -> conv(8, 3, dilation = 2, groups = 4) as b -> tanh \
+    -> conv_transpose(3, 3, stride = 2) as c -> relu -> upsample(2, method = bilinear) -> stochastic_depth(0.5) \
+    -> global_avg_pool -> linear(2) as out";
+
+#[test]
+fn convolutions_of_every_kind_are_converted() {
+    for from in ["sp", "wn", "bn", "gmp"] {
+        for to in ["sp", "wn", "gmp", "bn"] {
+            agree(from, to, EVERY_KIND);
+        }
+    }
+    // A modifier that moves the image before it is padded must remain, and is kept for all channels of all groups.
+    let padded = "conv(4, 3, groups = 2) as a -> relu -> global_avg_pool -> linear(2) as out";
+    agree("gmp + mn", "sp + mn", padded);
+    assert!(converted("gmp + mn", "sp", padded).is_err());
+    agree("gmp + mn", "sp", "conv(4, 3, groups = 2, pad = 0) as a -> relu -> global_avg_pool -> linear(2) as out");
+    // A result of a transposed convolution does not see all taps everywhere.
+    assert!(converted("gmp + mn", "sp", "conv_transpose(4, 3, pad = 0) as a -> relu -> flatten -> linear(2)").is_err());
+}
+
+#[test]
+fn convolutions_of_series_are_converted() {
+    let make = |param: &str| {
+        network(&format!(
+            "param = {param} model test(input: [3, 9]) {{ input -> conv(4, 3, dilation = 2) as a -> relu \
+             -> conv_transpose(4, 2, stride = 2) as b -> max_pool(2) -> conv(4, 3, groups = 4) as c -> flatten -> linear(2) as out }}"
+        ))
+    };
+    for (from, to) in [("gmp", "sp"), ("bn", "gmp"), ("wn", "bn")] {
+        let ((a, a_net), (b, b_net)) = (make(from), make(to));
+        let before = tensors(&a, &a_net);
+        // A maximum lets no negative scale through, and `b` has no activation that could keep one.
+        let after = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        let (x, y) = (prediction(&a, &a_net, &before), prediction(&b, &b_net, &after));
+        assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + a.abs())), "{from} to {to}");
+    }
+}
+
 #[test]
 fn a_scale_outside_a_curved_activation_moves_into_the_next_layer() {
     agree("gmp", "sp", "dense(5) as a -> tanh -> linear(2) as out");

@@ -170,3 +170,13 @@ fn words_of_other_tools_are_answered_with_the_words_of_gmpnet() {
     assert!(said(&table("y")).contains("`\"y\"`"));
     assert!(said(&table("[y, \"z\"]")).contains("`\"y\"`"));
 }
+
+#[test]
+fn a_convolution_of_a_square_without_channels_is_warned_of() {
+    let model = |input: &str, body: &str| format!("model m(input: {input}) {{ input -> {body} -> flatten -> linear(1) }}");
+    assert_eq!(codes(&model("[28, 28]", "conv(4, 3)")), ["W0917"]);
+    assert!(codes(&model("[1, 28, 28]", "conv(4, 3)")).is_empty());
+    assert!(codes(&model("[2, 28]", "conv(4, 3)")).is_empty());
+    assert!(codes(&model("[28, 28]", "tanh")).is_empty(), "what is flattened is no series");
+    assert_eq!(codes(&model("[2, 28]", "stochastic_depth(0.8)")), ["W0911"]);
+}

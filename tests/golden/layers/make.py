@@ -65,8 +65,8 @@ def convolutions():
         # name: arguments, shape of the weight, arguments of conv2d
         "groups": ("6, 3, groups = 2", (6, 2, 3, 3), dict(groups=2, padding=1)),
         "groups_stride": ("6, 3, stride = 2, pad = 1, groups = 2", (6, 2, 3, 3), dict(groups=2, padding=1, stride=2)),
-        "depthwise": ("4, 3, groups = input.channels", (4, 1, 3, 3), dict(groups=4, padding=1)),
-        "depthwise_several": ("8, 3, groups = input.channels", (8, 1, 3, 3), dict(groups=4, padding=1)),
+        "depthwise": ("4, 3, groups = depthwise", (4, 1, 3, 3), dict(groups=4, padding=1)),
+        "depthwise_several": ("8, 3, groups = depthwise", (8, 1, 3, 3), dict(groups=4, padding=1)),
         "depthwise_stride": ("8, [3, 2], stride = [2, 3], pad = [1, 0], groups = 4", (8, 1, 3, 2), dict(groups=4, padding=(1, 0), stride=(2, 3))),
         "dilation": ("5, 3, dilation = 2", (5, 4, 3, 3), dict(dilation=2, padding=2)),
         "dilation_uneven": ("5, [2, 3], pad = [1, 2], dilation = [3, 2]", (5, 4, 2, 3), dict(dilation=(3, 2), padding=(1, 2))),
@@ -174,7 +174,7 @@ def series():
         "conv": ("conv(5, 4, param = sp)", (5, 3, 4), lambda x, w, b: F.conv1d(F.pad(x, (1, 2)), w, b)),
         "conv_dilation": ("conv(5, 3, dilation = 4, param = sp)", (5, 3, 3), lambda x, w, b: F.conv1d(x, w, b, padding=4, dilation=4)),
         "conv_stride": ("conv(5, 3, stride = 2, pad = 1, param = sp)", (5, 3, 3), lambda x, w, b: F.conv1d(x, w, b, padding=1, stride=2)),
-        "conv_depthwise": ("conv(6, 3, groups = input.channels, param = sp)", (6, 1, 3), lambda x, w, b: F.conv1d(x, w, b, padding=1, groups=3)),
+        "conv_depthwise": ("conv(6, 3, groups = depthwise, param = sp)", (6, 1, 3), lambda x, w, b: F.conv1d(x, w, b, padding=1, groups=3)),
         "conv_reflect": ("conv(5, 5, fill = reflect, param = sp)", (5, 3, 5), lambda x, w, b: F.conv1d(F.pad(x, (2, 2), mode="reflect"), w, b)),
         "conv_transpose": ("conv_transpose(5, 4, stride = 2, pad = 1, param = sp)", (5, 3, 4), lambda x, w, b: F.conv_transpose1d(x, w.transpose(0, 1), b, stride=2, padding=1)),
     }

@@ -11,8 +11,8 @@ use crate::ir::module::Value;
 use gmpc_grammar::ast::{Argument, BinaryOp, Binding, Body, Declaration, Expr, ExprKind, From, Path, Stage, UnaryOp};
 use gmpc_grammar::source::Span;
 
-/// Words that are values: the padding `same`, what stands around an image, and how an image is enlarged.
-const WORDS: [&str; 5] = ["same", "zeros", "reflect", "nearest", "bilinear"];
+/// Words that are values: the padding `same`, what stands around an image, a group of each channel, and how an image is enlarged.
+const WORDS: [&str; 6] = ["same", "zeros", "reflect", "depthwise", "nearest", "bilinear"];
 
 impl<'m> Builder<'m> {
     /// Expands a body. Returns the layer that is its output.

@@ -73,7 +73,7 @@ fn habit(name: &str) -> Option<&'static str> {
         }
         "conv1d" => Some("a convolution of a series is `conv(64, 3)` too: the input is `[channels, positions]`"),
         "depthwiseconv2d" | "depthwise" | "depthwiseconv" => {
-            Some("a filter of each channel alone is `conv(input.channels, 3, groups = input.channels)`")
+            Some("filters of each channel alone are `conv(64, 3, groups = depthwise)`")
         }
         "upsampling2d" | "interpolate" | "unpool" => Some("an image is enlarged with `upsample(2)`"),
         "droppath" | "dropconnect" => Some("whole examples are dropped with `stochastic_depth(0.1)`"),

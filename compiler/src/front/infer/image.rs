@@ -61,7 +61,7 @@ impl<'m> Builder<'m> {
         let kernel = self.pair(size("kernel", 1), bound, input, frame);
         let stride = self.pair_or(size("stride", 1), [1; 2], bound, input, frame);
         let dilation = self.pair_or(size("dilation", 1), [1; 2], bound, input, frame);
-        let groups = if bound.contains_key("groups") { self.count("groups", bound, frame) } else { Some(1) };
+        let groups = self.groups(bound, input, frame);
         let fill = self.word("fill", &Fill::WORDS, Fill::Zeros, bound, frame);
         let padding = self.padding(bound, input, frame);
         let (units, kernel, stride, padding) = (units?, kernel?, stride?, padding?);
@@ -110,6 +110,17 @@ impl<'m> Builder<'m> {
         };
         let convolution = Convolution { way: Way::Spread, ..Convolution::plain(units, window) };
         Some((Connection::Convolution(convolution), grid.shape(units, size)))
+    }
+
+    /// Reads the number of groups: `depthwise` for one of each channel.
+    fn groups(&mut self, bound: &Bound<'_>, input: usize, frame: &Frame) -> Maybe<usize> {
+        let Some(expr) = bound.get("groups") else { return Some(1) };
+        let value = self.known(expr, frame)?;
+        match &value {
+            Value::Word(word) if word == "depthwise" => self.shape(input).first().copied(),
+            Value::Integer(n) if *n > 0 => usize::try_from(*n).ok(),
+            _ => self.fail(complain::unfit("groups", "a whole number, 1 or more, or `depthwise`", expr.span, &value)),
+        }
     }
 
     /// Both channels and units must be divisible by the number of groups.

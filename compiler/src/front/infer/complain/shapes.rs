@@ -15,14 +15,14 @@ pub(in super::super) fn not_flat(name: &str, span: Span, shape: &[usize], origin
 
 pub(in super::super) fn no_image(name: &str, span: Span, shape: &[usize], origin: Span, at_input: bool) -> Diagnostic {
     let help = match (shape, name) {
-        _ if at_input => "give the input three axes: `input: [channels, height, width]`",
+        _ if at_input => "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`",
         ([_], "conv") => "use `dense(units)` here, or move it before what makes a row of numbers of the image",
         ([_], _) => "leave it out, or move it before what makes a row of numbers of the image",
-        _ => "give the input three axes: `input: [channels, height, width]`",
+        _ => "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`",
     };
     let found = if shape.len() == 1 { format!("a row of {}", sizes(shape)) } else { sizes(shape) };
-    Diagnostic::error("E0327", format!("`{name}` takes an image, but {found} arrives"))
-        .label(span, "needs channels, height and width")
+    Diagnostic::error("E0327", format!("`{name}` takes an image or a series, but {found} arrives"))
+        .label(span, "needs channels, and one or two axes of positions")
         .label(origin, format!("{} since here", sizes(shape)))
         .help(help)
 }
@@ -77,7 +77,7 @@ pub(in super::super) fn groups_of_channels(span: Span, groups: usize, channels: 
     Diagnostic::error("E0338", format!("{channels} channels cannot be divided into {groups} equal groups"))
         .label(span, format!("{groups} groups"))
         .label(origin, format!("{channels} channels since here"))
-        .help(format!("{}, or `groups = input.channels` for a filter of each channel alone", divisors(channels)))
+        .help(format!("{}, or `groups = depthwise` for filters of each channel alone", divisors(channels)))
 }
 
 pub(in super::super) fn groups_of_units(span: Span, groups: usize, units: usize, place: Span) -> Diagnostic {
@@ -119,7 +119,7 @@ pub(in super::super) fn too_many_parts(span: Span, parts: usize, is_alone: bool,
     let what = if is_alone { "taps or reflected rows" } else { "groups of several channels" };
     Diagnostic::error("E0340", format!("{parts} {what} are more than a convolution is compiled for"))
         .label(span, format!("at most {most}"))
-        .help("use fewer groups or a smaller window, or `groups = input.channels` for a filter of each channel alone")
+        .help("use fewer groups or a smaller window, or `groups = depthwise` for filters of each channel alone")
 }
 
 /// One operand of shapes that do not match.

@@ -78,9 +78,11 @@ const EVERY_KIND: &str = "conv(4, 3, groups = 2) as a -> relu -> conv(8, 3, dila
 #[test]
 fn convolutions_of_every_kind_are_converted() {
     for from in ["sp", "wn", "bn", "gmp"] {
-        for to in ["sp", "wn", "gmp", "bn"] {
+        for to in ["sp", "wn", "bn"] {
             agree(from, to, EVERY_KIND);
         }
+        // The length of a weight stands outside of `gmp`, which a curved activation lets nothing through to.
+        agree(from, "gmp", &EVERY_KIND.replace("tanh", "relu"));
     }
     // A modifier that moves the image before it is padded must remain, and is kept for all channels of all groups.
     let padded = "conv(4, 3, groups = 2) as a -> relu -> global_avg_pool -> linear(2) as out";

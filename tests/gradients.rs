@@ -107,6 +107,31 @@ fn gradients_of_image_networks_match_differences() {
 }
 
 #[test]
+fn gradients_of_convolutions_of_every_kind_match_differences() {
+    for param in PARAMS {
+        checks(&format!(
+            "param = {param}
+            model test(input: [2, 6, 5]) {{
+                input -> conv(4, 3, groups = 2) -> tanh -> conv(4, 3, groups = depthwise, dilation = 2) -> relu
+                -> conv(4, [2, 3], stride = 2, dilation = [1, 2], fill = reflect) -> tanh -> upsample(2, bilinear)
+                -> conv_transpose(4, 3, stride = 2) -> noise(0.1) -> stochastic_depth(0.2) -> maxout(2)
+                -> upsample([1, 2]) -> global_max_pool -> linear(2)
+            }}
+            train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
+        ));
+        checks(&format!(
+            "param = {param}
+            model test(input: [3, 11]) {{
+                input -> conv(6, 3, dilation = 3, fill = reflect) -> tanh -> conv(6, 4, stride = 2, groups = 3) -> relu
+                -> layer_norm -> conv_transpose(4, 3, stride = 2, pad = 1) -> avg_pool(3, stride = 1, pad = 1)
+                -> upsample(2, method = bilinear) -> max_pool(2) -> prelu -> flatten -> linear(2)
+            }}
+            train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
+        ));
+    }
+}
+
+#[test]
 fn gradients_go_through_the_blocks_of_the_library() {
     for blocks in ["vgg6(2)", "official_vgg6(2)"] {
         for param in ["bn", "gmp", "gmp + mn"] {

@@ -207,3 +207,29 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
 fn is_unit(kind: &LayerKind) -> bool {
     matches!(kind, LayerKind::Unit(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gmpc_compiler::front::resolve::Overrides;
+    use gmpc_compiler::stage::Silent;
+    use gmpc_compiler::{elaborate, front};
+    use gmpc_grammar::source::Source;
+
+    fn first_layer(flow: &str) -> LayerKind {
+        let text = format!("model m(input: [2, 4, 4]) {{ input -> {flow} -> flatten -> linear(1) }}");
+        let file = Source { name: "m.gmpnet".to_string(), text };
+        let Ok((module, _)) = front(file, &Overrides::default(), &Silent) else { panic!("no module") };
+        let net = elaborate(&module, None, &Silent).expect("a network");
+        net.layers[1].kind.clone()
+    }
+
+    #[test]
+    fn weights_of_transposed_convolutions_get_their_units_first() {
+        let weight = Tensor { shape: vec![2, 3, 1, 2], data: (0..12).map(f64::from).collect() };
+        let own = in_own_order(&first_layer("conv_transpose(3, [1, 2])"), &weight);
+        assert_eq!(own.shape, [3, 2, 1, 2]);
+        assert_eq!(own.data, [0.0, 1.0, 6.0, 7.0, 2.0, 3.0, 8.0, 9.0, 4.0, 5.0, 10.0, 11.0]);
+        assert_eq!(in_own_order(&first_layer("conv(3, [1, 2])"), &weight), weight);
+    }
+}

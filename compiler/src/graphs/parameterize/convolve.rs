@@ -5,7 +5,8 @@
 //! reflected    rows and columns of the image, joined around it; then without padding
 //! dilated      stride 1: pixels that are `dilation` apart become images of their own (no wasted products);
 //!              otherwise zeros between the taps of the filter
-//! depthwise    a sum over taps of shifted images times one number for each channel: loops that fusion generates
+//! depthwise    a sum over taps of shifted images times one number for each channel: loops that fusion generates. Its gradient at the
+//!              images has the same form, see `lower/simplify/gather`
 //! grouped      one convolution for each group, joined
 //! transposed   the gradient of a convolution at its images, `convolve_input`
 //! ```
@@ -147,15 +148,21 @@ fn depthwise(graph: &mut Graph, mut x: Id, w: Id, of: &Convolution, size: [usize
     }
     let [batch, _, _, channels] = four(graph.shape(x));
     let of_each = of.units / channels;
+    // Several units of a channel are an axis of their own, along which its pixels are repeated.
+    let several = if of_each == 1 { &[][..] } else { &[of_each] };
+    let pixels = [&[batch, size[0], size[1], channels], &[1][..several.len()]].concat();
+    let factors = [&[1, 1, 1, channels], several].concat();
     let mut sum: Option<Id> = None;
-    for (tap, (i, j)) in (0..kernel[0]).flat_map(|i| (0..kernel[1]).map(move |j| (i, j))).enumerate() {
-        let seen = every(graph, x, 1, i, stride[0], size[0]);
-        let seen = every(graph, seen, 2, j, stride[1], size[1]);
-        let seen = graph.reshape(seen, &[batch, size[0], size[1], channels, 1]);
-        let numbers = graph.slice(w, 0, tap, 1);
-        let numbers = graph.reshape(numbers, &[1, 1, 1, channels, of_each]);
-        let product = graph.mul(seen, numbers);
-        sum = Some(sum.map_or(product, |sum| graph.add(sum, product)));
+    for i in 0..kernel[0] {
+        let row = every(graph, x, 1, i, stride[0], size[0]);
+        for j in 0..kernel[1] {
+            let seen = every(graph, row, 2, j, stride[1], size[1]);
+            let seen = graph.reshape(seen, &pixels);
+            let numbers = graph.slice(w, 0, i * kernel[1] + j, 1);
+            let numbers = graph.reshape(numbers, &factors);
+            let product = graph.mul(seen, numbers);
+            sum = Some(sum.map_or(product, |sum| graph.add(sum, product)));
+        }
     }
     let sum = sum.unwrap_or_else(|| internal_error("parameterize", "a window without taps", of));
     graph.reshape(sum, &[batch, size[0], size[1], of.units])

@@ -372,7 +372,8 @@ fn layers_that_no_form_has_words_for_are_refused_by_name() {
 #[test]
 fn what_draws_in_training_is_left_out_and_said() {
     let folder = tempdir().unwrap();
-    let text = NET.replace("dense(12) as lambda -> relu ->", "noise(0.1) -> dense(12) -> relu -> stochastic_depth(0.1) ->");
+    let text =
+        NET.replace("dense(12) as lambda -> relu ->", "noise(0.1) -> dense(12) -> relu -> stochastic_depth(0.1) ->");
     let (run, ..) = trained_from(folder.path(), &text);
     for form in ["onnx", "c", "object", "torch"] {
         let ran = gmpc(&["export", &run, "--as", form, "-o", &output(folder.path(), form), "--json"]).expect(0);

@@ -137,7 +137,7 @@ pub fn draw(seed: u64, layers: Layers) -> Drawn {
     match input {
         Form::Row(features) => full.push(features),
         Form::Image([channels, height, width]) => full.extend([height, width, channels]), // as graphs have them
-        Form::Series(shape) => full.extend(shape), // as files have them
+        Form::Series(shape) => full.extend(shape),                                        // as files have them
     }
     let columns = if classes > 0 { 1 } else { outputs };
     let aim = |d: &mut Dice| {

@@ -173,7 +173,8 @@ fn words_of_other_tools_are_answered_with_the_words_of_gmpnet() {
 
 #[test]
 fn a_convolution_of_a_square_without_channels_is_warned_of() {
-    let model = |input: &str, body: &str| format!("model m(input: {input}) {{ input -> {body} -> flatten -> linear(1) }}");
+    let model =
+        |input: &str, body: &str| format!("model m(input: {input}) {{ input -> {body} -> flatten -> linear(1) }}");
     assert_eq!(codes(&model("[28, 28]", "conv(4, 3)")), ["W0917"]);
     assert!(codes(&model("[1, 28, 28]", "conv(4, 3)")).is_empty());
     assert!(codes(&model("[2, 28]", "conv(4, 3)")).is_empty());

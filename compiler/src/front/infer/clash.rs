@@ -77,8 +77,7 @@ impl Builder<'_> {
         let channels = self.shape(layer).first()?;
         loop {
             let found = self.layers.get(layer)?;
-            if matches!(&found.kind, LayerKind::Unit(unit) if matches!(unit.connection, Connection::Convolution(_)))
-            {
+            if matches!(&found.kind, LayerKind::Unit(unit) if matches!(unit.connection, Connection::Convolution(_))) {
                 return Some(layer);
             }
             layer = *found.inputs.first().filter(|&&input| self.shape(input).first() == Some(channels))?;

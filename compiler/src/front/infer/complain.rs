@@ -3,9 +3,9 @@
 mod shapes;
 
 pub(super) use shapes::{
-    Clash, Operand, cannot_join, cuts_too_much, groups_of_channels, groups_of_units, no_image, not_flat, pad_covers_window,
-    pieces_of_features, reflects_too_far, shapes_differ, too_many_parts, too_many_weights, too_much_padding,
-    window_too_large,
+    Clash, Operand, cannot_join, cuts_too_much, groups_of_channels, groups_of_units, no_image, not_flat,
+    pad_covers_window, pieces_of_features, reflects_too_far, shapes_differ, too_many_parts, too_many_weights,
+    too_much_padding, window_too_large,
 };
 
 use crate::front::constant::sort;

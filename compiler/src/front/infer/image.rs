@@ -304,7 +304,12 @@ impl<'m> Builder<'m> {
             None => {
                 let same = if name == "pad" && bound.contains_key("channels") { "`same`, " } else { "" };
                 let two = if is_series { "" } else { ", or two of them, `[height, width]`" };
-                self.fail(complain::unfit(name, &format!("{same}a whole number, {least} or more{two}"), expr.span, &value))
+                self.fail(complain::unfit(
+                    name,
+                    &format!("{same}a whole number, {least} or more{two}"),
+                    expr.span,
+                    &value,
+                ))
             }
         }
     }

@@ -127,9 +127,12 @@ fn square_series(model: &Definition, definitions: &Definitions) -> Option<Diagno
         convolves |= matches!(&expr.node, ExprKind::Call { callee, .. } if callee.to_string() == "conv");
     });
     (convolves && height > 1.0 && height - width == 0.0).then(|| {
-        Diagnostic::warning("W0917", format!("an input of two axes is a series: {height} channels of {width} positions"))
-            .label(shape.span, "read as `[channels, positions]`")
-            .help(format!("an image with one channel is `input: [1, {height}, {width}]`"))
+        Diagnostic::warning(
+            "W0917",
+            format!("an input of two axes is a series: {height} channels of {width} positions"),
+        )
+        .label(shape.span, "read as `[channels, positions]`")
+        .help(format!("an image with one channel is `input: [1, {height}, {width}]`"))
     })
 }
 

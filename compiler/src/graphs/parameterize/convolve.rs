@@ -210,5 +210,6 @@ fn transposed(graph: &mut Graph, x: Id, w: Id, of: &Convolution, size: [usize; 2
 
 /// The four sizes of a batch of images.
 fn four(shape: &[usize]) -> [usize; 4] {
-    <[usize; 4]>::try_from(shape).unwrap_or_else(|_| internal_error("parameterize", "no batch of images", format_args!("{shape:?}")))
+    <[usize; 4]>::try_from(shape)
+        .unwrap_or_else(|_| internal_error("parameterize", "no batch of images", format_args!("{shape:?}")))
 }

@@ -53,9 +53,7 @@ impl<'a> Gather<'a> {
         for (node, chosen) in old.nodes.iter().zip(chosen) {
             let first = gather.graph.nodes.len();
             let name = match node.op {
-                Op::Pad { axis, before } if chosen => {
-                    gather.window(node.inputs[0], (axis, before, node.shape[axis]))
-                }
+                Op::Pad { axis, before } if chosen => gather.window(node.inputs[0], (axis, before, node.shape[axis])),
                 _ => gather.copy(node),
             };
             gather.names.push(name);
@@ -97,7 +95,10 @@ impl<'a> Gather<'a> {
                 let most = size - own;
                 let value = self.names[id.index()];
                 let graph = &mut self.graph;
-                let wide = *self.padded.entry((value, axis, size)).or_insert_with(|| graph.pad(value, axis, most, own + 2 * most));
+                let wide = *self
+                    .padded
+                    .entry((value, axis, size))
+                    .or_insert_with(|| graph.pad(value, axis, most, own + 2 * most));
                 self.graph.slice(wide, axis, most - before, size)
             }
         }

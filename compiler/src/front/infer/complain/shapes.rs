@@ -15,7 +15,9 @@ pub(in super::super) fn not_flat(name: &str, span: Span, shape: &[usize], origin
 
 pub(in super::super) fn no_image(name: &str, span: Span, shape: &[usize], origin: Span, at_input: bool) -> Diagnostic {
     let help = match (shape, name) {
-        _ if at_input => "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`",
+        _ if at_input => {
+            "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`"
+        }
         ([_], "conv") => "use `dense(units)` here, or move it before what makes a row of numbers of the image",
         ([_], _) => "leave it out, or move it before what makes a row of numbers of the image",
         _ => "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`",
@@ -101,7 +103,11 @@ fn divisors(of: usize) -> String {
 }
 
 /// The error for a transposed convolution with more padding than it can cut off.
-pub(in super::super) fn cuts_too_much([pad_place, window_place]: [Span; 2], pad: &[usize], kernel: &[usize]) -> Diagnostic {
+pub(in super::super) fn cuts_too_much(
+    [pad_place, window_place]: [Span; 2],
+    pad: &[usize],
+    kernel: &[usize],
+) -> Diagnostic {
     Diagnostic::error("E0341", "the padding of `conv_transpose` is cut off from its result, and this is too much")
         .label(pad_place, format!("cuts off {} on each side", sizes(pad)))
         .label(window_place, format!("a window of {}", sizes(kernel)))

@@ -136,6 +136,10 @@ const FOLLOWED: &[Followed] = &[
     ("E0335", "choose a metric", &[("[rmse]", "[accuracy]")]),
     ("E0336", "`linear(1)`", &[("linear(2)", "linear(1)")]),
     ("E0337", "use `cross_entropy`, with a network that ends in `linear(data.classes)`", &[("binary_cross_entropy", "cross_entropy"), ("linear(1)", "linear(data.classes)")]),
+    ("E0338", "choose a divisor of 3", &[("groups = 2", "groups = 1")]),
+    ("E0339", "or `fill = zeros`", &[("fill = reflect", "fill = zeros")]),
+    ("E0340", "or `groups = depthwise`", &[("groups = 2048", "groups = depthwise")]),
+    ("E0341", "pad by less than the window", &[("pad = 3", "pad = 1")]),
     ("E0402", "give it numbers", &[(r#""two""#, "2")]),
     ("E0403", "write a smaller one", &[("10^19", "10^3")]),
     ("E0404", "something that is never 0", &[("(input.features - 2)", "input.features")]),
@@ -216,6 +220,7 @@ const FOLLOWED: &[Followed] = &[
     ("W0912", "`momentum = 0.01` here", &[("momentum = 0.99", "momentum = 0.01")]),
     ("W0913", "drop the `relu`", &[("linear(3) -> relu", "linear(3)")]),
     ("W0914", "leave it out with this parameterization", &[(", weight_decay = 0.1", "")]),
+    ("W0917", "`input: [1, 28, 28]`", &[("[28, 28]", "[1, 28, 28]")]),
 ];
 
 /// Rows of a step.

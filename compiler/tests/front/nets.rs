@@ -238,7 +238,7 @@ fn makes_a_step(text: &str) {
 fn convolutions_print_what_is_unusual_about_them() {
     insta::assert_snapshot!(net("
         model m(input: [4, 9, 8]) {
-            input -> conv(8, 3, groups = 4, dilation = [1, 2]) -> relu -> conv(8, 3, fill = reflect, stride = 2)
+            input -> conv(8, 3, groups = 4, dilation = [1, 2], fill = zeros) -> relu -> conv(8, 3, fill = reflect, stride = 2)
             -> upsample([1, 2], method = bilinear) -> conv_transpose(6, 4, stride = 2, pad = 1) -> relu
             -> maxout(3) -> noise(0.1) -> stochastic_depth(0.2) -> global_max_pool -> linear(2)
         }

@@ -325,8 +325,10 @@ impl<'m> Builder<'m> {
     ) -> Maybe<T> {
         let Some(expr) = bound.get(name) else { return Some(default) };
         let value = self.known(expr, frame)?;
+        // `zeros` is also the name of an initializer, which then stands for the word.
         let found = match &value {
             Value::Word(word) => words.iter().find(|(known, _)| known == word),
+            Value::Instance(instance) => words.iter().find(|(known, _)| *known == instance.name),
             _ => None,
         };
         match found {

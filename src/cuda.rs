@@ -19,7 +19,7 @@ pub fn open() -> Result<Arc<dyn Device>, DeviceError> {
 ///
 /// # Errors
 /// gmpc was built without the feature `cuda`, or NVIDIA's compiler is missing.
-#[cfg_attr(not(feature = "cuda"), allow(unused_variables))]
+#[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "only the feature compiles"))]
 pub fn ptx(source: &str) -> Result<String, DeviceError> {
     #[cfg(feature = "cuda")]
     return gmpc_device_cuda::ptx(source);

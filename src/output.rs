@@ -36,26 +36,36 @@ impl Output {
         Output { json, quiet }
     }
 
-    /// Prints a result and a line end. Goes to standard error with `--json`.
+    /// Prints a result and a line end. Goes to standard error with `--json`. Control characters are escaped, here and in the other
+    /// texts for people: see [`printable`].
     pub fn say(&self, text: impl Display) {
+        let text = printable(&text);
         if self.json { to_stderr(&text) } else { to_stdout(&text) }
+    }
+
+    /// Prints a result whose first part is bold, where standard output may have colours.
+    pub fn say_bold(&self, bold: &str, rest: &str) {
+        match stdout_is_colourful() && !self.json {
+            true => to_stdout(&format_args!("\u{1b}[1m{}\u{1b}[0m{}", printable(&bold), printable(&rest))),
+            false => self.say(format_args!("{bold}{rest}")),
+        }
     }
 
     /// Prints a note, unless `--quiet` was given.
     pub fn note(&self, text: impl Display) {
         if !self.quiet {
-            to_stderr(&text);
+            to_stderr(&printable(&text));
         }
     }
 
     /// Prints a warning without a position, even with `--quiet`.
     pub fn warn(&self, text: impl Display) {
-        to_stderr(&format_args!("warning: {text}"));
+        to_stderr(&printable(&format_args!("warning: {text}")));
     }
 
     /// Prints a warning that has a page, even with `--quiet`.
     pub fn warn_of(&self, code: &str, text: impl Display) {
-        to_stderr(&format_args!("warning[{code}]: {text}"));
+        to_stderr(&printable(&format_args!("warning[{code}]: {text}")));
     }
 
     /// Prints notes about data, as text and as JSON lines like those of a training.
@@ -124,6 +134,22 @@ impl Findings {
     }
 }
 
+/// A text for a terminal. Names of columns, classes and folders come from files of others: control characters in them, which a terminal
+/// would obey, and signs that change the direction of writing are written as `\u{1b}`. Ends of lines and tabulators stay.
+pub fn printable(text: &impl Display) -> String {
+    let text = text.to_string();
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t' || turns(c);
+    if !text.contains(is_obeyed) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_obeyed(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
 /// Printed after metrics that are better than on new data.
 pub const CHOSEN_ON_TEST: &str = "  (epochs chosen on the test rows)";
 
@@ -189,7 +215,7 @@ impl Stream {
 }
 
 /// True if standard output may have colours (no-color.org).
-pub fn stdout_is_colourful() -> bool {
+fn stdout_is_colourful() -> bool {
     std::io::stdout().is_terminal() && colours_are_wanted()
 }
 
@@ -220,6 +246,13 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        let name = "a\u{1b}[31mred\u{7} \u{202e}b\r\n\tc\u{e9}";
+        assert_eq!(printable(&name), "a\\u{1b}[31mred\\u{7} \\u{202e}b\\u{d}\n\tc\u{e9}");
+        assert_eq!(printable(&"plain"), "plain");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::cuda;
 use crate::failure::{Failure, Findings, Kind};
 use crate::output::Output;
 use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::Seeds;
 use gmpc_compiler::ir::module::Module;
 use gmpc_compiler::stage::{Observer, Silent};
 use gmpc_data::Directories;
@@ -49,7 +50,7 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
 pub fn overrides(param: Option<&str>, args: &OverrideArgs) -> Result<Overrides, Failure> {
     let set = args.set.iter().map(|text| key_value("--set", text)).collect::<Result<Vec<_>, _>>()?;
     once(set.iter().map(|(key, _)| key.as_str()).chain(param.map(|_| "param")).chain(args.seed.map(|_| "seed")))?;
-    Ok(Overrides { param: param.map(str::to_string), set, seed: args.seed, ..Overrides::default() })
+    Ok(Overrides { param: param.map(str::to_string), set, seed: args.seed.map(Seeds::all), ..Overrides::default() })
 }
 
 /// Refuses to replace a value twice, because one of the two values would be ignored silently.

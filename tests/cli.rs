@@ -159,3 +159,37 @@ fn a_seed_that_is_none_is_told_what_one_is() {
     let told = gmpc(&["train", "any.gmpnet", "--seed", "-1"]).expect(2).stderr;
     assert!(told.contains("a seed is a whole number from 0"), "{told}");
 }
+
+/// A table or a folder of a stranger must not move the cursor, change colours or hide text.
+#[test]
+fn names_of_others_do_not_command_the_terminal() {
+    let folder = tempdir().unwrap();
+    let rows: String = (0..30).map(|i| format!("{i},{},{}\n", i * i, ["x\u{9b}2Jy", "z\u{9b}1m"][i % 2])).collect();
+    let table = write(folder.path(), "rows.csv", &format!("a\u{1b}[31mred,b\u{7},kind\n{rows}"));
+    let file = write(
+        folder.path(),
+        "net.gmpnet",
+        "data = table(\"rows.csv\", target = \"kind\", task = classification, split = random(train = 0.8))
+         model net { input -> dense(4) -> relu -> linear(data.classes) }
+         train { loss = cross_entropy  optimizer = adam(lr = 0.01)  batch = 8  epochs = 1 }",
+    );
+    let run = path_in(&folder, "run\u{1b}]0;title");
+    let told = [
+        gmpc(&["train", &file, "--out", &run]).expect(0),
+        gmpc(&["data", "info", &file]).expect(0),
+        gmpc(&["summary", &file]).expect(0),
+        gmpc(&["eval", &run]).expect(0),
+        gmpc(&["convert", &run, "--param", "gmp"]).expect(0),
+        gmpc(&["export", &run, "--as", "onnx", "-o", &path_in(&folder, "n\u{1b}[m.onnx")]).expect(0),
+        gmpc(&["predict", &run, "--input", &table, "-o", &path_in(&folder, "p\u{1b}[m.csv")]).expect(0),
+        gmpc(&["predict", &run, "--input", &path_in(&folder, "no\u{1b}[m.csv")]),
+    ];
+    for ran in &told {
+        let obeyed = |c: char| c.is_control() && !"\n\t".contains(c);
+        assert!(!ran.stderr.contains(obeyed) && !ran.stdout.contains(obeyed), "{:?}\n{:?}", ran.stderr, ran.stdout);
+    }
+    assert!(told[0].stderr.contains("run\\u{1b}]0;title"), "{}", told[0].stderr);
+    // A program that reads the predictions gets the names as they are.
+    let csv = gmpc(&["predict", &run, "--input", &table]).expect(0).stdout;
+    assert!(csv.contains("x\u{9b}2Jy") && csv.contains("z\u{9b}1m"), "{csv:?}");
+}

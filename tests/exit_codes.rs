@@ -77,6 +77,24 @@ fn four_for_training_that_diverges() {
     assert!(ran.stderr.contains("epoch"), "when it happened is told:\n{}", ran.stderr);
 }
 
+#[test]
+fn four_for_weights_that_predict_no_numbers() {
+    let folder = tempdir().unwrap();
+    let text = "data = levy(points = 50, noise = 0.1)\n\
+                model m { input -> dense(16) -> relu -> dense(16) -> relu -> linear(1) }\n\
+                train { loss = mse  optimizer = sgd(lr = 1e19)  batch = all  epochs = 1 }\n";
+    write(folder.path(), "steep.gmpnet", text);
+    write(folder.path(), "new.csv", "x\n1\n");
+    let ran = gmpc_in(folder.path(), &["train", "steep.gmpnet", "--out", "run"]).expect(4);
+    assert!(ran.stderr.contains("of the last weights is not finite"), "{}", ran.stderr);
+    // The weights are finite, so they are there: nothing that reads them may go on as if they were good.
+    let ran = gmpc_in(folder.path(), &["eval", "run"]).expect(4);
+    assert!(ran.stdout.contains("test.loss") || ran.stderr.contains("test.loss"), "{}{}", ran.stdout, ran.stderr);
+    let ran = gmpc_in(folder.path(), &["predict", "run", "--input", "new.csv", "-o", "new.npy"]).expect(4);
+    assert!(ran.stderr.contains("the prediction for line 2 is not finite"), "{}", ran.stderr);
+    assert!(!folder.path().join("new.npy").exists());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn five_for_a_device_without_room_for_the_program() {

@@ -344,3 +344,39 @@ fn what_was_exported_to_pytorch_and_converted_comes_back() {
         }
     }
 }
+
+#[test]
+fn layers_that_no_form_has_words_for_are_refused_by_name() {
+    let refused = [
+        ("[3, 1]", "conv(6, 1, groups = 3)", "groups 3"),
+        ("[1, 3]", "conv(3, 2, dilation = 2)", "dilation 1x2"),
+        ("[1, 3]", "conv(3, 3, fill = reflect)", "reflect"),
+        ("[1, 3]", "conv_transpose(3, 2, stride = 2)", "conv_transpose"),
+        ("[1, 3]", "upsample(2)", "upsample"),
+        ("[1, 3]", "max_pool(2)", "of a series"),
+    ];
+    // A row of three numbers is a series of three channels with one position, or of one channel with three.
+    for (shape, stage, named) in refused {
+        let folder = tempdir().unwrap();
+        let text = NET
+            .replace("model net {", &format!("model net(input: {shape}) {{"))
+            .replace("dense(12) as lambda -> relu ->", &format!("{stage} -> flatten ->"));
+        let (run, ..) = trained_from(folder.path(), &text);
+        for form in ["onnx", "c", "object", "torch"] {
+            let ran = gmpc(&["export", &run, "--as", form, "-o", &output(folder.path(), "net")]).expect(2);
+            assert!(ran.stderr.contains("E0597") && ran.stderr.contains(named), "{form} {stage}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn what_draws_in_training_is_left_out_and_said() {
+    let folder = tempdir().unwrap();
+    let text =
+        NET.replace("dense(12) as lambda -> relu ->", "noise(0.1) -> dense(12) -> relu -> stochastic_depth(0.1) ->");
+    let (run, ..) = trained_from(folder.path(), &text);
+    for form in ["onnx", "c", "object", "torch"] {
+        let ran = gmpc(&["export", &run, "--as", form, "-o", &output(folder.path(), form), "--json"]).expect(0);
+        assert!(ran.stdout.contains("noise and stochastic depth"), "{form}: {}", ran.stdout);
+    }
+}

@@ -72,8 +72,8 @@ fn paths(folder: &Path) -> Vec<PathBuf> {
 
 /// The cases of the repository.
 fn cases() -> Vec<Case> {
-    let definitions = repository().with_file_name("definitions");
-    [repository(), definitions].iter().flat_map(|folder| paths(folder)).map(|path| Case::read(&path)).collect()
+    let [definitions, layers] = ["definitions", "layers"].map(|name| repository().with_file_name(name));
+    [repository(), definitions, layers].iter().flat_map(|folder| paths(folder)).map(|path| Case::read(&path)).collect()
 }
 
 /// All cases except those of the repository.

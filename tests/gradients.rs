@@ -55,8 +55,9 @@ fn gradients_of_stages_and_of_reparameterizations_match_differences() {
             train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
         ));
     }
-    // No gradient goes through the vectors of `spectral`, so differences do not follow it: PyTorch's values do (golden cases).
-    for param in ["weight_standardization", "centred_weight_norm", "cosine", "lora(rank = 2)", "hyperspherical"] {
+    for param in
+        ["weight_standardization", "centred_weight_norm", "cosine", "spectral", "lora(rank = 2)", "hyperspherical"]
+    {
         let model = format!("input -> dense(4, param = {param}) -> tanh -> linear(2)");
         checks(&format!("use std.reparameterization {}", with_loss(&model, "mse")));
     }
@@ -102,6 +103,31 @@ fn gradients_of_image_networks_match_differences() {
                 concat(both -> avg_pool(2, stride = 1, pad = 1) -> flatten, both -> global_avg_pool) -> linear(4)
             }}
             train {{ loss = cross_entropy  optimizer = sgd(lr = 0.1) }}"
+        ));
+    }
+}
+
+#[test]
+fn gradients_of_convolutions_of_every_kind_match_differences() {
+    for param in PARAMS {
+        checks(&format!(
+            "param = {param}
+            model test(input: [2, 6, 5]) {{
+                input -> conv(4, 3, groups = 2) -> tanh -> conv(4, 3, groups = depthwise, dilation = 2) -> relu
+                -> conv(4, [2, 3], stride = 2, dilation = [1, 2], fill = reflect) -> tanh -> upsample(2, bilinear)
+                -> conv_transpose(4, 3, stride = 2) -> noise(0.1) -> stochastic_depth(0.2) -> maxout(2)
+                -> upsample([1, 2]) -> global_max_pool -> linear(2)
+            }}
+            train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
+        ));
+        checks(&format!(
+            "param = {param}
+            model test(input: [3, 11]) {{
+                input -> conv(6, 3, dilation = 3, fill = reflect) -> tanh -> conv(6, 4, stride = 2, groups = 3) -> relu
+                -> layer_norm -> conv_transpose(4, 3, stride = 2, pad = 1) -> avg_pool(3, stride = 1, pad = 1)
+                -> upsample(2, method = bilinear) -> max_pool(2) -> prelu -> flatten -> linear(2)
+            }}
+            train {{ loss = mse  optimizer = sgd(lr = 0.1) }}"
         ));
     }
 }

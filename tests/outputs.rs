@@ -88,6 +88,9 @@ fn outputs_have_the_format_of_their_endings_and_overwrite_no_input() {
     assert!(predict("rows.csv").expect(2).stderr.contains("is an input"));
     predict("p.csv").expect(0);
     predict("p.NPY").expect(0);
+    let kept =
+        gmpc_in(folder.path(), &["predict", "run", "--input", "rows.csv", "--keep", "x", "-o", "q.npy"]).expect(2);
+    assert!(kept.stderr.contains("`--keep`") && !folder.path().join("q.npy").exists(), "{}", kept.stderr);
     gmpc_in(folder.path(), &["report", "run", "-o", "run/source.gmpnet"]).expect(2);
     gmpc_in(folder.path(), &["report", "run", "-o", "page.pdf"]).expect(2);
     for name in ["run/best.safetensors", "run/last.safetensors", "w.pt"] {

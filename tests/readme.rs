@@ -55,7 +55,7 @@ fn run_all(folder: &Path, commands: Vec<Vec<String>>) {
 #[test]
 fn every_file_shown_passes_check() {
     let folder = tempdir().unwrap();
-    for page in ["README.md", "docs/language.md"] {
+    for page in ["README.md", "docs/language.md", "docs/cookbook.md"] {
         let files = blocks(page, "gmpnet");
         assert!(!files.is_empty(), "{page} shows a file");
         for (i, text) in files.iter().enumerate() {
@@ -64,6 +64,28 @@ fn every_file_shown_passes_check() {
             gmpc(&["check", &file]).expect(0);
         }
     }
+}
+
+#[test]
+fn every_recipe_of_the_cookbook_trains() {
+    let folder = tempdir().unwrap();
+    let text = std::fs::read_to_string(root().join("docs/cookbook.md")).unwrap();
+    let titles: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("## ")).map(slug).collect();
+    let recipes = blocks("docs/cookbook.md", "gmpnet");
+    assert_eq!(titles.len(), recipes.len());
+    for (title, recipe) in titles.iter().zip(&recipes) {
+        println!("{title}");
+        let file = write(folder.path(), &format!("{title}.gmpnet"), recipe);
+        gmpc(&["fmt", "--check", &file]).expect(0);
+        let run = format!("runs/{title}");
+        gmpc_in(folder.path(), &["train", &file, "--set", "train.epochs=2", "--out", &run]).expect(0);
+    }
+}
+
+/// The name of a recipe's run: `a-large-batch-in-little-memory`.
+fn slug(title: &str) -> String {
+    let kept = title.to_lowercase().replace(' ', "-");
+    kept.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
 }
 
 #[test]

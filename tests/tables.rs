@@ -98,3 +98,31 @@ fn figures_that_single_precision_cannot_hold_have_a_reason() {
     assert!(ran.stderr.contains("and their squares beyond the numbers of f32"), "{}", ran.stderr);
     assert!(ran.stderr.contains("precision = f64"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_small_loss_of_two_classes_is_kept_on_both_sides() {
+    let folder = tempdir().unwrap();
+    // The score is the feature itself. Right answers at a distance of 17 have a loss of log(1 + exp(-17)) each.
+    let network = "model m { input -> identity }\ntrain { loss = binary_cross_entropy  optimizer = sgd(lr = 1e-30)  epochs = 1 }\n";
+    let row = |i: usize| if i.is_multiple_of(2) { "17,1".to_string() } else { "-17,0".to_string() };
+    put(folder.path(), "x,y", row, "target = \"y\", task = classification, standardize = none", network);
+    let ran = gmpc_in(folder.path(), &["train", "own.gmpnet", "--json"]).expect(0);
+    let done = ran.event("done");
+    for name in ["valid.loss", "test.loss"] {
+        let (loss, right) = (done[name].as_f64().unwrap(), (-17.0_f64).exp().ln_1p());
+        assert!((loss - right).abs() < 1e-6 * right, "{name} is {loss:e}, not {right:e}");
+    }
+}
+
+#[test]
+fn numbers_that_single_precision_makes_equal_are_told() {
+    let folder = tempdir().unwrap();
+    let row = |i: usize| format!("{},{}", 1_700_000_000 + 60 * (i * 7 % 20), i % 3);
+    put(folder.path(), "t,y", row, "target = \"y\", standardize = none", REGRESSION);
+    let options = ["train", "own.gmpnet", "--set", "train.optimizer=adam(lr = 1e-12)"];
+    let ran = gmpc_in(folder.path(), &options).expect(0);
+    assert!(ran.stderr.contains("W0770") && ran.stderr.contains("feature `t` goes from 1700000000"), "{}", ran.stderr);
+    put(folder.path(), "t,y", row, "target = \"y\"", REGRESSION);
+    let ran = gmpc_in(folder.path(), &options).expect(0);
+    assert!(!ran.stderr.contains("W0770"), "{}", ran.stderr);
+}

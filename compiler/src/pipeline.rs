@@ -17,6 +17,7 @@ use crate::front::infer::infer;
 use crate::front::resolve::{Failure, Overrides, overrides, resolve};
 use crate::front::stdlib;
 use crate::graphs::boundary;
+use crate::graphs::first_batch;
 use crate::graphs::parameterize::{Mode, parameterize};
 use crate::graphs::step::{Options, step};
 use crate::ir::code::Code;
@@ -115,6 +116,9 @@ fn graph_of(
     let mode = match goal {
         Goal::Train | Goal::Gradients => Mode::Training,
         Goal::Evaluate | Goal::Predict => Mode::Evaluation,
+        Goal::Start => {
+            return harness.try_run("start", || Ok((first_batch::start(module, net, batch)?, vec![])));
+        }
         // Boundaries are computed from the states alone: no example goes through the network.
         Goal::Boundaries => {
             return harness.try_run("boundaries", || Ok((boundary::recorded(module, net)?, vec![])));

@@ -33,8 +33,11 @@ pub fn reference() -> String {
     );
     table(&mut page, "Settings of a file", "setting", "says", named(&listed::FILE_SETTINGS, words::FILE));
     table(&mut page, "Settings of `train`", "setting", "says", named(&listed::TRAIN_SETTINGS, words::TRAIN));
-    table(&mut page, "Schedules", "schedule", "does", called(&listed::SCHEDULES, words::SCHEDULES));
+    table(&mut page, "Built-in schedules", "schedule", "does", called(&listed::SCHEDULES, words::SCHEDULES));
     table(&mut page, "Stop rules", "rule", "does", called(&listed::STOPS, words::SCHEDULES));
+    table(&mut page, "Averages of weights", "average", "is", called(&listed::AVERAGES, words::SCHEDULES));
+    table(&mut page, "First weights", "start", "is", called(&listed::STARTS, words::SCHEDULES));
+    table(&mut page, "Seeds", "seed", "says", called(&listed::SEEDS, words::SCHEDULES));
     table(&mut page, "Records", "record", "keeps", called(&listed::RECORDS, words::SCHEDULES));
     table(&mut page, "Settings of a data set", "setting", "says", named(&listed::DATA_SETTINGS, words::DATA));
     table(&mut page, "Sources of data", "source", "reads", called(&listed::SOURCES, words::SOURCES));
@@ -56,6 +59,7 @@ pub fn reference() -> String {
         (Kind::Optimizer, "Optimizers"),
         (Kind::Loss, "Losses"),
         (Kind::Metric, "Metrics"),
+        (Kind::Schedule, "Schedules"),
         (Kind::Dataset, "Data sets"),
     ] {
         table(&mut page, title, kind.keyword(), "is", definitions(kind, &library().prelude));
@@ -69,8 +73,12 @@ pub fn reference() -> String {
     // `WORDS` lacks two rows: a shape is written by its axes, and `state` is a kind of optimizers alone.
     let shape =
         row("`name: [units, rank] = …`", "one or two axes, each of `units`, `inputs`, `features` or an argument");
+    let first = row(
+        "`name: unit = first_batch(…)`",
+        "first values from the rows of the first step; of a `unit` or an `offset`",
+    );
     let state = row("`name: state = …`", "of an optimizer: one number for each number of the parameter");
-    table(&mut page, "Kinds of parameters", "declaration", "values", kinds.chain([shape, state]).collect());
+    table(&mut page, "Kinds of parameters", "declaration", "values", kinds.chain([shape, state, first]).collect());
     let axes = over::WORDS.iter().map(|(word, _, about)| row(&format!("`over = {word}`"), about)).collect();
     table(&mut page, "Axes", "axis", "is", axes);
     functions(&mut page);
@@ -182,6 +190,7 @@ fn place(dialect: Dialect) -> &'static str {
         Dialect::Stages => "stages",
         Dialect::Initializers => "first values",
         Dialect::Measures => "losses and metrics",
+        Dialect::Schedules => "schedules",
     }
 }
 

@@ -73,11 +73,13 @@ pub enum Kind {
     Loss,
     /// `metric rmse(prediction, target) { … }`
     Metric,
+    /// `schedule milestones(at, factor = 0.1) { … }`
+    Schedule,
 }
 
 impl Kind {
     /// All kinds, in the order above.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Model,
         Kind::Block,
         Kind::Train,
@@ -90,6 +92,7 @@ impl Kind {
         Kind::Optimizer,
         Kind::Loss,
         Kind::Metric,
+        Kind::Schedule,
     ];
 
     /// Returns the first word of such a definition.
@@ -108,6 +111,7 @@ impl Kind {
             Kind::Optimizer => "optimizer",
             Kind::Loss => "loss",
             Kind::Metric => "metric",
+            Kind::Schedule => "schedule",
         }
     }
 }
@@ -189,6 +193,15 @@ pub struct Declaration {
     pub flags: Vec<Ident>,
     /// Lines of `///` documentation before it.
     pub docs: Vec<String>,
+}
+
+impl Declaration {
+    /// May a conversion draw it, where its `from` section does not bind it? A parameter with axes of its own that is drawn is one factor of
+    /// a product, such as `down` of a low-rank adaptation, and does not matter where the other one is 0.
+    #[must_use]
+    pub fn may_be_drawn(&self) -> bool {
+        self.axes.is_some() && matches!(self.initial, Initial::Draw(_))
+    }
 }
 
 /// The initial value of a declaration.

@@ -211,7 +211,7 @@ impl Printer<'_> {
         self.words(" ");
         let short = matches!(
             definition.kind,
-            Kind::Modifier | Kind::Activation | Kind::Loss | Kind::Metric | Kind::Initializer
+            Kind::Modifier | Kind::Activation | Kind::Loss | Kind::Metric | Kind::Initializer | Kind::Schedule
         );
         self.body(&definition.body, definition.kind, short, indent);
     }

@@ -1,6 +1,7 @@
 //! From arguments in Python to a request of the library.
 
 use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::Seeds;
 use gmpc_compiler::stage::Silent;
 use gmpc_data::Directories;
 use gmpc_device::Device;
@@ -17,7 +18,7 @@ pub type Set = Vec<(String, String)>;
 
 /// Overrides as `--param`, `--set` and `--seed` of the program say them.
 pub fn overrides(param: Option<String>, set: Set, seed: Option<u64>) -> Overrides {
-    Overrides { param, set, seed, ..Overrides::default() }
+    Overrides { param, set, seed: seed.map(Seeds::all), ..Overrides::default() }
 }
 
 /// The CPU with so many threads, by default as many as there are cores.

@@ -62,6 +62,15 @@ const PAGES: &[Page] = &[
           on, or files did not pass `gmpc data verify`. The message names the data set."),
     page("E0819", "A file is not as it should be, and the problem has no position in it. An example is a file that \
           `gmpc fmt --check` would format differently. The message names the next step."),
+    page("E0820", "The run that `start = run(…)` or `--from` names cannot be begun from: its weights have other shapes, a layer has no \
+          weights in it, it has done as many epochs as the file asks for, or it is another run by now. Layers that should be drawn anew are \
+          named: `run(\"runs/a\", except = [head])`. To train longer, set more epochs: `gmpc train FILE --from RUN --set \
+          train.epochs=200`."),
+    page("E0821", "A confusion matrix counts rows by their true and their predicted class, and this run predicts numbers. `gmpc eval RUN` \
+          prints its errors."),
+    page("E0822", "The schedule gives a learning rate that is no number or below 0. A schedule is a formula of the time, and only a rate \
+          of 0 or more makes a step. Change the formula: a division by 0 or a root of a negative number shows in the step that the message \
+          names."),
     page("E0830", "Weights of another program do not fit the network: their names are not those of its layers, a shape \
           differs, or the file is not a safetensors file. The message lists both sides and the mapping that the shapes \
           suggest, as in `gmpc import FILE --weights STATE.safetensors --names fc1=hidden,fc2=last -o RUN`."),
@@ -81,6 +90,9 @@ const PAGES: &[Page] = &[
     page("W0806", "Numbers to predict for are more than 100 standard deviations away from the mean of the training data. The \
           network has learned nothing about such inputs. The usual causes are another unit (grams instead of \
           kilograms), a value such as -999 for a missing number, or exchanged column names."),
+    page("W0807", "`accumulate` and `average` act on gradients and weights. Statistics of batches (`bn`, `mn`, `mbn`, `mean_norm`) are \
+          still those of each small batch and of the weights that train, and dropout draws for each batch. So the result is not that of one \
+          large batch, or the running statistics are not those of the averaged weights."),
     page("W0830", "A file of weights has no values for some layers, so these were initialized randomly, as for a \
           training. Train the network before you rely on it."),
     page("W0831", "A file of weights contains tensors that no layer of the network uses. Separate batch normalization \

@@ -1,5 +1,6 @@
 //! A network at run time: its programs on a device, its states, and its losses and metrics.
 
+pub mod frozen;
 pub mod metrics;
 pub mod network;
 pub mod scalar;

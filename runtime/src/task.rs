@@ -13,4 +13,5 @@ pub mod predict;
 pub mod predictor;
 pub mod reopen;
 pub mod resume;
+pub mod start;
 pub mod train;

@@ -3,14 +3,17 @@
 
 use crate::failure::Failure;
 use crate::program::session::{Programs, Session};
-use gmpc_compiler::ir::experiment::Precision;
+use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::{Precision, Schedule};
 use gmpc_compiler::ir::graph::{Graph, Id, Op, Role, State};
 use gmpc_compiler::ir::layout::StateLayout;
 use gmpc_compiler::ir::net::Layer;
 use gmpc_compiler::ir::program::{Goal, Measure, Program};
-use gmpc_compiler::lower;
+use gmpc_compiler::stage::Silent;
+use gmpc_compiler::{front, lower};
 use gmpc_data::Rows;
 use gmpc_device_cpu::Cpu;
+use gmpc_grammar::source::Source;
 use std::sync::Arc;
 
 /// Input columns.
@@ -136,7 +139,7 @@ fn measures() -> Vec<Measure> {
         g.output("value", value);
         g
     };
-    let measure = |name: &str, root| Measure { name: name.into(), sums: vec![0], finish: graph(root) };
+    let measure = |name: &str, root| Measure { name: name.into(), sums: vec![0], ranked: None, finish: graph(root) };
     vec![measure("loss", false), measure("rmse", true)]
 }
 
@@ -147,4 +150,13 @@ pub fn rows(precision: Precision, count: u32, salt: u32) -> Rows {
     let inputs: Vec<f64> = (0..count * features).map(number).collect();
     let targets: Vec<f64> = inputs.chunks(FEATURES).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2]).collect();
     Rows::new(precision, count as usize, &inputs, &targets)
+}
+
+/// A schedule as a file states it: `cosine(final = 0.1)`.
+pub fn schedule(text: &str) -> Schedule {
+    let train = format!("train {{ loss = mse  optimizer = sgd(lr = 1)  metrics = [rmse]  schedule = {text} }}");
+    let text = format!("model m(input: [1]) {{ input -> linear(1) }}\n{train}\n");
+    let file = Source { name: "schedule.gmpnet".into(), text };
+    let (module, _) = front(file, &Overrides::default(), &Silent).expect("a file that resolves");
+    module.experiment.train.expect("a train block").schedule
 }

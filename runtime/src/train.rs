@@ -4,6 +4,7 @@
 //! [`Progress`] and the session's states determine everything that follows. The orders of rows and the random numbers
 //! are functions of the seed, the epoch and the step. A step allocates nothing.
 
+mod average;
 mod judge;
 mod pace;
 mod plan;
@@ -11,17 +12,19 @@ mod progress;
 mod recording;
 mod replay;
 pub mod schedule;
+mod turn;
 
 pub use plan::Tables;
 pub use progress::Progress;
 
 use crate::event::{Epoch, Event, Listener, Moved, Steps, StoppedBy};
 use crate::exact::Exact;
-use crate::failure::Failure;
+use crate::failure::{Failure, Message};
 use crate::program::metrics::Sums;
 use crate::program::session::{Clock, Session};
 use crate::train::schedule::should_stop;
-use gmpc_compiler::ir::experiment::TrainSpec;
+use average::Averages;
+use gmpc_compiler::ir::experiment::{Moment, TrainSpec};
 use gmpc_data::order_into;
 use gmpc_data::{Pick, Rows};
 use gmpc_device::{Numbers, Slice, States};
@@ -127,11 +130,16 @@ pub struct Trainer<'a> {
     judge: Judge,
     progress: Progress,
     sums: Sums,
-    /// The learning rate of this epoch.
+    /// The learning rate of the next step.
     lr: f64,
+    /// Working memory of the schedule's formula.
+    registers: Vec<f64>,
+    /// True if the rate changes from step to step.
+    every_step: bool,
     /// Rows of this epoch in the order of training; empty if the order makes no difference.
     order: Vec<u32>,
     best: Option<States>,
+    averages: Averages,
     replay_point: Option<ReplayPoint>,
     recording: Option<Recording>,
     /// Number of epochs after which to pause, if the run does not end before.
@@ -158,10 +166,14 @@ impl<'a> Trainer<'a> {
         mut session: Session,
         spec: &'a TrainSpec,
         tables: &'a Tables,
-        progress: Progress,
+        mut progress: Progress,
         best: Option<States>,
     ) -> Result<Self, Failure> {
         let plan = Plan::new(&mut session, spec, tables)?;
+        // A run that continues another one may have batches of another size. Between two epochs that makes no difference.
+        if progress.batch == 0 && spec.start.as_ref().is_some_and(|start| start.whole) {
+            progress.step = progress.epoch.saturating_mul(plan.batches);
+        }
         plan.check(&progress, spec.epochs)?;
         let judge = Judge::new(&session, &plan, spec, tables)?;
         let mut sums = session.empty_sums(plan.full);
@@ -169,6 +181,7 @@ impl<'a> Trainer<'a> {
         if progress.batch > 0 {
             sums = plan.resumed_sums(&progress, &sums)?;
         }
+        let averages = Averages::new(&session.states.layout);
         let (order, since, lr) = (Vec::new(), Instant::now(), spec.lr);
         let (replay_point, recording, pause) = (None, None, None);
         let mut trainer = Trainer {
@@ -180,8 +193,11 @@ impl<'a> Trainer<'a> {
             progress,
             sums,
             lr,
+            registers: Vec::new(),
+            every_step: schedule::every_step(&spec.schedule),
             order,
             best,
+            averages,
             replay_point,
             recording,
             pause,
@@ -281,6 +297,11 @@ impl<'a> Trainer<'a> {
     /// The next step of this epoch. Returns false if its loss is not finite.
     fn step(&mut self) -> Result<bool, Failure> {
         let (handle, range) = self.plan.batch(self.progress.batch);
+        if self.every_step {
+            self.set_rate();
+        }
+        self.check_rate()?;
+        self.session.turn = turn::turn(self.spec, &self.plan, &self.progress);
         let clock = Clock { lr: self.lr, step: self.progress.step + 1, seed: self.progress.seed };
         let next = self.plan.after(self.progress.batch).unwrap_or(0..0);
         let pick = |range| if self.order.is_empty() { Pick::Range(range) } else { Pick::These(&self.order[range]) };
@@ -291,10 +312,31 @@ impl<'a> Trainer<'a> {
         Ok(finite)
     }
 
+    /// Sets the learning rate of the step that comes next.
+    fn set_rate(&mut self) {
+        let Progress { epoch, rate, .. } = &self.progress;
+        let step = turn::updates_before(self.spec, &self.plan, &self.progress);
+        let steps = self.spec.epochs.saturating_mul(turn::updates_in_an_epoch(self.spec, &self.plan));
+        let moment = Moment { epoch: *epoch, epochs: self.spec.epochs, step, steps };
+        self.lr = rate.at(&self.spec.schedule, self.spec.lr, &moment, &mut self.registers);
+    }
+
+    /// A formula of the file can give anything. Only a rate that is a number and not negative makes a step.
+    fn check_rate(&self) -> Result<(), Failure> {
+        if self.lr.is_finite() && self.lr >= 0.0 {
+            return Ok(());
+        }
+        let (lr, epoch, step) = (self.lr, self.progress.epoch + 1, self.progress.step + 1);
+        let message = Message::new(format!("the schedule gives the rate {lr} for step {step}, in epoch {epoch}"));
+        Err(Failure::Usage(
+            message.code("E0822").help("a learning rate is a number, 0 or more: change the formula of the schedule"),
+        ))
+    }
+
     /// Prepares everything that is fixed during an epoch. Also called when a run is resumed within an epoch.
     fn begin_epoch(&mut self) {
         let Progress { seed, epoch, batch, .. } = self.progress;
-        self.lr = self.progress.rate.at(&self.spec.schedule, self.spec.lr, epoch, self.spec.epochs);
+        self.set_rate();
         if self.spec.shuffle && !self.plan.is_whole {
             order_into(&mut self.order, seed, epoch, self.plan.rows);
         }
@@ -316,13 +358,21 @@ impl<'a> Trainer<'a> {
     /// Evaluates the epoch whose steps are done, and begins the next.
     fn close_epoch(&mut self) -> Result<Epoch, Failure> {
         let epoch = self.progress.epoch;
-        let (figures, finite) = self.judge.figures(&mut self.session, &self.plan, self.tables, &self.sums)?;
-        if !finite && self.session.states.first_not_finite().is_some() {
+        // The average is evaluated, and kept if it is the best. Then training continues with the weights.
+        self.averages.swap(&mut self.session.states);
+        let judged = self.judge.figures(&mut self.session, &self.plan, self.tables, &self.sums);
+        let observed = judged.map(|(figures, finite)| {
+            let broken = !finite && self.session.states.first_not_finite().is_some();
+            let better = !broken && self.judge.observe(&mut self.progress, self.spec, epoch, &figures);
+            if better {
+                copy_best(&self.session.states, &mut self.best);
+            }
+            (figures, broken, better)
+        });
+        self.averages.swap(&mut self.session.states);
+        let (figures, broken, better) = observed?;
+        if broken {
             return Err(self.diagnose());
-        }
-        let better = self.judge.observe(&mut self.progress, self.spec, epoch, &figures);
-        if better {
-            copy_best(&self.session.states, &mut self.best);
         }
         let lr = self.lr;
         self.progress.epoch += 1;
@@ -369,8 +419,10 @@ impl<'a> Trainer<'a> {
         Snapshot { progress: &self.progress, states: &self.session.states, best: self.best.as_ref() }
     }
 
-    /// Restores the best epoch's parameters and statistics, if `stop` says `restore_best`.
-    pub fn restore_best(&mut self) {
+    /// Puts the weights in place that the run ends with: those of the best epoch if `stop` says `restore_best`, else the
+    /// average of the weights if the file asks for one.
+    pub fn end_with(&mut self) {
+        self.averages.swap(&mut self.session.states);
         if self.spec.stop.as_ref().is_some_and(|stop| stop.restore_best)
             && let Some(best) = &self.best
         {
@@ -387,7 +439,7 @@ impl<'a> Trainer<'a> {
         Ok(figures.into_iter().map(|(name, value)| (format!("{part}.{name}"), value)).collect())
     }
 
-    /// Number of optimizer steps in an epoch.
+    /// Number of batches in an epoch, each of which is an optimizer step unless gradients are accumulated.
     #[must_use]
     pub fn steps_in_an_epoch(&self) -> u64 {
         self.plan.batches

@@ -40,6 +40,10 @@ pub struct TrainArgs {
     /// Continue a run that was stopped, with bit-identical results, in its folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["file", "param", "set", "seed"])]
     pub resume: Option<PathBuf>,
+    /// Continue a run that has ended, under the settings of FILE and `--set`, as a new run that names it; short for
+    /// `--set 'train.start=run("RUN", whole = true)'`
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub from: Option<PathBuf>,
     /// What to record during training: `boundaries`, the boundaries of the first layers' units after every epoch,
     /// `boundaries(epochs = 10)`, `boundaries(steps = 100)` or `boundaries(layers = all)`; short for `--set
     /// train.record=…`
@@ -62,6 +66,9 @@ pub struct TrainArgs {
 pub struct EvalArgs {
     /// The run folder
     pub run: PathBuf,
+    /// Count the test rows by their true class (a row of the table) and their predicted class (a column)
+    #[arg(long)]
+    pub confusion: bool,
     #[command(flatten)]
     pub device: DeviceArgs,
     #[command(flatten)]

@@ -15,7 +15,7 @@ use serde_json::json;
 /// The file has errors, or a gradient is wrong.
 pub fn run(args: &GradcheckArgs, output: &Output) -> Result<(), Failure> {
     let network = network(&args.file, &args.data, output)?;
-    let seed = network.module.experiment.seed;
+    let seed = network.module.experiment.seeds.weights;
     let device = device(args.device)?;
     let report = gradcheck(&network.module, &network.net, args.batch, seed, device.as_ref())?;
     report_gradients(&report, output);

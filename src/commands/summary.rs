@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::output::table::{Field, bytes, draw, thousands};
 use crate::project::{batch, network, step_goal};
 use gmpc_compiler::ir::graph::{Role, State};
-use gmpc_compiler::ir::net::{Connection, Layer, LayerKind};
+use gmpc_compiler::ir::net::{Connection, Fill, Layer, LayerKind, Way};
 use gmpc_compiler::ir::program::Goal;
 use gmpc_compiler::ir::window::Window;
 use gmpc_compiler::lower::cost::flops;
@@ -102,11 +102,20 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
             let fan_in = unit.connection.fan_in(input).expect("a network that was compiled");
             let (activation, connection) = (unit.activation.to_string(), connection_name(&unit.connection));
             let kind = if activation == "identity" { connection } else { format!("{connection}, {activation}") };
-            (kind, Some(unit.param.to_string()), fan_in.saturating_mul(2).saturating_mul(results))
+            // The taps of a transposed convolution are spread from each of its inputs: channels x units x taps for each of them.
+            let products = match &unit.connection {
+                Connection::Convolution(of) if of.way == Way::Spread => {
+                    fan_in.saturating_mul(of.units).saturating_mul(input.iter().skip(1).product())
+                }
+                _ => fan_in.saturating_mul(results),
+            };
+            (kind, Some(unit.param.to_string()), products.saturating_mul(2))
         }
         LayerKind::MaxPool(window) => (window_name("max_pool", window), None, results.saturating_mul(window.area())),
         LayerKind::AvgPool(window) => (window_name("avg_pool", window), None, results.saturating_mul(window.area())),
-        LayerKind::GlobalAvgPool => ("global_avg_pool".to_string(), None, seen),
+        LayerKind::GlobalAvgPool | LayerKind::GlobalMaxPool | LayerKind::Maxout { .. } => {
+            (layer.kind.to_string(), None, seen)
+        }
         LayerKind::Input | LayerKind::Flatten | LayerKind::Concat => (layer.kind.to_string(), None, 0),
         LayerKind::Dropout { probability } => (format!("dropout {probability}"), None, 0),
         LayerKind::Stage(stage) => (stage.definition.name.clone(), None, results),
@@ -126,14 +135,27 @@ fn layer_row(network: &Network, layer: &Layer, batch: usize) -> LayerRow {
 fn connection_name(connection: &Connection) -> String {
     match connection {
         Connection::Dense { .. } => "dense".to_string(),
-        Connection::Convolution { window, .. } => window_name("conv", window),
+        Connection::Convolution(of) => {
+            let name = if of.way == Way::Spread { "conv_transpose" } else { "conv" };
+            let mut name = window_name(name, &of.window);
+            if of.dilation != [1, 1] {
+                name.push_str(&format!(" dilation {}x{}", of.dilation[0], of.dilation[1]));
+            }
+            if of.groups != 1 {
+                name.push_str(&format!(" groups {}", of.groups));
+            }
+            if of.fill == Fill::Reflect {
+                name.push_str(" reflect");
+            }
+            name
+        }
     }
 }
 
 /// `conv 3x3`, `max_pool 3x3 stride 2`. The default stride is left out.
 fn window_name(name: &str, window: &Window) -> String {
     let [[kh, kw], [sh, sw]] = [window.kernel, window.stride];
-    let usual = if name == "conv" { [1, 1] } else { window.kernel };
+    let usual = if name.starts_with("conv") { [1, 1] } else { window.kernel };
     match window.stride == usual {
         true => format!("{name} {kh}x{kw}"),
         false if sh == sw => format!("{name} {kh}x{kw} stride {sh}"),

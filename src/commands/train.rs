@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
 use crate::output::table::{bytes, thousands};
 use crate::output::watch::Watch;
-use crate::output::{CHOSEN_ON_TEST, Output, figures, stdout_is_colourful, timings};
+use crate::output::{CHOSEN_ON_TEST, Output, figures, timings};
 use crate::project::{clock, device, once, overrides, remark, request_for, tell};
 use gmpc_data::Directories;
 use gmpc_runtime::event::{Done, Event, Start, StoppedBy};
@@ -51,6 +51,9 @@ fn start(
 ) -> Result<Done, Failure> {
     let mut overrides = overrides(args.param.as_deref(), &args.overrides)?;
     overrides.set.extend(args.record.iter().map(|what| ("train.record".to_string(), what.clone())));
+    if let Some(run) = &args.from {
+        overrides.set.push(("train.start".to_string(), whole_run(run)));
+    }
     once(overrides.set.iter().map(|(key, _)| key.as_str()))?;
     let mut request = request_for(file, overrides, &args.data, device(args.device)?)?;
     // The file is read a second time here, so that its warnings come before the training.
@@ -66,6 +69,12 @@ fn start(
     remark(request.device.as_ref(), output);
     timings::print(times.as_deref(), output);
     Ok(done)
+}
+
+/// `run("…", whole = true)`. The path is made absolute: in the file it would be relative to the file.
+fn whole_run(run: &Path) -> String {
+    let path = std::path::absolute(run).unwrap_or_else(|_| run.to_path_buf()).display().to_string();
+    format!("run(\"{}\", whole = true)", path.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn resume(
@@ -167,7 +176,6 @@ impl EventPrinter {
             StoppedBy::EarlyStop => ", stopped early",
             StoppedBy::Epochs | StoppedBy::Signal | StoppedBy::Pause => "",
         };
-        let (bold, plain) = if stdout_is_colourful() { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
         self.output.note(format_args!(
             "{} in {:.1} s{why}; best epoch {}",
             epochs(done.epochs),
@@ -175,7 +183,7 @@ impl EventPrinter {
             done.best_epoch
         ));
         let beside = if done.chosen_on_test { CHOSEN_ON_TEST } else { "" };
-        self.output.say(format_args!("{bold}{}{plain}{beside}", figures(&done.figures)));
+        self.output.say_bold(&figures(&done.figures), beside);
         if let Some(run) = &done.run {
             self.output.note(format_args!("saved in {}", run.display()));
         }

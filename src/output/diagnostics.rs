@@ -14,6 +14,7 @@
 //! miette draws the snippets, one for each text that has a label (the user's file, the standard library, an option).
 //! The lines around them are drawn here, so that a diagnostic with positions in two texts still reads as one.
 
+use super::printable;
 use crate::failure::Problem;
 use gmpc_grammar::diagnostic::{Diagnostic, Label, Severity};
 use gmpc_grammar::source::{Source, SourceId, Sources};
@@ -44,14 +45,14 @@ pub fn draw(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String 
         Severity::Warning => "warning",
     };
     let head = paint(style, diagnostic.severity, &format!("{word}[{}]", diagnostic.code));
-    let mut text = format!("{head}: {}\n", diagnostic.message);
+    let mut text = format!("{head}: {}\n", printable(&diagnostic.message));
     for (id, labels) in by_source(&diagnostic.labels) {
         if let Some(source) = sources.get(id) {
             text.push_str(&snippet(source, &labels, style));
         }
     }
     if let Some(help) = &diagnostic.help {
-        text.push_str(&format!("  help: {}\n", indented(help)));
+        text.push_str(&format!("  help: {}\n", printable(&indented(help))));
     }
     text
 }
@@ -60,9 +61,9 @@ pub fn draw(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String 
 pub fn sentence(problem: &Problem, style: Style) -> String {
     let word = if matches!(problem.kind, crate::failure::Kind::Stopped(_)) { "stopped" } else { "error" };
     let head = problem.code.map_or(word.to_string(), |code| format!("{word}[{code}]"));
-    let mut text = format!("{}: {}", paint(style, Severity::Error, &head), problem.message);
+    let mut text = format!("{}: {}", paint(style, Severity::Error, &head), printable(&problem.message));
     if let Some(help) = &problem.help {
-        text.push_str(&format!("\n  help: {}", indented(help)));
+        text.push_str(&format!("\n  help: {}", printable(&indented(help))));
     }
     text
 }
@@ -227,7 +228,7 @@ fn place(text: &str, label: &Label) -> LabeledSpan {
     }
     let next = text[start..].chars().next().map_or(0, char::len_utf8);
     let length = end.min(written).saturating_sub(start).max(next);
-    LabeledSpan::new((!label.text.is_empty()).then(|| label.text.clone()), start, length)
+    LabeledSpan::new((!label.text.is_empty()).then(|| printable(&label.text)), start, length)
 }
 
 /// One text and its labels, for miette.

@@ -17,7 +17,7 @@ pub struct Field {
 impl Field {
     /// A cell with a word.
     pub fn text(text: impl Into<String>) -> Self {
-        Field { text: text.into(), right: false, best: false }
+        Field { text: super::printable(&text.into()), right: false, best: false }
     }
 
     /// A cell with a number, which is already text.

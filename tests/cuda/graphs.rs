@@ -1,10 +1,14 @@
 //! Graphs that together need every kind of kernel, in awkward sizes: for one block and for many, with rows and columns
 //! shorter and longer than a warp and a block, and with ends that are no multiple of 16 bytes.
 
+use crate::networks::compiled;
 use gmpc_compiler::ir::axes::Meaning;
+use gmpc_compiler::ir::experiment::Precision;
 use gmpc_compiler::ir::graph::groups::{BINARY, COMPARISONS, UNARY};
 use gmpc_compiler::ir::graph::{Graph, Id, Op, Role, State};
+use gmpc_compiler::ir::program::Goal;
 use gmpc_compiler::ir::window::Window;
+use gmpc_compiler::{Options, lower, step_graph};
 
 #[path = "../../runtime/device/cpu/src/tests/random_graph.rs"]
 mod random_graph;
@@ -90,6 +94,10 @@ pub fn cases(small: bool) -> Vec<Case> {
     cases.push(case("random numbers".to_string(), uniform(), 0.0));
     cases.push(case("states".to_string(), states(), 2e-5));
     cases.push(case("movement".to_string(), movement(), 2e-5));
+    for (name, settings) in STEPS {
+        cases.push(case(format!("a step: {name}"), step(settings), 5e-4));
+    }
+    cases.push(case("first values from a batch".to_string(), first_batch(), 5e-4));
     for seed in 0..if small { 4 } else { 60 } {
         let graph = random_graph::random_graph(seed, 1 + seed as usize % 40);
         cases.push(case(format!("random graph {seed}"), graph, 5e-3));
@@ -304,6 +312,36 @@ fn states() -> Graph {
     let after = g.sum(old_c, &[0]);
     g.output("columns of c", after);
     g
+}
+
+/// Settings of a `train` block. Their scalars are inputs here, and get any numbers.
+const STEPS: [(&str, &str); 4] = [
+    ("gathered and clipped", "optimizer = sgd(lr = 0.1, momentum = 0.9)  accumulate = 4  clip_norm = 0.1"),
+    ("averaged", "optimizer = lion(lr = 0.1)  average = ema(0.9)  groups = [offset(lr = 0.2), first(lr = 0.3)]"),
+    ("muon", "optimizer = muon(lr = 0.1)"),
+    ("lars", "optimizer = lars(lr = 0.1, trust = 0.1)  freeze = [first]"),
+];
+
+fn text(settings: &str) -> String {
+    format!(
+        "param = wn_data\nmodel m(input: [5]) {{ input -> dense(37) as first -> tanh -> dense(4) -> tanh -> linear(2) }}\n\
+         train {{ loss = mse  {settings} }}"
+    )
+}
+
+/// The graph of a program as devices get it.
+fn program(settings: &str, goal: Goal) -> Graph {
+    let (module, net) = compiled(&text(settings));
+    let (graph, _) = step_graph(&module, &net, goal, 6, &Options::default()).expect("a graph");
+    lower(goal, Precision::F64, 6, &graph, vec![]).graph
+}
+
+fn step(settings: &str) -> Graph {
+    program(settings, Goal::Train)
+}
+
+fn first_batch() -> Graph {
+    program("optimizer = sgd(lr = 0.1)", Goal::Start)
 }
 
 /// Operations that only move numbers, and sums over their results.

@@ -55,6 +55,17 @@ impl Dice {
 enum Form {
     Row(usize),
     Image([usize; 3]),
+    /// Channels and positions.
+    Series([usize; 2]),
+}
+
+/// The layers that a network is drawn from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Layers {
+    /// Those of the first networks: a seed gives the same network for ever.
+    First,
+    /// Also convolutions of every kind, series, and the stages that came with them.
+    All,
 }
 
 impl Form {
@@ -62,28 +73,35 @@ impl Form {
         match self {
             Form::Row(features) => features,
             Form::Image([channels, height, width]) => channels * height * width,
+            Form::Series([channels, positions]) => channels * positions,
         }
     }
 }
 
 /// The network of a seed.
-pub fn draw(seed: u64) -> Drawn {
+pub fn draw(seed: u64, layers: Layers) -> Drawn {
     let mut dice = Dice::new(seed);
     let d = &mut dice;
     let is_image = !d.once_in(3);
     let input = match is_image {
+        false if layers == Layers::All => Form::Series([d.of(&[1, 2, 6]), d.of(&[3, 8, 11])]),
         false => Form::Row(d.of(&[1, 2, 3, 7, 13])),
         true => Form::Image([d.of(&[1, 3, 3, 16]), d.of(&[1, 4, 5, 6, 8, 9]), d.of(&[2, 4, 5, 6, 7, 8])]),
     };
     let mut form = input;
     let mut flow = String::from("input");
     for _ in 0..d.of(&[1, 2, 2, 3, 4]) {
-        let (stage, next) = stage(form, d);
+        let (stage, next) = match layers {
+            Layers::All if !d.once_in(3) => newer_stage(form, d),
+            Layers::All | Layers::First => stage(form, d),
+        };
         flow.push_str(&format!(" -> {stage}"));
         form = next;
     }
-    if let Form::Image(_) = form {
-        flow.push_str(d.of(&[" -> flatten", " -> global_avg_pool", " -> global_avg_pool"]));
+    match (form, layers) {
+        (Form::Row(_), _) => {}
+        (_, Layers::First) => flow.push_str(d.of(&[" -> flatten", " -> global_avg_pool", " -> global_avg_pool"])),
+        (_, Layers::All) => flow.push_str(d.of(&[" -> flatten", " -> global_avg_pool", " -> global_max_pool"])),
     }
     let rows = d.of(&[2, 3, 5, 8]);
     let (loss, outputs, classes) = d.of(&[
@@ -105,6 +123,7 @@ pub fn draw(seed: u64) -> Drawn {
     let shape = match input {
         Form::Row(features) => format!("[{features}]"),
         Form::Image(shape) => format!("{shape:?}"),
+        Form::Series(shape) => format!("{shape:?}"),
     };
     let text = format!(
         "param = {}\nmodel drawn(input: {shape}) {{ {flow} -> linear({outputs}) }}\n\
@@ -118,6 +137,7 @@ pub fn draw(seed: u64) -> Drawn {
     match input {
         Form::Row(features) => full.push(features),
         Form::Image([channels, height, width]) => full.extend([height, width, channels]), // as graphs have them
+        Form::Series(shape) => full.extend(shape),                                        // as files have them
     }
     let columns = if classes > 0 { 1 } else { outputs };
     let aim = |d: &mut Dice| {
@@ -143,6 +163,58 @@ fn stage(form: Form, d: &mut Dice) -> (String, Form) {
     match form {
         Form::Row(features) => row_stage(features, d),
         Form::Image(shape) => image_stage(shape, d),
+        Form::Series(_) => newer_stage(form, d),
+    }
+}
+
+/// A newer stage that fits.
+fn newer_stage(form: Form, d: &mut Dice) -> (String, Form) {
+    let (channels, size) = match form {
+        Form::Row(features) => {
+            let pieces = d.of(&[1, 2, 3]);
+            return match d.of(&[0, 1, 2]) {
+                0 => (format!("dense({}) -> maxout({pieces})", 3 * pieces), Form::Row(3)),
+                1 => ("noise(0.1)".to_string(), Form::Row(features)),
+                _ => (format!("stochastic_depth({})", d.of(&["0.1", "0.5"])), Form::Row(features)),
+            };
+        }
+        Form::Image([channels, height, width]) => (channels, [height, width]),
+        Form::Series([channels, positions]) => (channels, [1, positions]),
+    };
+    // A window moves along the height of an image alone.
+    let with = |channels: usize, of: &dyn Fn(usize) -> usize| match form {
+        Form::Series(_) => Form::Series([channels, of(size[1])]),
+        Form::Row(_) | Form::Image(_) => Form::Image([channels, of(size[0]), of(size[1])]),
+    };
+    let small = size[1] < 3 || (size[0] < 3 && !matches!(form, Form::Series(_)));
+    match d.of(&[0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6]) {
+        0 => {
+            let groups = if channels % 2 == 0 { d.of(&[1, 2, channels]) } else { d.of(&[1, channels, channels]) };
+            let units = groups * d.of(&[1, 2, 3]).min(24 / groups + 1);
+            let (kernel, stride) = (d.of(&[1, 2, 3, 3, 3]), d.of(&[1, 1, 1, 2]));
+            let dilation = d.of(&[1, 1, 2, 3]);
+            let fill = if small || (kernel - 1) * dilation > 2 { "" } else { d.of(&["", ", fill = reflect"]) };
+            let options = format!("stride = {stride}, groups = {groups}, dilation = {dilation}{fill}");
+            let text = format!("conv({units}, {kernel}, {options}{}) -> {}", own(d), activation(d));
+            (text, with(units, &|size| size.div_ceil(stride)))
+        }
+        1 => {
+            let (units, kernel, stride) = (d.of(&[1, 3, 4]), d.of(&[1, 2, 3, 4]), d.of(&[1, 2, 3]));
+            let text = format!("conv_transpose({units}, {kernel}, stride = {stride}{}) -> {}", own(d), activation(d));
+            (text, with(units, &|size| size * stride))
+        }
+        2 => {
+            let factor = d.of(&[1, 2, 3]);
+            let method = d.of(&["nearest", "bilinear"]);
+            (format!("upsample({factor}, method = {method})"), with(channels, &|size| size * factor))
+        }
+        3 if channels % 2 == 0 => ("maxout(2)".to_string(), with(channels / 2, &|size| size)),
+        3 | 4 => ("noise(0.2)".to_string(), form),
+        5 => (format!("stochastic_depth({})", d.of(&["0.1", "0.5"])), form),
+        _ => {
+            let pool = d.of(&["max_pool", "avg_pool"]);
+            (format!("{pool}(3, stride = 2, pad = 1)"), with(channels, &|size| (size - 1) / 2 + 1))
+        }
     }
 }
 

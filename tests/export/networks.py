@@ -106,7 +106,8 @@ def made(program, folder, kind, text):
     (folder / "net.gmpnet").write_text(source)
     run(program, "train", folder / "net.gmpnet", "--out", folder / "run", "--quiet")
     told = {}
-    for form, file in [("onnx", "net.onnx"), ("c", "net.c"), ("torch", "net.py"), ("torch", "folded.py")]:
+    forms = [("onnx", "net.onnx"), ("c", "net.c"), ("object", "machine.o"), ("torch", "net.py"), ("torch", "folded.py")]
+    for form, file in forms:
         fold = ["--fold"] if file == "folded.py" else []
         said = run(program, "export", folder / "run", "--as", form, *fold, "-o", folder / file, "--json").stdout
         told[file] = json.loads(said.splitlines()[-1])["difference"]

@@ -3,7 +3,8 @@
     python tests/export/serving.py FOLDER [WORDS...]
 
 needs the package `gmpc` (a release wheel) and onnxruntime. Trains each network for a moment and keeps it in FOLDER, then asks both for
-one row and for many, in turns, with 1 and with 2 threads. Prints a table in Markdown: medians, in milliseconds.
+one row and for many, in turns, with 1 and with 2 threads. Prints a table in Markdown: medians and the fastest of all rounds, in
+milliseconds. On a machine with other work the fastest are the ones to compare.
 """
 
 import subprocess
@@ -67,8 +68,8 @@ def rows_for(run, count):
     return random.normal(size=(count, *shape))
 
 
-def medians(calls):
-    """Milliseconds of each call, taken in turns."""
+def timed(calls):
+    """Milliseconds of each call, taken in turns: the median and the fastest."""
     times = [[] for _ in calls]
     for call in calls:
         call()  # compiles, allocates
@@ -78,13 +79,14 @@ def medians(calls):
             start = time.perf_counter()
             call()
             times[place].append(time.perf_counter() - start)
-    return [1000 * float(np.median(each)) for each in times]
+    return [(1000 * float(np.median(each)), 1000 * min(each)) for each in times]
 
 
 def main():
     folder, words = Path(sys.argv[1]).absolute(), sys.argv[2:]
     print(f"gmpc {gmpc.__version__}, onnxruntime {onnxruntime.__version__}\n")
-    print("| network | threads | rows | gmpc, ms | onnxruntime, ms | ratio |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print("| network | threads | rows | gmpc, ms | fastest | onnxruntime, ms | fastest | ratio of the fastest |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, file, replaced, many in NETWORKS:
         if words and not any(word.lower() in name.lower() for word in words):
             continue
@@ -102,8 +104,11 @@ def main():
                     assert list(x.shape[1:]) == ours.about["inputs"]["shape"]
                 a, b = ours.predict(x), theirs.run([output], {"input": x})[0]
                 assert np.max(np.abs(a - b)) <= 1e-4 * np.max(np.abs(a)), name
-                our, their = medians([lambda: ours.predict(x), lambda: theirs.run([output], {"input": x})])
-                print(f"| {name} | {threads} | {count} | {our:.3f} | {their:.3f} | {our / their:.2f} |", flush=True)
+                (our, our_best), (their, their_best) = timed(
+                    [lambda: ours.predict(x), lambda: theirs.run([output], {"input": x})]
+                )
+                ratio = f"{our_best / their_best:.2f}"
+                print(f"| {name} | {threads} | {count} | {our:.3f} | {our_best:.3f} | {their:.3f} | {their_best:.3f} | {ratio} |", flush=True)
 
 
 main()

@@ -58,7 +58,7 @@ impl Machine for Evaluator {
     fn run(&mut self, goal: Goal, x: &Tensor, target: &Tensor, (lr, step): (f64, u64)) -> Tensors {
         let (graph, _) = step_graph(&self.module, &self.net, goal, x.shape[0], &Options::default())
             .unwrap_or_else(|errors| panic!("{}", messages(&errors)));
-        // A graph has only the inputs that its goal needs. The one without a name here is the step.
+        // A graph has only the inputs that its goal needs. What is not named here says that a batch is a step by itself.
         let inputs: Vec<Tensor> = graph
             .inputs
             .iter()
@@ -66,7 +66,8 @@ impl Machine for Evaluator {
                 "x" => x.clone(),
                 "target" => Tensor { shape: input.shape.clone(), data: target.data.clone() },
                 "lr" => Tensor::full(&[], lr),
-                _ => Tensor::full(&[], step as f64),
+                "step" => Tensor::full(&[], step as f64),
+                _ => Tensor::full(&[], 1.0),
             })
             .collect();
         let values = evaluate(&graph, &inputs, &self.states, Random { seed: 0, step });

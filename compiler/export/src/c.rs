@@ -5,6 +5,7 @@
 //! - Nothing is needed but a C99 compiler and its `libm`.
 //! - Numbers have the run's precision. The sums of a row are made in a fixed order; they differ from `gmpc predict` by rounding.
 
+mod formula;
 mod header;
 mod helpers;
 mod layers;
@@ -150,7 +151,7 @@ fn source(network: &Network, words: &Words, weights: Weights) -> (String, String
     let body = layers::Body::new(network, words, weights).written();
     let build = Build {
         told: "Build with `cc -std=c99 -O2 -c`, link with `-lm`.".into(),
-        scratch: crate::plan::plan(network).size,
+        scratch: crate::plan::plan(network).numbers(),
         weights: body.weights.as_ref().map(Vec::len),
     };
     let header = header(network, words, &build);

@@ -14,6 +14,7 @@
 
 pub mod c;
 mod facts;
+pub mod formula;
 mod names;
 pub mod network;
 pub mod object;

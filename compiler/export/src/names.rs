@@ -75,6 +75,21 @@ pub(crate) fn python_string(text: &str) -> String {
     literal
 }
 
+/// A number of Python beside which any operator may stand.
+pub(crate) fn python_number(number: f64) -> String {
+    match number {
+        number if !number.is_finite() => format!("float(\"{number}\")").to_lowercase(),
+        number if number.is_sign_negative() => format!("({number:?})"),
+        number => format!("{number:?}"),
+    }
+}
+
+/// `(1, 2)`, `(1,)`
+pub(crate) fn python_tuple(sizes: &[usize]) -> String {
+    let texts: Vec<String> = sizes.iter().map(usize::to_string).collect();
+    if let [one] = &texts[..] { format!("({one},)") } else { format!("({})", texts.join(", ")) }
+}
+
 /// What Python gives a meaning of its own, what a module of PyTorch (2.15) already has, and the method that is written into every module
 /// of classes: a layer of such a name would be hidden behind it.
 pub(crate) const PYTHON: &str = "\
@@ -88,6 +103,10 @@ pub(crate) const PYTHON: &str = "\
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ return self set_extra_state \
     set_submodule share_memory state_dict super T_destination to to_empty torch train training True try type while \
     with x xpu yield zero_grad";
+
+/// What a written module defines itself: a network called `mean` would hide the class `Mean`.
+pub(crate) const MODULE: &str =
+    "batch_mean batch_var by_unit CLASSES FEATURES Gmp load load_file Mean Path product spherical Wn";
 
 #[cfg(test)]
 mod tests {
@@ -109,6 +128,10 @@ mod tests {
     fn literals_mean_the_text() {
         assert_eq!(c_string("a \"b\"\\ ??/ é7\n"), r#""a \"b\"\\ \?\?/ \303\2517\012""#);
         assert_eq!(python_string("a \"b\"\\ é\n"), "\"a \\\"b\\\"\\\\ \\U000000e9\\U0000000a\"");
+        assert_eq!(
+            [1.5, -2.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN].map(python_number),
+            ["1.5", "(-2.0)", "float(\"inf\")", "float(\"-inf\")", "float(\"nan\")"]
+        );
         assert_eq!(c_comment("a */ b\\\n??/"), "a * / b    /");
     }
 }

@@ -1,11 +1,13 @@
 //! What every form is written from: a trained network in evaluation, with what is done to its inputs and outputs.
 
+use crate::formula::{Formula, Schedule, schedule, within};
 use crate::refusal::Refusal;
 use gmpc_compiler::front::constant::number;
+use gmpc_compiler::graphs::alone::{Alone, Part, alone};
 use gmpc_compiler::graphs::convert::{PlainUnit, Tensors};
 use gmpc_compiler::ir::graph::Tensor;
-use gmpc_compiler::ir::module::ParamUse;
-use gmpc_compiler::ir::net::{self, Activation, Arithmetic, Connection, LayerKind, Net, Standard};
+use gmpc_compiler::ir::module::{Instance, ParamUse, Value};
+use gmpc_compiler::ir::net::{self, Arithmetic, Connection, LayerKind, Net, Standard};
 use gmpc_compiler::ir::window::Window;
 use gmpc_compiler::math::Precision;
 use std::collections::BTreeMap;
@@ -52,7 +54,9 @@ pub enum Op {
     /// A product, what stands around it, and its activation.
     Unit(Box<Unit>),
     /// An activation alone.
-    Activation(Standard),
+    Activation(Activation),
+    /// A stage, or a unit without plain numbers, as its definition says.
+    Defined(Box<Defined>),
     /// Of two tensors of equal shape.
     Arithmetic(Arithmetic),
     /// Of a tensor and a number.
@@ -98,11 +102,41 @@ pub struct Unit {
     /// Its numbers.
     pub plain: PlainUnit,
     /// Between the product and the scale.
-    pub activation: Standard,
+    pub activation: Activation,
     /// How it was trained.
     pub param: ParamUse,
+    /// All of it, with its parameters.
+    pub alone: Alone,
     /// Its own tensors, as files have them, by the name within the layer: `theta`, `running_mean`.
     pub tensors: Tensors,
+}
+
+/// An activation.
+#[derive(Debug, Clone)]
+pub enum Activation {
+    /// One that every form has words for.
+    Standard(Standard),
+    /// Any other one, by its formula.
+    Defined(Box<Defined>),
+}
+
+/// What a definition computes in evaluation.
+#[derive(Debug, Clone)]
+pub struct Defined {
+    /// Of the definition, or of the parameterization with its modifiers.
+    pub name: String,
+    /// Is it one of the library's? Only then does its name say what it is.
+    pub is_standard: bool,
+    /// The numbers among its arguments.
+    pub arguments: BTreeMap<String, f64>,
+    /// As the compiler has it, with its parameters.
+    pub alone: Alone,
+    /// Its tensors, as files have them, by the name within the layer.
+    pub tensors: Tensors,
+    /// With every number that does not depend on the row.
+    pub closed: Formula,
+    /// The loops that compute it.
+    pub schedule: Schedule,
 }
 
 /// What comes in.
@@ -191,6 +225,23 @@ pub struct Trained<'a> {
     pub precision: Precision,
 }
 
+impl Op {
+    /// Numbers of memory that a definition needs on the way to its result.
+    pub(crate) fn room(&self) -> usize {
+        let of = |activation: &Activation| match activation {
+            Activation::Standard(_) => 0,
+            Activation::Defined(defined) => defined.schedule.room,
+        };
+        match self {
+            Op::Unit(unit) => of(&unit.activation),
+            Op::Activation(activation) => of(activation),
+            Op::Defined(defined) => defined.schedule.room,
+            Op::Input | Op::Arithmetic(_) | Op::Scaled { .. } | Op::Concat | Op::Flatten => 0,
+            Op::MaxPool(_) | Op::AvgPool(_) | Op::GlobalAvgPool | Op::Dropout { .. } | Op::MeanNorm { .. } => 0,
+        }
+    }
+}
+
 impl Network {
     /// Describes a network. Layers that the prediction does not need are left out.
     ///
@@ -258,62 +309,123 @@ fn needed(net: &Net) -> Vec<usize> {
 fn op(trained: &Trained<'_>, index: usize, layer: &net::Layer) -> Result<Op, Refusal> {
     Ok(match &layer.kind {
         LayerKind::Input => Op::Input,
-        LayerKind::Unit(unit) => Op::Unit(Box::new(described(trained, index, layer, unit)?)),
-        LayerKind::Activation(activation) => Op::Activation(standard(activation, layer)?),
+        LayerKind::Unit(unit) => {
+            known_convolution(unit, layer)?;
+            match trained.units.get(&index) {
+                Some(plain) => Op::Unit(Box::new(described(trained, index, unit, plain)?)),
+                // It is no affine map before or after its activation.
+                None => Op::Defined(Box::new(defined(trained, index, Part::Layer, (unit.param.to_string(), None))?)),
+            }
+        }
+        LayerKind::Activation(of) => Op::Activation(activation(trained, index, of)?),
         LayerKind::Arithmetic(operation) => Op::Arithmetic(*operation),
         LayerKind::Scaled { operation, number, number_first } => {
             Op::Scaled { operation: *operation, number: *number, number_first: *number_first }
         }
         LayerKind::Concat => Op::Concat,
         LayerKind::Flatten => Op::Flatten,
+        LayerKind::MaxPool(_) | LayerKind::AvgPool(_) | LayerKind::GlobalAvgPool if is_series(trained.net, layer) => {
+            return Err(no_counterpart("stage", &format!("{} of a series", layer.kind), &layer.name));
+        }
         LayerKind::MaxPool(window) => Op::MaxPool(*window),
         LayerKind::AvgPool(window) => Op::AvgPool(*window),
         LayerKind::GlobalAvgPool => Op::GlobalAvgPool,
+        LayerKind::GlobalMaxPool | LayerKind::Upsample { .. } | LayerKind::Maxout { .. } => {
+            return Err(no_counterpart("stage", &layer.kind.to_string(), &layer.name));
+        }
+        // They do nothing in evaluation either.
+        LayerKind::Noise { .. } | LayerKind::StochasticDepth { .. } => Op::Dropout { probability: 0.0 },
         LayerKind::Dropout { probability } => Op::Dropout { probability: *probability },
         // Its only statistic is its mean, and its only argument the momentum.
         LayerKind::Stage(stage) if stage.is_standard && stage.definition.name == "mean_norm" => {
             let name = format!("{}.running_mean", layer.name);
-            let mean = trained.tensors.get(&name).ok_or_else(|| missing(&name))?.data.clone();
+            let mean = trained.tensors.get(&name).ok_or_else(|| Refusal::missing(&name))?.data.clone();
             let momentum = stage.definition.arguments.get("momentum").and_then(number).unwrap_or(0.1);
             Op::MeanNorm { mean, momentum }
         }
-        LayerKind::Stage(stage) => return Err(no_counterpart("stage", &stage.definition.name, &layer.name)),
+        LayerKind::Stage(stage) => {
+            let library = stage.is_standard.then_some(&*stage.definition);
+            Op::Defined(Box::new(defined(trained, index, Part::Layer, (stage.definition.name.clone(), library))?))
+        }
     })
 }
 
-fn described(trained: &Trained<'_>, index: usize, layer: &net::Layer, unit: &net::Unit) -> Result<Unit, Refusal> {
-    let plain = trained.units.get(&index).ok_or_else(|| missing(&layer.name))?.clone();
-    let prefix = format!("{}.", layer.name);
+fn described(trained: &Trained<'_>, index: usize, unit: &net::Unit, plain: &PlainUnit) -> Result<Unit, Refusal> {
+    let layer = &trained.net.layers[index];
+    let alone = alone_of(trained, index, Part::Layer)?;
     let own = |(name, tensor): (&String, &Tensor)| {
-        let name = name.strip_prefix(&prefix).filter(|name| !name.contains('.'))?;
-        Some((name.to_string(), tensor.clone()))
+        let name = name.strip_prefix(&layer.name)?.strip_prefix('.')?;
+        (!name.contains('.')).then(|| (name.to_string(), tensor.clone()))
     };
-    let tensors = trained.tensors.iter().filter_map(own).collect();
+    let mut tensors = own_tensors(trained, layer, &alone);
+    tensors.extend(trained.tensors.iter().filter_map(own));
+    let plain = plain.clone();
     let bias = unit.bias || plain.offset.iter().any(|offset| *offset != 0.0);
-    let activation = standard(&unit.activation, layer)?;
+    let activation = activation(trained, index, &unit.activation)?;
     let (product, param) = (unit.connection.clone(), unit.param.clone());
-    Ok(Unit { product, bias, plain, activation, param, tensors })
+    Ok(Unit { product, bias, plain, activation, param, alone, tensors })
 }
 
-/// The activation as other programs know it.
-fn standard(activation: &Activation, layer: &net::Layer) -> Result<Standard, Refusal> {
-    activation.standard().ok_or_else(|| no_counterpart("activation", activation.name(), &layer.name))
+/// Refuses the convolutions that no form has words for yet: those with groups, gaps between taps or reflected edges, transposed ones, and
+/// those of series.
+fn known_convolution(unit: &net::Unit, layer: &net::Layer) -> Result<(), Refusal> {
+    match &unit.connection {
+        Connection::Convolution(of) if !of.is_plain() || layer.shape.len() != 3 => {
+            Err(no_counterpart("convolution", &format!("{of})"), &layer.name))
+        }
+        Connection::Convolution(_) | Connection::Dense { .. } => Ok(()),
+    }
+}
+
+/// Does a layer read a series?
+fn is_series(net: &Net, layer: &net::Layer) -> bool {
+    layer.inputs.first().and_then(|&input| net.layers.get(input)).is_some_and(|input| input.shape.len() == 2)
+}
+
+/// The activation as other programs know it, or its formula.
+fn activation(trained: &Trained<'_>, index: usize, activation: &net::Activation) -> Result<Activation, Refusal> {
+    if let Some(standard) = activation.standard() {
+        return Ok(Activation::Standard(standard));
+    }
+    let library = activation.definition.as_deref().filter(|_| activation.is_standard);
+    let named = (activation.name().to_string(), library);
+    Ok(Activation::Defined(Box::new(defined(trained, index, Part::Activation, named)?)))
 }
 
 fn no_counterpart(what: &str, name: &str, layer: &str) -> Refusal {
     Refusal {
         code: "E0597",
         message: format!("no form has words for the {what} `{name}` of `{layer}` yet"),
-        help: "predict with `gmpc predict`, or export a network of the older activations and `mean_norm`".into(),
+        help: "predict with `gmpc predict`, or export a network of the older stages and activations".into(),
     }
 }
 
-fn missing(name: &str) -> Refusal {
-    Refusal {
-        code: "E0580",
-        message: format!("the checkpoint has no tensor `{name}`"),
-        help: "export a run whose checkpoint is whole".into(),
-    }
+/// The formula of a definition; `library` is it where it is one of the library's.
+fn defined(
+    trained: &Trained<'_>,
+    index: usize,
+    part: Part,
+    (name, library): (String, Option<&Instance>),
+) -> Result<Defined, Refusal> {
+    let layer = &trained.net.layers[index];
+    let alone = alone_of(trained, index, part)?;
+    let tensors = own_tensors(trained, layer, &alone);
+    let closed = Formula::closed(&alone, &layer.name, &tensors)?;
+    let schedule = schedule(&closed)?;
+    let of = |(name, value): (&String, &Value)| Some((name.clone(), number(value)?));
+    let arguments = library.into_iter().flat_map(|library| &library.arguments).filter_map(of).collect();
+    Ok(Defined { name, is_standard: library.is_some(), arguments, alone, tensors, closed, schedule })
+}
+
+fn alone_of(trained: &Trained<'_>, index: usize, part: Part) -> Result<Alone, Refusal> {
+    let found = alone(trained.net, index, part).map_err(|error| Refusal::inside(error.message))?;
+    found.ok_or_else(|| Refusal::inside("a layer has no definition"))
+}
+
+/// The tensors of the states of a computation, by their names within the layer.
+fn own_tensors(trained: &Trained<'_>, layer: &net::Layer, alone: &Alone) -> Tensors {
+    let own = |name: &String| Some((within(&layer.name, name).to_string(), trained.tensors.get(name)?.clone()));
+    alone.graph.states.iter().filter_map(|state| own(&state.name)).collect()
 }
 
 /// Padding after the image, that its windows see: rows below and columns to the right.

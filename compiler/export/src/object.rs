@@ -5,6 +5,9 @@
 //! [`Written::needs`] names: `expf`, `tanhf`, `erff`, `log1pf`, in double precision `exp`, `tanh`, `erf`, `log1p`.
 
 mod classes;
+mod dense;
+mod formula;
+mod functions;
 mod layers;
 mod machine;
 mod windows;
@@ -84,9 +87,10 @@ pub fn program(stem: &str, header: &[u8]) -> String {
     String::from_utf8_lossy(header).into_owned() + &main(&Words::new(stem), Weights::Inside)
 }
 
-/// Numbers of scratch memory: the values of layers, and behind them the largest image with its padding.
+/// Numbers of scratch memory: the values of layers, behind them what definitions compute on the way, and the largest image with its
+/// padding.
 fn scratch(network: &Network) -> usize {
-    plan(network).size + windows::largest_padded(network)
+    plan(network).numbers() + windows::largest_padded(network)
 }
 
 fn inside(fault: Fault) -> Refusal {

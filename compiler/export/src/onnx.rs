@@ -10,6 +10,7 @@
 
 mod build;
 mod evaluate;
+mod formula;
 mod layers;
 mod message;
 mod print;

@@ -6,8 +6,17 @@ use crate::network::{Network, Op};
 pub(crate) struct Plan {
     /// Where each layer's value begins.
     pub places: Vec<usize>,
-    /// Of all of it, at least 1.
+    /// Of all values, at least 1.
     pub size: usize,
+    /// Numbers behind them, for what definitions compute on the way.
+    pub room: usize,
+}
+
+impl Plan {
+    /// All of it.
+    pub(crate) fn numbers(&self) -> usize {
+        self.size + self.room
+    }
 }
 
 /// First fit, in the order of layers.
@@ -45,7 +54,8 @@ pub(crate) fn plan(network: &Network) -> Plan {
         kept.push((at, at + numbers, last[index]));
         size = size.max(at + numbers);
     }
-    Plan { places, size }
+    let room = network.layers.iter().map(|layer| layer.op.room()).max().unwrap_or(0);
+    Plan { places, size, room }
 }
 
 /// The layer whose memory a layer's value lies in: dropout does nothing, and a flat image has the same numbers in the same order.

@@ -14,6 +14,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// A tensor that the run should have, and has not, or not in this size.
+    pub(crate) fn missing(name: &str) -> Self {
+        Refusal {
+            code: "E0580",
+            message: format!("the checkpoint has no tensor `{name}` of this size"),
+            help: "export a run whose checkpoint is whole".into(),
+        }
+    }
+
     /// What we broke ourselves: the description of the network contradicts itself.
     pub(crate) fn inside(what: impl fmt::Display) -> Self {
         Refusal {

@@ -74,7 +74,8 @@ pub(crate) fn bind<'a>(
 fn unknown(callee: &str, name: &Ident, slots: &[Slot<'_>]) -> Diagnostic {
     let error = Diagnostic::error("E0211", format!("`{callee}` has no argument `{}`", name.text))
         .label(name.span, "no such argument");
-    if matches!(name.text.as_str(), "weight" | "weights" | "class_weight" | "class_weights") {
+    let asks_weights = matches!(name.text.as_str(), "weight" | "weights" | "class_weight" | "class_weights");
+    if asks_weights && !slots.iter().any(|slot| slot.name == "weights") {
         return error.help(format!(
             "`{callee}` weighs all classes alike; a loss of your own can weigh them: \
              `loss mine(prediction: logits, target: label) {{ mean((1 + 4 * (target == 1)) * (log_sum_exp(prediction) - \

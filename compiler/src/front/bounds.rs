@@ -1,6 +1,6 @@
 //! Ranges of arguments, stated where their parameter is defined: `momentum: decay = 0`.
 //!
-//! The words annotate parameters of optimizers, losses, metrics, parameterizations, modifiers and initializers. The standard
+//! The words annotate parameters of optimizers, losses, metrics, schedules, parameterizations, modifiers and initializers. The standard
 //! library uses them like any other file. Every instance of a definition is checked here.
 
 use crate::front::value::{number, sort};
@@ -19,11 +19,13 @@ pub(crate) struct Range {
 }
 
 /// All ranges.
-pub(crate) const RANGES: [Range; 3] = [
+pub(crate) const RANGES: [Range; 5] = [
     Range { word: "positive", wanted: "a number above 0", fits: |x| x > 0.0 },
     Range { word: "not_negative", wanted: "a number, 0 or more", fits: |x| x >= 0.0 },
     // The part of the old value that a step keeps. With 1, a new value would never count.
     Range { word: "decay", wanted: "a number from 0 to below 1", fits: |x| (0.0..1.0).contains(&x) },
+    Range { word: "share", wanted: "a number from 0 to 1", fits: |x| (0.0..=1.0).contains(&x) },
+    Range { word: "count", wanted: "a whole number, 1 or more", fits: |x| x >= 1.0 && x.fract() == 0.0 },
 ];
 
 /// Returns the range that a parameter states, if it states one.

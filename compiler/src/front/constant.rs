@@ -20,6 +20,7 @@ pub(crate) use crate::front::value::sort;
 use crate::front::functions::FUNCTIONS;
 use crate::front::instance::instantiate;
 use crate::front::interpret::{Literal, Vocabulary, choose};
+use crate::front::stages::STAGES;
 use crate::front::suggest::suggestion;
 use crate::ir::module::Value;
 use gmpc_grammar::ast::{Argument, BinaryOp, Expr, Kind, Path, Stage, UnaryOp};
@@ -73,7 +74,7 @@ impl<'e> Vocabulary<'e> for Scope<'_> {
         if self.words.contains(&name.as_str()) {
             return Ok(Value::Word(name));
         }
-        Err(unknown(&name, path.span(), self))
+        Err(stage(&name, path.span(), self).unwrap_or_else(|| unknown(&name, path.span(), self)))
     }
 
     fn list(&mut self, items: &'e [Expr], _: &'e Expr) -> Result<Value, Diagnostic> {
@@ -105,7 +106,10 @@ impl<'e> Vocabulary<'e> for Scope<'_> {
         let name = callee.to_string();
         // `tanh(0.5)` calls a function, which numbers known here do not have; `act = leaky_relu(0.2)` names an activation.
         let is_function = FUNCTIONS.iter().any(|function| function.name == name);
-        match instance(&name, arguments, expr.span, self).filter(|_| !is_function) {
+        if is_function {
+            return arithmetic::function(&name, callee.span(), arguments, expr.span, self);
+        }
+        match instance(&name, arguments, expr.span, self).or_else(|| Some(Err(stage(&name, callee.span(), self)?))) {
             Some(instance) => instance,
             None => arithmetic::function(&name, callee.span(), arguments, expr.span, self),
         }
@@ -131,6 +135,17 @@ fn instance(name: &str, arguments: &[Argument], span: Span, scope: &Scope<'_>) -
 /// Returns the first of several errors, because an expression reports one error only.
 fn first(errors: Vec<Diagnostic>) -> Diagnostic {
     errors.into_iter().next().unwrap_or_else(|| Diagnostic::error("E0401", "this is not a value"))
+}
+
+/// The error for a stage where a value belongs, as in `act = layer_norm`. `None` if no stage has this name.
+fn stage(name: &str, span: Span, scope: &Scope<'_>) -> Option<Diagnostic> {
+    let defined = |kind| scope.definitions.contains_key(&(kind, name.to_string()));
+    let is_stage = STAGES.contains(&name) || defined(Kind::Stage) || defined(Kind::Block);
+    is_stage.then(|| {
+        Diagnostic::error("E0401", format!("`{name}` is a stage of a flow, not a value")).label(span, "a stage").help(
+            format!("write `-> {name}` in a flow; an argument is a number, a word or an activation: `act = tanh`"),
+        )
+    })
 }
 
 fn unknown(name: &str, span: Span, scope: &Scope<'_>) -> Diagnostic {

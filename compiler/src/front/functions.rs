@@ -4,7 +4,7 @@
 //! `op` says what a function computes if it is a single operation. Otherwise the vocabulary computes it.
 
 use crate::ir::graph::Op;
-use Dialect::{Constants, Definitions, Formulas, Initializers, Measures, Parameterizations, Stages};
+use Dialect::{Constants, Definitions, Formulas, Initializers, Measures, Parameterizations, Schedules, Stages};
 use Over::{Batch, Each, Inputs, Row};
 
 /// Where a function can be called.
@@ -24,6 +24,8 @@ pub enum Dialect {
     Initializers,
     /// The body of a loss or a metric.
     Measures,
+    /// The body of a schedule.
+    Schedules,
 }
 
 /// The axes that a function reduces.
@@ -95,12 +97,14 @@ const fn row(
     Function { name, arguments, op, meanings, about }
 }
 
-/// Constants, formulas and definitions.
-const NUMBERS: &[(Dialect, Over)] = &[(Constants, Each), (Formulas, Each), (Definitions, Each)];
-/// Constants and definitions; whole constants stay whole.
-const CHOICE: &[(Dialect, Over)] = &[(Constants, Each), (Definitions, Each)];
-/// Formulas and definitions.
-const CURVE: &[(Dialect, Over)] = &[(Formulas, Each), (Definitions, Each)];
+/// Constants, formulas, definitions and schedules.
+const NUMBERS: &[(Dialect, Over)] = &[(Constants, Each), (Formulas, Each), (Definitions, Each), (Schedules, Each)];
+/// Constants, definitions and schedules; whole constants stay whole.
+const CHOICE: &[(Dialect, Over)] = &[(Constants, Each), (Definitions, Each), (Schedules, Each)];
+/// Formulas, definitions and schedules.
+const CURVE: &[(Dialect, Over)] = &[(Formulas, Each), (Definitions, Each), (Schedules, Each)];
+/// Constants and schedules.
+const WHOLE: &[(Dialect, Over)] = &[(Constants, Each), (Schedules, Each)];
 /// Definitions only.
 const DEFINED: &[(Dialect, Over)] = &[(Definitions, Each)];
 /// Definitions, over the inputs of a unit; measures, over the values of a row.
@@ -114,17 +118,21 @@ const MEAN: &[(Dialect, Over)] =
 
 /// Every function, in alphabetical order.
 #[rustfmt::skip] // one line a function
-pub static FUNCTIONS: [Function; 37] = [
+pub static FUNCTIONS: [Function; 44] = [
     row("abs", &[1], Some(Op::Abs), NUMBERS, "the absolute value"),
     row("act", &[1], None, &[(Parameterizations, Each)], "the activation of the unit"),
     row("angles", &[1], None, &[(Initializers, Inputs)], "the angles of weight vectors"),
-    row("ceil", &[1], None, &[(Constants, Each)], "the next whole number that is not smaller"),
+    row("area", &[2], None, &[(Measures, Batch)], "the area under the ROC curve of all rows, of two classes"),
+    row("ceil", &[1], None, WHOLE, "the next whole number that is not smaller"),
+    row("classes", &[1], None, &[(Measures, Row)], "a weight for each class: those of a list, or `balanced` ones"),
     row("cos", &[1], Some(Op::Cos), CURVE, "the cosine of radians"),
+    row("count", &[1], None, &[(Schedules, Row)], "how many items of a list are true"),
+    row("delta", &[0], None, &[(Initializers, Inputs)], "1 at the input that has the number of the unit, in the middle of a window"),
     row("dot", &[2], None, &[(Parameterizations, Inputs)], "the product of a weight and the input"),
     row("drawn", &[1], None, &[(Initializers, Inputs)], "the vectors that drawn angles were taken from"),
     row("erf", &[1], Some(Op::Erf), DEFINED, "the error function"),
     row("exp", &[1], Some(Op::Exp), NUMBERS, "e to the power of the value"),
-    row("floor", &[1], None, &[(Constants, Each)], "the next whole number that is not larger"),
+    row("floor", &[1], None, WHOLE, "the next whole number that is not larger"),
     row("groups", &[2], None, DEFINED, "the features of a batch in this number of groups, for `over = group`"),
     row("half_sphere", &[1], None, &[(Initializers, Inputs)], "weight vectors with their last coordinate made non-negative"),
     row("log", &[1], Some(Op::Log), NUMBERS, "the natural logarithm"),
@@ -132,9 +140,11 @@ pub static FUNCTIONS: [Function; 37] = [
     row("log_sum_exp", &[1], None, &[(Measures, Row)], "the logarithm of the sum of e to the scores, without overflow"),
     row("max", &[2], Some(Op::Max), CHOICE, "the larger of two values"),
     row("mean", &[1], None, MEAN, "the mean"),
+    row("mean_f1", &[2], None, &[(Measures, Batch)], "the mean over classes of F1, from the counts of all rows"),
     row("min", &[2], Some(Op::Min), CHOICE, "the smaller of two values"),
     row("norm", &[1], None, REDUCED, "the Euclidean length"),
-    row("normal", &[0], None, &[(Initializers, Each)], "random numbers, normally distributed with mean 0 and variance 1"),
+    row("normal", &[0, 2], None, &[(Initializers, Each)], "random numbers, normally distributed with mean 0 and variance 1, perhaps within two bounds"),
+    row("orthonormal", &[1], None, &[(Initializers, Inputs)], "a matrix whose columns, or rows if these are fewer, are made orthonormal"),
     row("pick", &[2], None, &[(Measures, Row)], "the score of the label"),
     row("product", &[2], None, DEFINED, "the matrix product of two parameters, such as `[units, rank]` and `[rank, inputs]`"),
     row("rank", &[2], None, &[(Measures, Row)], "how many classes come before the label's by their scores"),
@@ -150,6 +160,7 @@ pub static FUNCTIONS: [Function; 37] = [
     row("stop_gradient", &[1], None, DEFINED, "the value; no gradient goes back through it"),
     row("sum", &[1], None, REDUCED, "the sum"),
     row("tanh", &[1], Some(Op::Tanh), CURVE, "the hyperbolic tangent"),
+    row("transpose", &[1], None, DEFINED, "the transpose of a parameter with two axes"),
     row("uniform", &[0, 2], None, &[(Initializers, Each)], "random numbers, uniform from 0 to 1 or between two bounds"),
     row("var", &[1], None, STATISTIC, "the variance"),
 ];

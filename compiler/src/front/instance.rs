@@ -32,14 +32,14 @@ pub(crate) fn instantiate(
     let own: Vec<&Parameter> = definition.parameters.iter().filter(|p| !is_supplied(definition, p)).collect();
     let slots: Vec<Slot<'_>> = own.iter().map(|p| Slot { name: &p.name.text, required: p.default.is_none() }).collect();
     let bound = bind(&name, span, &slots, slots.len(), arguments)?;
-    let mut scope = *scope;
+    let mut scope = Scope { words: words(definition.kind).unwrap_or(scope.words), ..*scope };
     let mut values = BTreeMap::new();
     let mut errors = Vec::new();
     // In the order of the definition, because a default may use the values of the parameters before it.
     for parameter in own {
         let value = match (bound.get(&parameter.name.text), &parameter.default) {
             (Some(given), _) => scope.evaluate(given),
-            (None, Some(default)) => default_value(default, &values, &scope, span),
+            (None, Some(default)) => default_value(default, &values, &scope, (definition.kind, span)),
             (None, None) => continue,
         };
         match value {
@@ -63,7 +63,7 @@ fn default_value(
     default: &Expr,
     earlier: &BTreeMap<String, Value>,
     scope: &Scope<'_>,
-    span: Span,
+    (kind, span): (Kind, Span),
 ) -> Result<Value, Diagnostic> {
     if scope.depth >= MAX_NESTING {
         return Err(Diagnostic::error("E0511", "the defaults of this definition refer to each other in a circle")
@@ -71,8 +71,23 @@ fn default_value(
             .label(span, "asked for here")
             .help("give one of them a plain value"));
     }
-    let mut inner = Scope { names: earlier, param: scope.param, words: &[], depth: scope.depth + 1, ..*scope };
+    let mut inner = Scope {
+        names: earlier,
+        param: scope.param,
+        words: words(kind).unwrap_or(&[]),
+        depth: scope.depth + 1,
+        ..*scope
+    };
     inner.evaluate(default)
+}
+
+/// Returns the words that arguments of this kind of definition may be: `cosine(per = step)`. `None` if there are none.
+fn words(kind: Kind) -> Option<&'static [&'static str]> {
+    match kind {
+        Kind::Schedule => Some(&["epoch", "step"]),
+        Kind::Loss => Some(&["equal", "balanced"]),
+        _ => None,
+    }
 }
 
 /// Is this a parameter that the compiler fills in, not the call? True for `prediction` and `target` of losses and metrics, and for

@@ -7,17 +7,21 @@
 //! Before: a tree of the text. After: definitions by name, the model and the parameterization to use, and an [`Experiment`]
 //! without syntax. Shapes come later, in `infer`.
 
+mod average;
 mod context;
+mod curve;
 mod cycle;
 mod data;
 mod defaults;
 mod definitions;
+mod groups;
 mod monitor;
 pub(crate) mod overrides;
 mod record;
 mod schedule;
 mod settings;
 mod signature;
+mod start;
 mod train;
 mod unused;
 mod unusual;
@@ -27,7 +31,7 @@ pub use overrides::Overrides;
 
 use crate::front::names::param_use;
 use crate::front::stdlib;
-use crate::ir::experiment::{Contractions, DataFacts, DataSpec, Experiment, PRECISIONS, Precision, TrainSpec};
+use crate::ir::experiment::{Contractions, DataFacts, DataSpec, Experiment, PRECISIONS, Precision, Seeds, TrainSpec};
 use crate::ir::internal::{index32, internal_error};
 use crate::ir::module::{Definitions, Module, ParamUse, Training};
 use context::Context;
@@ -38,11 +42,13 @@ use std::collections::BTreeMap;
 
 /// The lists of names that this stage reads, for the reference.
 pub(crate) mod listed {
+    pub(crate) use super::average::AVERAGES;
     pub(crate) use super::data::steps::STEPS;
     pub(crate) use super::data::{FILE_KINDS as SOURCES, SETTINGS as DATA_SETTINGS};
     pub(crate) use super::overrides::FILE_SETTINGS;
     pub(crate) use super::record::RECORDS;
     pub(crate) use super::schedule::{SCHEDULES, STOPS};
+    pub(crate) use super::start::{SEEDS, STARTS};
     pub(crate) use super::train::SETTINGS as TRAIN_SETTINGS;
 }
 
@@ -81,7 +87,7 @@ pub(crate) fn resolve(sources: Sources, ast: &Ast) -> Result<(Module, Vec<Diagno
     let (training, train) = train.unzip();
     let name = model.name.as_ref().map(ToString::to_string).unwrap_or_default();
     let param_text = param.to_string();
-    let experiment = Experiment { model: name, param: param_text, data, train, precision, contractions, seed };
+    let experiment = Experiment { model: name, param: param_text, data, train, precision, contractions, seeds: seed };
     let (definitions, effective_source) = (found.definitions, gmpc_grammar::print(ast));
     Ok((Module { sources, definitions, model, param, training, experiment, effective_source }, warnings))
 }
@@ -114,7 +120,7 @@ struct Asked {
     data: Option<Option<DataSpec>>,
     train: Option<Option<(Training, TrainSpec)>>,
     precision: Option<(Precision, Contractions)>,
-    seed: Option<u64>,
+    seed: Option<Seeds>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -192,8 +198,8 @@ fn precision(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<(Preci
     set.get("precision").map_or(standard, |b| context.word("precision", &b.value, &PRECISIONS))
 }
 
-fn seed(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<u64> {
-    set.get("seed").map_or(Some(0), |b| context.whole("seed", &b.value, 0))
+fn seed(set: &FileSettings<'_>, context: &mut Context<'_>) -> Option<Seeds> {
+    set.get("seed").map_or(Some(Seeds::all(0)), |b| start::seeds(&b.value, context))
 }
 
 fn no_model(ast: &Ast, sources: &Sources) -> Diagnostic {

@@ -18,7 +18,7 @@ macro_rules! library {
 }
 
 /// The texts whose definitions every file knows.
-const PRELUDE: [(&str, &str); 16] = library!(
+const PRELUDE: [(&str, &str); 17] = library!(
     "parameterization.gmpnet",
     "modifier.gmpnet",
     "activation.gmpnet",
@@ -27,6 +27,7 @@ const PRELUDE: [(&str, &str); 16] = library!(
     "loss.gmpnet",
     "metric.gmpnet",
     "optimizer.gmpnet",
+    "schedule.gmpnet",
     "data/levy.gmpnet",
     "data/banana.gmpnet",
     "data/uci.gmpnet",

@@ -22,4 +22,4 @@ mod graph;
 pub use effective::{Effective, effective};
 pub use extremes::extremes;
 pub use geometry::{Boundary, turn};
-pub use graph::{First, Turning, first_layers, followed_layers, graph, recorded, turning};
+pub use graph::{First, Turning, first_layers, followed_layers, graph, recorded, slopes, turning};

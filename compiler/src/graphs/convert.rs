@@ -109,7 +109,13 @@ impl Conversion<'_> {
         match (&layer.kind, incoming) {
             (LayerKind::Unit(unit), incoming) => self.unit(index, layer, unit, incoming)?,
             // These are linear in each feature, so a scale can be applied after them. The mean of a constant is the constant.
-            (LayerKind::Dropout { .. } | LayerKind::GlobalAvgPool, Some(pending)) => {
+            (
+                LayerKind::Dropout { .. }
+                | LayerKind::StochasticDepth { .. }
+                | LayerKind::GlobalAvgPool
+                | LayerKind::Upsample { .. },
+                Some(pending),
+            ) => {
                 self.pending.insert(index, pending);
             }
             // Padding counts as zeros in the mean. A shift after the pool would shift the padding too.
@@ -251,6 +257,9 @@ fn same_kind(a: &LayerKind, b: &LayerKind) -> bool {
         (LayerKind::Activation(a), LayerKind::Activation(b)) => a.is_same(b),
         (LayerKind::Stage(a), LayerKind::Stage(b)) => a.definition.is_same(&b.definition),
         (LayerKind::Arithmetic(a), LayerKind::Arithmetic(b)) => a == b,
+        (LayerKind::Upsample { factor: a, method: by }, LayerKind::Upsample { factor: b, method }) => {
+            a == b && by == method
+        }
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }

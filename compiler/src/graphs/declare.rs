@@ -181,10 +181,7 @@ fn axis(d: &Declaration, name: &Ident, room: &Room) -> Result<(Axis, usize), Dia
     match name.text.as_str() {
         "units" => Ok((Axis::Units, room.units)),
         "inputs" => Ok((Axis::Inputs, room.inputs)),
-        "features" => {
-            let features = room.batch.get(if room.batch.len() == 3 { 1 } else { room.batch.len() - 1 });
-            Ok((Axis::Features, features.copied().unwrap_or(1)))
-        }
+        "features" => Ok((Axis::Features, room.batch.last().copied().unwrap_or(1))),
         own => {
             let size = match room.arguments.get(own) {
                 Some(Value::Integer(n)) => usize::try_from(*n).ok().filter(|n| *n > 0),

@@ -96,6 +96,11 @@ pub(crate) trait Builtins {
         false
     }
 
+    /// May a declaration here take its first value from the first batch?
+    fn takes_first_batch(&self) -> bool {
+        false
+    }
+
     /// The initial value of this declaration is evaluated next: draws have its shape.
     fn declaring(&mut self, _declaration: &Declaration) -> Result<(), Diagnostic> {
         Ok(())
@@ -319,6 +324,9 @@ impl<'e, P: Builtins> Statements<'e> for Scope<'_, P> {
     fn declare(&mut self, declaration: &'e Declaration) -> Result<(), Diagnostic> {
         self.builtins.declaring(declaration)?;
         let initial = match &declaration.initial {
+            Initial::Compute(expr) if first_batch(expr).is_some() && self.builtins.initializes() => {
+                Some(Term::Known(Value::Float(before_first_batch(declaration, expr, self.builtins)?)))
+            }
             Initial::Draw(expr) | Initial::Compute(expr) if self.builtins.initializes() => Some(self.evaluate(expr)?),
             Initial::Draw(_) | Initial::Compute(_) => None,
         };
@@ -334,6 +342,29 @@ impl<'e, P: Builtins> Statements<'e> for Scope<'_, P> {
 
     fn no_result(&mut self, body: &'e Body) -> Diagnostic {
         complain::no_result(body.span)
+    }
+}
+
+/// Returns the formula of a first value that comes from the first batch: `first_batch(1 / sqrt(var(s)))`.
+pub(crate) fn first_batch(expr: &Expr) -> Option<&Expr> {
+    match &expr.node {
+        ExprKind::Call { callee, arguments } if callee.to_string() == "first_batch" => match arguments.as_slice() {
+            [Argument { name: None, value }] => Some(value),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The value with which the formula of the first batch is computed: it neither scales nor moves anything.
+fn before_first_batch<P: Builtins>(declaration: &Declaration, expr: &Expr, builtins: &P) -> Result<f64, Diagnostic> {
+    if !builtins.takes_first_batch() {
+        return Err(complain::no_first_batch_here(expr.span));
+    }
+    match declaration.kind.text.as_str() {
+        "unit" if declaration.axes.is_none() => Ok(1.0),
+        "offset" if declaration.axes.is_none() => Ok(0.0),
+        _ => Err(complain::no_first_batch(declaration.kind.span, expr.span)),
     }
 }
 

@@ -81,8 +81,8 @@ fn pull_back(g: &mut Graph, y: Id, dy: Id, i: usize) -> Option<Id> {
         // Leaves have no operands, and the derivative of a comparison is zero.
         Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | Op::Uniform { .. } => return None,
         Op::Less | Op::LessEqual | Op::Equal => return None,
-        // Not supported: most second derivatives, and the operation of conversion.
-        Op::SphericalGrad | Op::Angles => return None,
+        // Not supported: most second derivatives, and the operations of initialization and conversion.
+        Op::SphericalGrad | Op::Angles | Op::Orthogonal => return None,
         Op::ConvolveWeight(_) | Op::MaxPoolGrad(_) | Op::SumPoolGrad(_) => return None,
 
         Op::Neg => g.unary(Op::Neg, dy),

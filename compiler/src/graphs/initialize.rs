@@ -17,7 +17,8 @@ use crate::graphs::define::{Scope, node_of_shape};
 use crate::graphs::parameterize::unit::builtins::room;
 use crate::graphs::parameterize::unit::{Sizes, run};
 use crate::graphs::parameterize::{Mode, Origin, image, parameterize, stage};
-use crate::graphs::states::{declarations, state_name};
+use crate::graphs::parameters::facts;
+use crate::graphs::states::{average_of, declarations, gathered_of, state_name};
 use crate::ir::graph::{Graph, Id, State};
 use crate::ir::module::{Instance, Module};
 use crate::ir::net::{Activation, Layer, LayerKind, Net, Unit};
@@ -57,8 +58,9 @@ pub fn initialization(module: &Module, net: &Net) -> Result<Graph, Vec<Diagnosti
     // After the parameters: the state of an optimizer may start from the initial value of its parameter.
     first.statistics(&forward.store.origins);
     if let Some(optimizer) = module.training.as_ref().and_then(|t| t.optimizer.as_ref()) {
-        first.optimizer(optimizer).map_err(|e| vec![e])?;
+        first.optimizer(optimizer, net).map_err(|e| vec![e])?;
     }
+    first.kept();
     Ok(first.graph)
 }
 
@@ -88,12 +90,12 @@ impl First<'_> {
             }
             LayerKind::Activation(activation) => {
                 let features = layer.shape.first().copied().unwrap_or(1);
-                let sizes = Sizes { fan_in: features, units: features, area: 1 };
+                let sizes = Sizes::of_features(features);
                 self.activation(activation, &layer.name, sizes, &layer.shape)?;
             }
             LayerKind::Stage(of) => {
                 let features = layer.shape.first().copied().unwrap_or(1);
-                let sizes = Sizes { fan_in: features, units: features, area: 1 };
+                let sizes = Sizes::of_features(features);
                 let batch = image::in_graph(1, &layer.shape);
                 let room = stage::room(of, batch.clone());
                 self.body(&of.definition, "x", &layer.name, (sizes, room), Some(&batch))?;
@@ -106,6 +108,11 @@ impl First<'_> {
             | LayerKind::MaxPool(_)
             | LayerKind::AvgPool(_)
             | LayerKind::GlobalAvgPool
+            | LayerKind::GlobalMaxPool
+            | LayerKind::Upsample { .. }
+            | LayerKind::Maxout { .. }
+            | LayerKind::Noise { .. }
+            | LayerKind::StochasticDepth { .. }
             | LayerKind::Dropout { .. } => {}
         }
         // Nodes whose definition gave them no place in the text get that of the layer.
@@ -182,16 +189,20 @@ impl First<'_> {
     }
 
     /// Adds the states of the optimizer. They may start from `value`, the initial value of their parameter.
-    fn optimizer(&mut self, optimizer: &Instance) -> Result<(), Diagnostic> {
+    fn optimizer(&mut self, optimizer: &Instance, net: &Net) -> Result<(), Diagnostic> {
+        let facts = facts(net, &self.graph.states);
         let parameters: Vec<State> =
             self.graph.states.iter().filter(|s| s.role == crate::ir::graph::Role::Parameter).cloned().collect();
         for parameter in parameters {
             let Some(&value) = self.values.get(&parameter.name) else { continue };
             // An optimizer cannot draw, so the sizes for draws are not used.
-            let sizes = Sizes { fan_in: 1, units: 1, area: 1 };
+            let sizes = Sizes::of_features(1);
             let room = Room::nothing("an optimizer");
             let mut builtins = DrawBuiltins::new(self.definitions, sizes, true, room, self.streams);
             let mut scope = Scope::new(&mut self.graph, &mut builtins, optimizer);
+            if let Some(facts) = facts.get(&parameter.name) {
+                facts.tell(&mut scope, optimizer);
+            }
             scope.set_node("value", value, parameter.meaning.axes);
             let mut found = Vec::new();
             for declaration in declarations(optimizer) {
@@ -208,6 +219,21 @@ impl First<'_> {
             }
         }
         Ok(())
+    }
+
+    /// An average starts from the initial value of its parameter, a gathered gradient from 0.
+    fn kept(&mut self) {
+        let values: Vec<(String, Id)> = self.values.iter().map(|(name, id)| (name.clone(), *id)).collect();
+        for (name, id) in values {
+            if self.by_name.contains_key(&average_of(&name)) {
+                self.set(average_of(&name), id);
+            }
+            if self.by_name.contains_key(&gathered_of(&name)) {
+                let shape = self.graph.shape(id).to_vec();
+                let zero = self.graph.full(0.0, &shape);
+                self.set(gathered_of(&name), zero);
+            }
+        }
     }
 
     fn set(&mut self, name: String, id: Id) {

@@ -3,17 +3,19 @@
 //! Before: a [`Net`]. After: a [`Forward`], a graph of tensor operations with its states (parameters, statistics, fixed signs).
 //! The order of the states is the same in training and in evaluation, so that all programs of a network share them.
 
+mod convolve;
 pub(crate) mod image;
+pub(crate) mod noise;
 pub(crate) mod stage;
 pub(crate) mod statistic;
 pub(crate) mod unit;
+mod upsample;
 
 use crate::graphs::activate;
 pub(crate) use crate::graphs::store::{Mode, Origin, Store};
 use crate::ir::axes::{Axes, Axis};
 use crate::ir::graph::{Graph, Id, Op, verify};
-use crate::ir::internal::index32;
-use crate::ir::net::{Arithmetic, Connection, Layer, LayerKind, Net, Unit};
+use crate::ir::net::{Arithmetic, Connection, Layer, LayerKind, Net, Unit, Way};
 use crate::stage::Made;
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Sources;
@@ -22,9 +24,6 @@ use gmpc_grammar::source::Sources;
 /// far below what [`crate::ir::graph::Node::shape`] allows.
 const MAX_ELEMENTS: usize = 1 << 32;
 
-/// The first stream of random numbers of dropout layers. Streams of initialization count up from 0.
-const DROPOUT_STREAMS: u32 = 1 << 31;
-
 /// A network's forward computation.
 #[derive(Debug, Clone)]
 pub(crate) struct Forward {
@@ -32,7 +31,7 @@ pub(crate) struct Forward {
     pub(crate) graph: Graph,
     /// The states of the graph.
     pub(crate) store: Store,
-    /// The input `x`, `[batch, …]`.
+    /// The input `x`, as the caller hands it in ([`image::handed_in`]).
     pub(crate) x: Id,
     /// The value of each layer.
     pub(crate) layers: Vec<Id>,
@@ -55,10 +54,10 @@ impl Made for Forward {
 }
 
 impl Forward {
-    /// An empty computation over examples of one shape, `[features]` or `[channels, height, width]`.
+    /// An empty computation over examples of one shape, `[features]`, `[channels, positions]` or `[channels, height, width]`.
     pub(crate) fn new(batch: usize, example: &[usize]) -> Self {
         let mut graph = Graph::default();
-        let x = graph.input("x", image::in_graph(batch, example));
+        let x = graph.input("x", image::handed_in(batch, example));
         Forward::around(graph, x)
     }
 
@@ -96,11 +95,11 @@ pub(crate) fn parameterize(net: &Net, mode: Mode, batch: usize) -> Result<Forwar
 }
 
 /// Adds the computation of one layer. Returns its value.
-fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode) -> Result<Id, Diagnostic> {
+pub(crate) fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode) -> Result<Id, Diagnostic> {
     let operands: Vec<Id> = layer.inputs.iter().map(|&i| forward.layers[i]).collect();
     let graph = &mut forward.graph;
     Ok(match &layer.kind {
-        LayerKind::Input => forward.x,
+        LayerKind::Input => image::received(graph, forward.x, &layer.shape),
         // The arguments of `act` are kept for `boundary::extremes`, which looks at their signs.
         LayerKind::Unit(unit) => {
             let found = unit::unit(forward, layer, unit, operands[0], mode, unit::Act::Apply)?;
@@ -127,16 +126,25 @@ fn layer_value(forward: &mut Forward, layer: &Layer, index: usize, mode: Mode) -
             graph.concat(&operands, channels)
         }
         LayerKind::Flatten => image::flatten(graph, operands[0]),
-        LayerKind::MaxPool(window) => graph.pool(Op::MaxPool(*window), operands[0], &layer.shape),
+        LayerKind::MaxPool(window) => image::pool(graph, Op::MaxPool(*window), operands[0], &layer.shape),
         LayerKind::AvgPool(window) => {
-            let sum = graph.pool(Op::SumPool(*window), operands[0], &layer.shape);
+            let sum = image::pool(graph, Op::SumPool(*window), operands[0], &layer.shape);
             graph.scale(sum, image::one_over(window.area()))
         }
         LayerKind::GlobalAvgPool => image::global_average(graph, operands[0]),
-        LayerKind::Dropout { probability } => match mode {
-            Mode::Training => dropout(graph, operands[0], *probability, index),
-            Mode::Evaluation => operands[0],
-        },
+        LayerKind::GlobalMaxPool => image::global_max(graph, operands[0]),
+        LayerKind::Upsample { factor, method } => {
+            upsample::upsample(graph, operands[0], *factor, *method, &layer.shape)
+        }
+        LayerKind::Maxout { pieces } => image::maxout(graph, operands[0], *pieces),
+        LayerKind::Dropout { .. } | LayerKind::StochasticDepth { .. } | LayerKind::Noise { .. }
+            if mode == Mode::Evaluation =>
+        {
+            operands[0]
+        }
+        LayerKind::Dropout { probability } => noise::dropout(graph, operands[0], *probability, index),
+        LayerKind::StochasticDepth { probability } => noise::stochastic_depth(graph, operands[0], *probability, index),
+        LayerKind::Noise { deviation } => noise::noise(graph, operands[0], *deviation, index),
     })
 }
 
@@ -147,21 +155,6 @@ fn op(arithmetic: Arithmetic) -> Op {
         Arithmetic::Multiply => Op::Mul,
         Arithmetic::Divide => Op::Div,
     }
-}
-
-/// Keeps each element with probability 1 - p, and scales it by 1 / (1 - p), so that its expectation stays the same.
-fn dropout(graph: &mut Graph, x: Id, probability: f64, layer: usize) -> Id {
-    if probability == 0.0 {
-        return x;
-    }
-    let shape = graph.shape(x).to_vec();
-    let stream = DROPOUT_STREAMS | index32(layer, "layers");
-    let draw = graph.push(Op::Uniform { stream }, vec![], shape);
-    let limit = graph.constant(1.0 - probability);
-    let keep = graph.binary(Op::Less, draw, limit);
-    let scaled = graph.scale(x, 1.0 / (1.0 - probability));
-    let zero = graph.constant(0.0);
-    graph.select(keep, scaled, zero)
 }
 
 /// Checks that no tensor of this network with this batch size is too large to compile (E0352). Callers check it before they
@@ -187,17 +180,21 @@ pub fn check_sizes(net: &Net, batch: usize) -> Result<(), Diagnostic> {
 
 /// Returns the number of elements of a layer's padded input. `None` if it does not fit into `usize`.
 fn padded(layer: &Layer, input: &[usize]) -> Option<usize> {
-    let window = match &layer.kind {
-        LayerKind::Unit(Unit { connection: Connection::Convolution { window, .. }, .. })
-        | LayerKind::MaxPool(window)
-        | LayerKind::AvgPool(window) => window,
+    let (window, dilation) = match &layer.kind {
+        // What a transposed convolution is spread over is its result, which is counted already.
+        LayerKind::Unit(Unit { connection: Connection::Convolution(of), .. }) if of.way == Way::Gather => {
+            (of.reach()?, of.dilation)
+        }
+        LayerKind::MaxPool(window) | LayerKind::AvgPool(window) => (*window, [1, 1]),
         _ => return Some(0),
     };
-    let sizes = input.iter().skip(1).zip(layer.shape.iter().skip(1)).enumerate();
-    let channels = *input.first()?;
-    sizes
-        .into_iter()
-        .try_fold(channels, |n, (axis, (size, result))| n.checked_mul(window.padded(axis, *size, *result)?))
+    let ([channels, high, wide], [_, height, width]) = (image::image_shape(input), image::image_shape(&layer.shape));
+    let mut elements = channels;
+    for (axis, (size, result)) in [(high, height), (wide, width)].into_iter().enumerate() {
+        let padded = window.padded(axis, size, result)?.checked_next_multiple_of(dilation[axis])?;
+        elements = elements.checked_mul(padded)?;
+    }
+    Some(elements)
 }
 
 fn too_large(layer: &Layer, batch: usize) -> Diagnostic {

@@ -222,8 +222,9 @@ fn crossed(
 fn inside(kinks: &[f64], place: usize) -> f64 {
     match (place.checked_sub(1).and_then(|before| kinks.get(before)), kinks.get(place)) {
         (None, None) => 0.0,
-        (None, Some(end)) => end - 1.0,
-        (Some(start), None) => start + 1.0,
+        // Far from 0, a distance of 1 would be lost in rounding.
+        (None, Some(end)) => end - 1.0 - end.abs() / 2.0,
+        (Some(start), None) => start + 1.0 + start.abs() / 2.0,
         (Some(start), Some(end)) => start + (end - start) / 2.0,
     }
 }
@@ -294,6 +295,8 @@ mod tests {
         assert_eq!(of("hard_sigmoid").map(|found| found.kinks), Ok(vec![-3.0, 3.0]));
         assert_eq!(of("prelu").map(|found| found.kinks), Ok(vec![0.0]));
         assert_eq!(of("identity"), Ok(Pieces { kinks: vec![], parts: vec![[1.0, 0.0]] }));
+        let far = found("activation far(s) { max(s - 1e30, 0) + min(s + 1e30, 0) }", "far").map(|found| found.kinks);
+        assert_eq!(far, Ok(vec![-1e30, 1e30]));
         let hat = found("activation hat(s) { max(1 - abs(s), 0) }", "hat").map(|found| found.kinks);
         assert_eq!(hat, Ok(vec![-1.0, 0.0, 1.0]));
         let identity = Pieces { kinks: vec![], parts: vec![[1.0, 0.0]] };

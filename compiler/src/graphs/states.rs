@@ -36,8 +36,32 @@ pub(crate) fn add_states(module: &Module, graph: &mut Graph) -> Result<(), Diagn
             graph.states.push(State { name, role: graph::Role::Optimizer, ..parameter.clone() });
         }
     }
+    // These names have no dot before the slash, so that no optimizer has a state of the same name.
+    let kept = module.experiment.train.as_ref().map_or((false, false), |t| (t.accumulate > 1, t.average.is_some()));
+    let mut keep = |name: fn(&str) -> String, wanted: bool| {
+        for parameter in parameters.iter().filter(|_| wanted) {
+            let name = name(&parameter.name);
+            graph.states.push(State { name, role: graph::Role::Optimizer, ..parameter.clone() });
+        }
+    };
+    keep(gathered_of, kept.0);
+    keep(average_of, kept.1);
     Ok(())
 }
+
+/// Returns the name of the gradient that is gathered over several batches: `accumulated/hidden.theta`.
+pub(crate) fn gathered_of(parameter: &str) -> String {
+    format!("accumulated/{parameter}")
+}
+
+/// Returns the name of a parameter's average: `average/hidden.theta`.
+#[must_use]
+pub fn average_of(parameter: &str) -> String {
+    format!("{AVERAGE}{parameter}")
+}
+
+/// What the names of averages begin with.
+pub const AVERAGE: &str = "average/";
 
 /// Returns the name of a state of the optimizer: `adam.m/hidden.theta`.
 pub(crate) fn state_name(optimizer: &Instance, declaration: &Declaration, parameter: &str) -> String {

@@ -1,10 +1,10 @@
 //! The graphs of whole programs: training step, evaluation, prediction, and gradients for tests.
 //!
 //! ```text
-//! Train      x target lr step  ->  sums of loss and metrics; new parameters, statistics, optimizer states
+//! Train      x target, clock   ->  sums of loss and metrics; new parameters, statistics, optimizer states
 //! Evaluate   x target          ->  sums of loss and metrics
 //! Predict    x                 ->  prediction
-//! Gradients  x target          ->  prediction, loss, grad.output, grad.input, grad.NAME…; new statistics
+//! Gradients  x target          ->  prediction, loss, held.0…, grad.output, grad.input, grad.NAME…; new statistics
 //! Boundaries                   ->  boundary.NAME…
 //! ```
 //!
@@ -13,11 +13,13 @@
 mod builtins;
 mod measure;
 mod optimizer;
+mod update;
 
 pub(crate) use builtins::row;
 
 use crate::graphs::differentiate::differentiate;
 use crate::graphs::parameterize::{Forward, image};
+use crate::graphs::parameters::facts;
 use crate::graphs::states::add_states;
 use crate::ir::graph::{Graph, Id};
 use crate::ir::internal::internal_error;
@@ -28,11 +30,16 @@ use gmpc_grammar::diagnostic::Diagnostic;
 use measure::Measuring;
 use std::collections::BTreeSet;
 
+/// Begins the names of the outputs of [`Goal::Gradients`] that no gradient goes back through: the values of `stop_gradient`.
+pub(crate) const HELD: &str = "held.";
+
 /// Facts that the graph of a step depends on, besides the module and the network.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     /// The scale of the targets, if they were standardized.
     pub target_scale: Option<TargetScale>,
+    /// Training rows of each class, for a loss that weighs classes by them. Empty if they are not known; then all weigh alike.
+    pub class_rows: Vec<usize>,
 }
 
 /// Converts standardized targets to the units of the data set: `target * scale + shift`, with one value for each output (or one
@@ -67,8 +74,10 @@ pub(crate) fn step(
         Goal::Train => train(module, net, forward, options),
         Goal::Evaluate => evaluate(module, net, forward, options),
         Goal::Predict => predict(module, forward, options).map_err(one),
-        Goal::Gradients => gradients(module, net, forward).map_err(one),
-        Goal::Boundaries => internal_error("step", "boundaries are no step of the network", forward.graph.print(None)),
+        Goal::Gradients => gradients(module, net, forward, options).map_err(one),
+        Goal::Boundaries | Goal::Start => {
+            internal_error("step", "boundaries and first values are no step of the network", forward.graph.print(None))
+        }
     }
 }
 
@@ -82,18 +91,20 @@ fn train(
     let training = training(module).map_err(one)?;
     let optimizer = training.optimizer.as_ref().ok_or_else(|| vec![no_optimizer(module)])?;
     let target = target(net, &mut forward);
-    let scalars = ["lr", "step"].map(|name| forward.graph.input(name, vec![]));
-    let mut measuring = Measuring::new(&mut forward, net, target);
+    let clock = update::Clock::new(&mut forward.graph, module);
+    let mut measuring = Measuring::new(&mut forward, net, target, options, true);
     let loss = measuring.loss(&training.loss).map_err(one)?;
-    measuring.metrics(&training.metrics, options)?;
+    measuring.metrics(&training.metrics)?;
     let (measures, mut stopped) = measuring.finish();
     stopped.extend(&forward.store.stopped);
-    let parameters = forward.store.parameters.clone();
+    update::check_loss(module, training, &measures).map_err(one)?;
+    let facts = facts(net, &forward.graph.states);
+    let parameters = update::trained(module, training, &facts, &forward).map_err(one)?;
     let wrt: Vec<Id> = parameters.iter().map(|(_, id)| *id).collect();
     let gradients = differentiate(&mut forward.graph, loss, &wrt, &stopped);
     write_statistics(&mut forward);
     add_states(module, &mut forward.graph).map_err(one)?;
-    optimizer::update(&mut forward.graph, optimizer, &parameters, &gradients, scalars).map_err(one)?;
+    update::update(&mut forward.graph, (module, training, optimizer), &facts, &parameters, gradients, &clock)?;
     Ok((forward.graph, measures))
 }
 
@@ -106,9 +117,9 @@ fn evaluate(
     let one = |error| vec![error];
     let training = training(module).map_err(one)?;
     let target = target(net, &mut forward);
-    let mut measuring = Measuring::new(&mut forward, net, target);
+    let mut measuring = Measuring::new(&mut forward, net, target, options, false);
     measuring.loss(&training.loss).map_err(one)?;
-    measuring.metrics(&training.metrics, options)?;
+    measuring.metrics(&training.metrics)?;
     let (measures, _) = measuring.finish();
     add_states(module, &mut forward.graph).map_err(one)?;
     Ok((forward.graph, measures))
@@ -124,10 +135,15 @@ fn predict(module: &Module, mut forward: Forward, options: &Options) -> Result<(
     Ok((forward.graph, vec![]))
 }
 
-fn gradients(module: &Module, net: &Net, mut forward: Forward) -> Result<(Graph, Vec<Measure>), Diagnostic> {
+fn gradients(
+    module: &Module,
+    net: &Net,
+    mut forward: Forward,
+    options: &Options,
+) -> Result<(Graph, Vec<Measure>), Diagnostic> {
     let training = training(module)?;
     let target = target(net, &mut forward);
-    let mut measuring = Measuring::new(&mut forward, net, target);
+    let mut measuring = Measuring::new(&mut forward, net, target, options, true);
     let loss = measuring.loss(&training.loss)?;
     let mut stopped: BTreeSet<Id> = measuring.finish().1;
     stopped.extend(&forward.store.stopped);
@@ -137,6 +153,8 @@ fn gradients(module: &Module, net: &Net, mut forward: Forward) -> Result<(Graph,
     let gradients = differentiate(&mut forward.graph, loss, &wrt, &stopped);
     forward.graph.output("prediction", forward.prediction);
     forward.graph.output("loss", loss);
+    // Difference quotients have to hold these values: no gradient goes through them.
+    stopped.iter().enumerate().for_each(|(i, id)| forward.graph.output(format!("{HELD}{i}"), *id));
     let named = ["output", "input"].map(String::from).into_iter();
     let names: Vec<String> = named
         .chain(forward.store.parameters.iter().map(|(state, _)| forward.graph.states[*state].name.clone()))

@@ -47,6 +47,23 @@ pub(crate) struct Store {
     pub(crate) names: BTreeSet<String>,
     /// Nodes that no gradient goes back through.
     pub(crate) stopped: BTreeSet<Id>,
+    /// The running statistics, in the order of their states.
+    pub(crate) running: Vec<Running>,
+}
+
+/// What a running statistic accumulates in training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    /// Index of its state.
+    pub state: usize,
+    /// The node whose mean or variance it is.
+    pub of: Id,
+    /// The axes that are reduced.
+    pub axes: Vec<usize>,
+    /// The variance, not the mean: that of the batch is divided by n, the running one accumulates it divided by n - 1.
+    pub is_variance: bool,
+    /// Weight of the newest batch.
+    pub momentum: f64,
 }
 
 impl Store {

@@ -95,17 +95,16 @@ impl Axes {
         Axes { of, rank, is_sign: false }
     }
 
-    /// A batch with this number of axes, whose last one is `last`: `[rows, last]`, or `[rows, height, width, last]`.
+    /// A batch with this number of axes, whose last one is `last`: `[rows, last]`, `[rows, positions, last]`, or `[rows, height,
+    /// width, last]`.
     #[must_use]
     pub fn batch(rank: usize, last: Axis) -> Self {
         let mut of = [Axis::One; MOST];
         for (i, axis) in of.iter_mut().enumerate().take(rank) {
             *axis = if i == 0 { Axis::Rows } else { Axis::Positions };
         }
-        // An example of two axes is `[features, positions]`, in the order of the language: only images have channels last.
-        let place = if rank == 3 { 1 } else { rank.saturating_sub(1) };
         if rank > 1 {
-            of[place] = last;
+            of[rank.min(MOST) - 1] = last;
         }
         Axes { of, rank: u8::try_from(rank.min(MOST)).unwrap_or(0), is_sign: false }
     }
@@ -281,7 +280,7 @@ mod tests {
     fn a_batch_knows_its_features_and_positions() {
         assert_eq!(Axes::batch(2, Axis::Units).words(), ["batch", "units"]);
         assert_eq!(Axes::batch(4, Axis::Features).words(), ["batch", "positions", "features"]);
-        assert_eq!(Axes::batch(3, Axis::Features).words(), ["batch", "features", "positions"]);
+        assert_eq!(Axes::batch(3, Axis::Features).words(), ["batch", "positions", "features"]);
         assert_eq!(Axes::batch(4, Axis::Features).places(|axis| axis == Axis::Positions), [1, 2]);
     }
 

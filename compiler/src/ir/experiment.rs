@@ -3,8 +3,10 @@
 //! `resolve` makes an [`Experiment`]; the runtime carries it out. It no longer refers to the syntax tree. Only spans are left,
 //! so that the runtime can point at the line that asks for something impossible.
 
+mod curve;
 mod images;
 
+pub use curve::{Curve, CurveNode, CurveOp, Hand, Moment};
 pub use images::{Batches, Extent, Idx, ImageSource, ImageStep, Images, Normalize, shorter};
 
 pub use gmpc_math::Precision;
@@ -27,8 +29,44 @@ pub struct Experiment {
     pub precision: Precision,
     /// How contractions multiply.
     pub contractions: Contractions,
-    /// Seed of weights, splits, shuffles and dropout. `--seed` and the repeats of `compare` replace it.
-    pub seed: u64,
+    /// The seeds of everything random. `--seed` replaces all of them; the repeats of `compare` count them up.
+    pub seeds: Seeds,
+}
+
+/// `seed = 3`, or `seed = seeds(data = 0, weights = 1, order = 2)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeds {
+    /// Of splits, validation rows and samples.
+    pub data: u64,
+    /// Of the first weights.
+    pub weights: u64,
+    /// Of the order of rows, of augmentation and dropout: what happens while training.
+    pub order: u64,
+}
+
+impl Seeds {
+    /// The same seed for everything.
+    #[must_use]
+    pub fn all(seed: u64) -> Self {
+        Seeds { data: seed, weights: seed, order: seed }
+    }
+
+    /// The seeds of a repeat, counted from 0.
+    #[must_use]
+    pub fn repeat(self, k: u64) -> Self {
+        let Seeds { data, weights, order } = self;
+        Seeds { data: data.wrapping_add(k), weights: weights.wrapping_add(k), order: order.wrapping_add(k) }
+    }
+
+    /// As a setting: `3`, or `seeds(data = 0, weights = 1, order = 2)`.
+    #[must_use]
+    pub fn setting(self) -> String {
+        let Seeds { data, weights, order } = self;
+        match self == Seeds::all(data) {
+            true => data.to_string(),
+            false => format!("seeds(data = {data}, weights = {weights}, order = {order})"),
+        }
+    }
 }
 
 /// How matmuls and convolutions multiply. Their sums, and all other arithmetic, have the program's precision.
@@ -302,9 +340,49 @@ pub struct TrainSpec {
     pub keep_last_batch: bool,
     /// The augmentation of training images. Random steps are drawn again in each epoch. Empty for tables.
     pub augment: Vec<ImageStep>,
+    /// `clip_norm = 1.0`: a gradient of the whole network that is longer than this is shortened to it. Above 0.
+    pub clip_norm: Option<f64>,
+    /// `accumulate = 4`: the gradients of this many batches make one step, as those of one large batch would. At least 1.
+    pub accumulate: u64,
+    /// `average = ema(0.999)`: evaluation uses an average of the weights.
+    pub average: Option<Average>,
+    /// The run whose weights are the first ones.
+    pub start: Option<Start>,
     /// What is recorded during training, in addition to the result.
     pub record: Option<Record>,
     /// The `train { … }` block.
+    pub span: Span,
+}
+
+/// An average of the weights over training, which evaluation uses in their place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Average {
+    /// `ema(decay = 0.999)`: after each step, `decay` times the average plus `1 - decay` times the weights. The first step sets
+    /// it to the weights.
+    Exponential {
+        /// 0 to below 1.
+        decay: f64,
+    },
+    /// `swa(start = 75, every = 1)`: the mean of the weights at the end of epoch `start` and of each `every`th epoch after it.
+    /// Before that, the average is equal to the weights.
+    Epochs {
+        /// The first epoch whose weights are taken, from 1.
+        from: u64,
+        /// Epochs between two weights that are taken, at least 1.
+        every: u64,
+    },
+}
+
+/// `start = run("runs/a", except = [head])`: a run begins with the weights of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The folder of the run, relative to that of the file.
+    pub folder: String,
+    /// Layers and blocks whose weights are drawn all the same, with their places.
+    pub except: Vec<(String, Span)>,
+    /// Continues that run: with its optimizer's states and its counters of epochs, too. `--from RUN` asks for it.
+    pub whole: bool,
+    /// The setting's value.
     pub span: Span,
 }
 
@@ -405,22 +483,14 @@ pub enum Schedule {
         /// The learning rate is never below this.
         min_lr: f64,
     },
-    /// `step(every = 30, factor = 0.1)`
-    Step {
-        /// Epochs between two changes, at least 1.
-        every: u64,
-        /// Factor of the learning rate, above 0.
-        factor: f64,
-    },
-    /// `cosine(final = 0)`: half a period of a cosine, from `lr` to `final * lr` over all epochs.
-    Cosine {
-        /// Ratio of the last rate to the first rate, 0 to 1.
-        last: f64,
-    },
-    /// `warm_up(epochs = 5, then = cosine())`: linear from `lr / epochs`, then `then`.
+    /// A `schedule` definition, of the library or of the file: `cosine`, `milestones(at = [30, 60])`.
+    Curve(Curve),
+    /// `warm_up(epochs = 5, then = cosine, per = epoch)`: linear from `lr / epochs`, then `then`.
     WarmUp {
         /// Epochs of the warm-up, at least 1.
         epochs: u64,
+        /// Does the rate rise with each step (`per = step`) or with each epoch?
+        every_step: bool,
         /// The schedule after the warm-up. It counts its epochs from the end of the warm-up.
         then: Box<Schedule>,
     },

@@ -39,6 +39,21 @@ pub struct Training {
     pub optimizer: Option<Instance>,
     /// `metrics = [rmse]`
     pub metrics: Vec<Instance>,
+    /// `groups = [angles(lr = 0.01)]`, in the order written.
+    pub groups: Vec<Group>,
+    /// `freeze = [stem]`: names of layers and blocks, with their places.
+    pub freeze: Vec<(String, Span)>,
+}
+
+/// `angles(lr = 0.01)`: other arguments of the optimizer for some parameters.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// A kind of parameter, the name of a layer, or of a block with layers.
+    pub name: String,
+    /// The arguments of the optimizer that differ.
+    pub arguments: BTreeMap<String, Value>,
+    /// The group in the text.
+    pub span: Span,
 }
 
 /// `gmp + mn`: a parameterization and its modifiers.

@@ -1,6 +1,9 @@
 //! A network as a list of layers. Blocks are expanded, all layers have names and shapes, and operands come before their users.
 
+mod convolution;
 mod print;
+
+pub use convolution::{Convolution, Fill, Way};
 
 use crate::ir::module::{Instance, ParamUse, Value};
 use crate::ir::window::Window;
@@ -29,7 +32,7 @@ pub struct Layer {
     pub kind: LayerKind,
     /// Indices of its operands, which are earlier layers.
     pub inputs: Vec<usize>,
-    /// Shape of its value for one example: `[features]` or `[channels, height, width]`.
+    /// Shape of its value for one example: `[features]`, `[channels, positions]` or `[channels, height, width]`.
     pub shape: Vec<usize>,
     /// The stage in the text.
     pub span: Span,
@@ -63,8 +66,32 @@ pub enum LayerKind {
     MaxPool(Window),
     /// The mean of each window, channel by channel. Padding counts as zeros, so the divisor is always the window's area.
     AvgPool(Window),
-    /// The mean over height and width: `[channels, height, width]` to `[channels]`.
+    /// The mean over all positions: `[channels, height, width]` to `[channels]`.
     GlobalAvgPool,
+    /// The largest value of each channel: `[channels, height, width]` to `[channels]`. Equal values share the gradient.
+    GlobalMaxPool,
+    /// More positions: the same numbers repeated, or interpolated.
+    Upsample {
+        /// How many times as many, `[height, width]`, each 1 or more.
+        factor: [usize; 2],
+        /// Where the new numbers come from.
+        method: Interpolation,
+    },
+    /// The largest of this many neighbouring features: `[features]` to `[features / pieces]`, position by position.
+    Maxout {
+        /// 1 or more; divides the number of features.
+        pieces: usize,
+    },
+    /// Adds normal numbers in training.
+    Noise {
+        /// Their standard deviation, 0 or more.
+        deviation: f64,
+    },
+    /// Zeroes whole examples with this probability in training and scales the others by 1 / (1 - p).
+    StochasticDepth {
+        /// Probability of zeroing an example, 0 to below 1.
+        probability: f64,
+    },
     /// Zeroes elements with this probability in training and scales the others by 1 / (1 - p).
     Dropout {
         /// Probability of zeroing an element, 0 to below 1.
@@ -81,6 +108,8 @@ pub struct Unit {
     pub connection: Connection,
     /// `bias = false` fixes every `offset` at zero: it is not a parameter then.
     pub bias: bool,
+    /// `frozen = true`: training leaves its parameters as they are.
+    pub frozen: bool,
     /// The parameterization, which computes the weights from parameters.
     pub param: ParamUse,
     /// The activation, which the parameterization calls as `act`.
@@ -95,14 +124,34 @@ pub enum Connection {
         /// Number of units, above 0.
         units: usize,
     },
-    /// Every unit is a filter that slides over an input of shape `[channels, height, width]`. Its fan-in is
-    /// channels x kh x kw. Padding is zero. It is added after modifiers have changed `x`.
-    Convolution {
-        /// Number of filters, above 0. They become the channels of the result.
-        units: usize,
-        /// How the filters move. Here the padding may be as large as the window. In graphs it is smaller.
-        window: Window,
-    },
+    /// Every unit is a filter that slides over an input of shape `[channels, height, width]` or `[channels, positions]`. Its
+    /// fan-in is channels / groups x kh x kw. Padding is added after modifiers have changed `x`.
+    Convolution(Convolution),
+}
+
+/// Where the numbers of an enlarged image come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interpolation {
+    /// Each number is repeated.
+    Nearest,
+    /// Between the two nearest numbers of each axis, by distance; the centres of pixels stay where they are, and the outermost
+    /// numbers are repeated at the edge.
+    Bilinear,
+}
+
+impl Interpolation {
+    /// The words of the language.
+    pub const WORDS: [(&'static str, Interpolation); 2] =
+        [("nearest", Interpolation::Nearest), ("bilinear", Interpolation::Bilinear)];
+
+    /// Its word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Interpolation::Nearest => "nearest",
+            Interpolation::Bilinear => "bilinear",
+        }
+    }
 }
 
 impl Connection {
@@ -110,7 +159,8 @@ impl Connection {
     #[must_use]
     pub fn units(&self) -> usize {
         match self {
-            Connection::Dense { units } | Connection::Convolution { units, .. } => *units,
+            Connection::Dense { units } => *units,
+            Connection::Convolution(convolution) => convolution.units,
         }
     }
 
@@ -120,8 +170,8 @@ impl Connection {
         let first = input.first().copied().unwrap_or(1);
         match self {
             Connection::Dense { .. } => Some(first),
-            Connection::Convolution { window, .. } => {
-                first.checked_mul(window.kernel[0])?.checked_mul(window.kernel[1])
+            Connection::Convolution(of) => {
+                of.channels(first).checked_mul(of.window.kernel[0])?.checked_mul(of.window.kernel[1])
             }
         }
     }

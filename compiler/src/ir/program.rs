@@ -22,7 +22,16 @@ pub enum Goal {
     /// reads the network's input. The last row holds the signed distances, the rows above it the directions, see
     /// [`crate::graphs::boundary::recorded`]. Writes nothing. The batch size has no meaning.
     Boundaries,
+    /// First values that are computed from the first batch (`first_batch(…)`). Input: `x`. No outputs. Writes these parameters.
+    Start,
 }
+
+/// The scalars that the runtime sets before each step of a `Train` program. A program that does not read one has no such input.
+///
+/// `lr` and `step` are the rate and the number of the optimizer's step, from 1. With `accumulate`, `first` and `last` say (1 or
+/// 0) whether a batch is the first or the last one of its step, and `share` is the batch's part of the rows of that step. With
+/// `average`, `average` is the weight of the new values in the average.
+pub const CLOCK: [&str; 6] = ["lr", "step", "first", "last", "share", "average"];
 
 /// One compiled computation at one batch size.
 #[derive(Debug, Clone)]
@@ -38,7 +47,8 @@ pub struct Program {
     /// The simplified graph, which the reference device runs. Its inputs are `x`, perhaps `target`, then one scalar for each
     /// output of `prologue`.
     pub graph: Graph,
-    /// Scalars that depend only on `lr` and `step` (Adam's bias corrections). Its inputs are `lr` and `step`, both `[]`. For
+    /// Scalars that depend only on the clock (Adam's bias corrections). Its inputs are `lr`, `step`, and those others of
+    /// [`CLOCK`] that the program reads, all `[]`. For
     /// every device, the runtime evaluates it in f64 before each run and passes the values to the program.
     pub prologue: Graph,
     /// The loss (named `loss`), then the metrics. Only `Train` and `Evaluate` programs have measures.
@@ -57,6 +67,9 @@ pub struct Measure {
     pub name: String,
     /// Indices into the program's named outputs (in `graph.outputs` order, `Value`s only), each of shape `[]`.
     pub sums: Vec<usize>,
-    /// Computes the value `[]` of the measure from the means `[]`, in order.
+    /// Index of a named output `[rows, 2]`, a score and a truth (0 or 1) for each row. The measure is then the area under the ROC
+    /// curve of all rows, and has no sums. Programs for training have no such measure, because the weights change between rows.
+    pub ranked: Option<usize>,
+    /// Computes the value `[]` of the measure from the means `[]`, in order. A ranked measure has one input, the area.
     pub finish: Graph,
 }

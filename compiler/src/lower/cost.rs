@@ -44,6 +44,11 @@ fn of_node(graph: &Graph, node: &Node) -> u64 {
         Op::Spherical => 3_u64.saturating_mul(operand(0)),
         Op::SphericalGrad => 7_u64.saturating_mul(operand(0)),
         Op::Angles => 4_u64.saturating_mul(operand(0)),
+        // Each column is compared with those before it, twice.
+        Op::Orthogonal => {
+            let least = node.shape.iter().min().copied().unwrap_or(0) as u64;
+            4_u64.saturating_mul(operand(0)).saturating_mul(least)
+        }
     }
 }
 

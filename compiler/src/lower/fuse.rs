@@ -171,7 +171,7 @@ impl<'g> Builder<'g> {
             Op::Uniform { stream } => self.emit(id, Work::Uniform(Uniform { stream: *stream, target })),
             Op::Concat { axis } => self.concat(id, target, *axis),
             Op::Pad { axis, before } => self.pad(id, target, *axis, *before),
-            op @ (Op::MatMul { .. } | Op::Convolve(_) | Op::Angles) => {
+            op @ (Op::MatMul { .. } | Op::Convolve(_) | Op::Angles | Op::Orthogonal) => {
                 unreachable!("{} has an epilogue or no kernel", op.name())
             }
             Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | elementwise!() | view!() => {

@@ -8,12 +8,13 @@
 //! A pass visits operands before their users and rebuilds every node by the rules for its kind. Rules fold constants,
 //! apply algebraic identities, share equal nodes, compose movement and postpone broadcasts. They also turn products with
 //! an inner or outer size of 1 into elementwise operations, which fusion can combine with others. Passes repeat until
-//! nothing changes.
+//! nothing changes. Before the first pass, `gather` turns sums of padded products into sums of slices.
 //!
 //! Rounding may differ from the original in the last place: a division by a constant becomes a product, and constant
 //! factors are combined. A product with 0 stays a product, so that NaN and infinity are not lost.
 
 mod algebra;
+mod gather;
 mod hoist;
 mod known;
 mod movement;
@@ -34,7 +35,7 @@ const MOST_PASSES: usize = 8;
 /// An equivalent graph with fewer and simpler nodes. Inputs, states and outputs stay the same.
 #[must_use]
 pub fn simplify(graph: &Graph) -> Graph {
-    let mut graph = prune(graph.clone());
+    let mut graph = prune(gather::gather(graph.clone()));
     for _ in 0..MOST_PASSES {
         let next = prune(Rewriter::rewrite(&graph));
         if next == graph {

@@ -9,13 +9,19 @@ pub(super) const FILE: Lines = &[
     ("data", "the data set"),
     ("defaults", "default arguments of definitions for the whole file"),
     ("precision", "`f32`, `f64`, `tf32` or `bf16`; `f32` by default"),
-    ("seed", "of weights, splits, shuffles and dropout; 0 by default"),
+    ("seed", "of weights, splits, shuffles and dropout, or `seeds(data = …, weights = …, order = …)`; 0 by default"),
 ];
 
 /// Settings of `train`.
 pub(super) const TRAIN: Lines = &[
     ("loss", "what training makes small: a loss of the library or your own"),
     ("optimizer", "how parameters change: an optimizer of the library or your own"),
+    ("groups", "other arguments of the optimizer for some parameters, by kind, layer or block; `[]` by default"),
+    ("freeze", "layers and blocks that training does not change; `[]` by default"),
+    ("clip_norm", "the gradient of the whole network is shortened to this length; not by default"),
+    ("accumulate", "batches whose gradients make one step; 1 by default"),
+    ("average", "evaluation uses an average of the weights; not by default"),
+    ("start", "the first weights are those of another run; drawn by default"),
     ("metrics", "what is measured besides the loss; `[]` by default"),
     ("batch", "rows in a step, or `all`; 32 by default"),
     ("epochs", "passes over the data, at most; 100 by default"),
@@ -30,12 +36,16 @@ pub(super) const TRAIN: Lines = &[
 
 /// Schedules, stop rules and records.
 pub(super) const SCHEDULES: Lines = &[
-    ("constant", "the learning rate stays"),
     ("reduce_on_plateau", "lowers the learning rate when a monitored value no longer improves"),
-    ("step", "multiplies the learning rate by `factor` every `every` epochs"),
-    ("cosine", "lowers the learning rate along half a cosine"),
     ("warm_up", "raises the learning rate for some epochs, then follows another schedule"),
     ("early_stop", "stops when a monitored value no longer improves"),
+    ("ema", "after each step `decay` times the average plus `1 - decay` times the weights"),
+    ("swa", "the mean of the weights at the ends of epochs, from epoch `start` on"),
+    ("run", "the weights of another run; those of the layers in `except` are drawn; `whole = true` continues that run"),
+    (
+        "seeds",
+        "one seed each for splits and samples, for first weights, and for the order of rows, augmentation and dropout",
+    ),
     ("boundaries", "where units bend, every so many epochs or steps; of the first layers or of all"),
 ];
 

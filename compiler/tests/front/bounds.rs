@@ -38,6 +38,27 @@ fn arguments_of_optimizers_and_losses_have_bounds() {
 }
 
 #[test]
+fn arguments_of_schedules_have_bounds_too() {
+    let with =
+        |schedule: &str| codes(&trained(&format!("loss = mse  optimizer = sgd(lr = 0.1)  schedule = {schedule}")));
+    for schedule in [
+        "step(every = 0)",
+        "step(every = 2.5)",
+        "cosine(final = 1.5)",
+        "exponential(factor = 0)",
+        "one_cycle(rise = 2)",
+        "warm_up(2, then = polynomial(power = 0))",
+    ] {
+        assert_eq!(with(schedule), ["E0603"], "{schedule}");
+    }
+    for schedule in
+        ["step(2)", "cosine(per = step)", "milestones(at = [1, 2], factor = 2)", "cyclic(up = 3, down = 1.5)"]
+    {
+        assert!(with(schedule).is_empty(), "{schedule}: {:?}", with(schedule));
+    }
+}
+
+#[test]
 fn nesterov_without_a_momentum_is_an_error() {
     assert_eq!(codes(&trained("loss = mse  optimizer = sgd(lr = 0.1, nesterov = true)")), ["E0640"]);
 }
@@ -165,8 +186,20 @@ fn words_of_other_tools_are_answered_with_the_words_of_gmpnet() {
     let model = "model m(input: [3, 8, 8]) { input -> conv(4, 3, pad = valid) -> relu }";
     assert!(said(model).contains("pad = 0"));
     assert!(said(&trained("loss = mse  epochs = 1e1")).contains("write `10`"));
-    assert!(said(&trained("loss = cross_entropy(class_weights = [1, 2])")).contains("loss mine"));
+    assert!(said(&trained("loss = cross_entropy(class_weights = [1, 2])")).contains("`weights`"));
+    assert!(said(&trained("loss = mse(class_weights = [1, 2])")).contains("loss mine"));
     let table = |target: &str| format!("data = table(\"a.csv\", target = {target})\nmodel m {{ input -> linear(1) }}");
     assert!(said(&table("y")).contains("`\"y\"`"));
     assert!(said(&table("[y, \"z\"]")).contains("`\"y\"`"));
+}
+
+#[test]
+fn a_convolution_of_a_square_without_channels_is_warned_of() {
+    let model =
+        |input: &str, body: &str| format!("model m(input: {input}) {{ input -> {body} -> flatten -> linear(1) }}");
+    assert_eq!(codes(&model("[28, 28]", "conv(4, 3)")), ["W0917"]);
+    assert!(codes(&model("[1, 28, 28]", "conv(4, 3)")).is_empty());
+    assert!(codes(&model("[2, 28]", "conv(4, 3)")).is_empty());
+    assert!(codes(&model("[28, 28]", "tanh")).is_empty(), "what is flattened is no series");
+    assert_eq!(codes(&model("[2, 28]", "stochastic_depth(0.8)")), ["W0911"]);
 }

@@ -2,6 +2,7 @@
 
 use crate::{files, resolved, set};
 use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::ir::experiment::Seeds;
 use gmpc_compiler::ir::module::Module;
 
 /// Describes the experiment of a module, without the spans.
@@ -70,7 +71,7 @@ fn every_override_is_written_into_the_effective_source() {
         "param=gmp(scale = 2) + mn",
         "precision=f64",
     ];
-    let overrides = Overrides { seed: Some(3), ..set(&edits) };
+    let overrides = Overrides { seed: Some(Seeds::all(3)), ..set(&edits) };
     insta::assert_snapshot!(effective(FILE, &overrides));
 }
 

@@ -4,6 +4,7 @@ use crate::resolved;
 use gmpc_compiler::elaborate;
 use gmpc_compiler::explain::pages;
 use gmpc_compiler::front::resolve::Overrides;
+use gmpc_compiler::graphs::depends::constant;
 use gmpc_compiler::ir::graph::Graph;
 use gmpc_compiler::ir::program::Goal;
 use gmpc_compiler::stage::Silent;
@@ -23,6 +24,7 @@ pub(crate) fn raised(text: &str) -> BTreeSet<&'static str> {
     else {
         return raised;
     };
+    raised.extend(constant(&net).map(|warning| warning.code));
     let mut keep = |result: Result<Graph, Vec<gmpc_grammar::diagnostic::Diagnostic>>| {
         raised.extend(result.err().unwrap_or_default().iter().map(|d| d.code));
     };

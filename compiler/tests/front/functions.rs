@@ -12,7 +12,13 @@ struct Place {
     unknown: &'static str,
 }
 
-const PLACES: [Place; 7] = [
+const PLACES: [Place; 8] = [
+    Place {
+        dialects: &[Dialect::Schedules],
+        argument: "epoch",
+        text: "schedule s { base * CALL }\nmodel m(input: [2]) { input -> linear(1) }\ntrain { loss = mse\n schedule = s }",
+        unknown: "E0620",
+    },
     Place {
         dialects: &[Dialect::Constants],
         argument: "0.5",

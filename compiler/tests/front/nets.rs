@@ -233,3 +233,78 @@ fn makes_a_step(text: &str) {
     let (graph, measures) = made.unwrap_or_else(|e| panic!("{text}\n{}", crate::shown(&e, &module.sources)));
     assert!(graph.outputs.len() > measures.len());
 }
+
+#[test]
+fn convolutions_print_what_is_unusual_about_them() {
+    insta::assert_snapshot!(net("
+        model m(input: [4, 9, 8]) {
+            input -> conv(8, 3, groups = 4, dilation = [1, 2], fill = zeros) -> relu -> conv(8, 3, fill = reflect, stride = 2)
+            -> upsample([1, 2], method = bilinear) -> conv_transpose(6, 4, stride = 2, pad = 1) -> relu
+            -> maxout(3) -> noise(0.1) -> stochastic_depth(0.2) -> global_max_pool -> linear(2)
+        }
+    "), @r"
+    net m
+    input            : [4, 9, 8] = input
+    conv1            : [8, 9, 8] = conv(8, 3x3 stride 1x1 pad 1x2 dilation 1x2 groups 4, sp, relu) of input
+    conv2            : [8, 5, 4] = conv(8, 3x3 stride 2x2 pad 1x0 reflect, sp, identity) of conv1
+    upsample1        : [8, 5, 8] = upsample(1x2, bilinear) of conv2
+    conv_transpose1  : [6, 10, 16] = conv_transpose(6, 4x4 stride 2x2 pad 1x1, sp, relu) of upsample1
+    maxout1          : [2, 10, 16] = maxout(3) of conv_transpose1
+    noise1           : [2, 10, 16] = noise(0.1) of maxout1
+    stochastic_depth1 : [2, 10, 16] = stochastic_depth(0.2) of noise1
+    global_max_pool1 : [2] = global_max_pool of stochastic_depth1
+    linear1          : [2] = dense(2, affine, identity) of global_max_pool1
+    output linear1, target [2]
+    ");
+}
+
+#[test]
+fn a_series_has_one_axis_of_positions() {
+    insta::assert_snapshot!(net("
+        model m(input: [3, 20]) {
+            input -> conv(8, 3, dilation = 4) -> relu -> max_pool(2) -> conv(8, 5, stride = 2, groups = depthwise)
+            -> avg_pool(3, stride = 1, pad = 1) -> conv_transpose(6, 4, stride = 2, pad = 1) -> upsample(2) -> flatten
+            -> linear(input.positions)
+        }
+    "), @r"
+    net m
+    input            : [3, 20] = input
+    conv1            : [8, 20] = conv(8, 1x3 stride 1x1 pad 0x4 dilation 1x4, sp, relu) of input
+    max_pool1        : [8, 10] = max_pool(1x2 stride 1x2 pad 0x0) of conv1
+    conv2            : [8, 5] = conv(8, 1x5 stride 1x2 pad 0x1 groups 8, sp, identity) of max_pool1
+    avg_pool1        : [8, 5] = avg_pool(1x3 stride 1x1 pad 0x1) of conv2
+    conv_transpose1  : [6, 10] = conv_transpose(6, 1x4 stride 1x2 pad 0x1, sp, identity) of avg_pool1
+    upsample1        : [6, 20] = upsample(1x2, nearest) of conv_transpose1
+    flatten1         : [120] = flatten of upsample1
+    linear1          : [20] = dense(20, affine, identity) of flatten1
+    output linear1, target [20]
+    ");
+}
+
+#[test]
+fn a_block_of_the_file_takes_the_place_of_a_newer_stage() {
+    insta::assert_snapshot!(net("
+        block noise(deviation) { input -> dense(3) }
+        model m(input: [4]) { input -> noise(0.1) -> linear(1) }
+    "), @r"
+    net m
+    input            : [4] = input
+    noise1.dense1    : [3] = dense(3, sp, identity) of input
+    linear1          : [1] = dense(1, affine, identity) of noise1.dense1
+    output linear1, target [1]
+    ");
+}
+
+#[test]
+fn a_row_of_the_data_can_be_read_as_a_series() {
+    let facts = DataFacts { rows: Some(9), shape: vec![12], outputs: 1, classes: None };
+    let text = "data = table(\"a.csv\", target = \"y\")\nmodel m(input: [3, 4]) { input -> conv(2, 3) -> global_avg_pool -> linear(1) }";
+    insta::assert_snapshot!(net_with(text, Some(&facts)), @r"
+    net m
+    input            : [3, 4] = input
+    conv1            : [2, 4] = conv(2, 1x3 stride 1x1 pad 0x1, sp, identity) of input
+    global_avg_pool1 : [2] = global_avg_pool of conv1
+    linear1          : [1] = dense(1, affine, identity) of global_avg_pool1
+    output linear1, target [1]
+    ");
+}

@@ -161,7 +161,7 @@ loss mae(prediction, target) {
     Page {
         code: "E0132",
         about: "A file contains settings, `name = value`, and definitions, which begin with `model`, `block`, `train`, \
-                `dataset`, `parameterization`, `modifier`, `initializer`, `optimizer`, `loss` or `metric`. `use` adds the \
+                `dataset`, `parameterization`, `modifier`, `initializer`, `optimizer`, `loss`, `metric` or `schedule`. `use` adds the \
                 definitions of a module.",
         wrong: r"modle m {
     input -> linear(1)

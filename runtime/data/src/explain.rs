@@ -139,6 +139,14 @@ const PAGES: &[Page] = &[
         right: "data = images(\"pets\", classes = 2, transform = [resize_shorter(256), center_crop(224)])",
     },
     Page {
+        code: "W0770",
+        about: "Numbers of f32 have about seven digits. A column such as a time in seconds since 1970 varies by little around a \
+                large number, so rounding makes different values equal. Standardizing subtracts the mean in f64 first, and \
+                keeps the differences.",
+        wrong: "data = table(\"log.csv\", target = \"load\", standardize = none)    // with a column of seconds since 1970",
+        right: "data = table(\"log.csv\", target = \"load\")",
+    },
+    Page {
         code: "W0771",
         about: "Blank lines, and lines that begin with a character of `skip`, contain no row. They are counted if \
                 they are between rows, because rows that are counted by hand then have other numbers. Predictions \

@@ -2,7 +2,7 @@
 //!
 //! A label is the text in the file and never a number: `007`, `7` and `7.0` are three labels.
 
-use super::visible::visible;
+use super::visible::{is_invisible, visible};
 use super::{DataError, Note};
 use std::collections::{BTreeMap, HashMap};
 
@@ -119,14 +119,17 @@ fn alike(name: &str) -> String {
     if let Some(value) = number(name) {
         return plain(name).unwrap_or_else(|| value.to_string());
     }
-    let shown =
-        |c: &char| !c.is_whitespace() && !('\u{300}'..='\u{36f}').contains(c) && !"\u{200b}\u{feff}".contains(*c);
-    let folded: String = name.to_lowercase().chars().map(base).filter(shown).collect();
-    match folded.trim_end_matches('.') {
+    match folded(name).trim_end_matches('.') {
         "true" => "1".to_string(), // as NumPy and R write it as a number
         "false" => "0".to_string(),
         other => other.to_string(),
     }
+}
+
+/// A text without case, blanks, characters that cannot be seen, and accents, however they are encoded.
+pub(super) fn folded(text: &str) -> String {
+    let shown = |c: &char| !c.is_whitespace() && !is_invisible(*c);
+    text.to_lowercase().chars().map(base).filter(shown).collect()
 }
 
 /// A number without exponent and without redundant digits, without rounding.

@@ -138,6 +138,28 @@ impl Rows {
         Ok(())
     }
 
+    /// The first target of a row, widened: the number of its class.
+    #[must_use]
+    pub fn target(&self, row: usize) -> f64 {
+        let width = self.targets.numbers.len() / self.count.max(1);
+        self.targets.numbers.get(row * width)
+    }
+
+    /// How many rows each class has. Targets are the numbers of classes.
+    #[must_use]
+    pub fn rows_of_classes(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for index in 0..self.targets.numbers.len() {
+            let class = self.targets.numbers.get(index);
+            if class >= 0.0 && class < classes as f64 {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+                let class = class as usize;
+                counts[class] += 1;
+            }
+        }
+        counts
+    }
+
     /// Copies the targets of some rows one after another.
     pub fn targets_into(&self, pick: &Pick<'_>, to: &mut SliceMut<'_>) {
         self.targets.copy(pick, to);

@@ -7,6 +7,9 @@ use super::standardize::Scale;
 use super::{DataError, Directories, Note, twins};
 use gmpc_compiler::ir::experiment::{DataFacts, DataSource, DataSpec, Select, Split, Standardize, Task};
 
+/// A rounding to f32 is told if it is more than this share of a column's range.
+const MUCH_ROUNDED: f64 = 1e-3;
+
 /// All data of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
@@ -226,12 +229,51 @@ impl Parts {
         (largest * largest * 4.0 > f64::from(f32::MAX)).then(|| note.help(help))
     }
 
+    /// A note about columns that vary by little around a large number, so that f32 cannot tell their values apart.
+    #[must_use]
+    pub fn rounded_by_f32(&self, file: &str) -> Option<Note> {
+        let parts = || [Some(&self.train), self.valid.as_ref(), Some(&self.test)].into_iter().flatten();
+        let inputs = coarse(parts().map(|part| &part.inputs[..]), self.facts.features());
+        // Classes are small whole numbers.
+        let targets =
+            coarse(parts().map(|part| &part.targets[..]), self.facts.outputs * usize::from(self.labels.is_empty()));
+        let named = |(what, names): (&str, &[String]), (column, coarse): (usize, [f64; 3])| {
+            let name =
+                names.get(column).map_or_else(|| format!("{what} {}", column + 1), |name| format!("{what} `{name}`"));
+            (coarse, name)
+        };
+        let features = inputs.into_iter().map(|found| named(("feature", &self.feature_names), found));
+        let mut found = features.chain(targets.into_iter().map(|found| named(("target", &self.target_names), found)));
+        let ([low, high, error], name) = found.next()?;
+        let more = match found.count() {
+            0 => String::new(),
+            more => format!("; so are {more} more columns"),
+        };
+        let message = format!("{name} goes from {low} to {high}, and is rounded by up to {error} in f32{more}");
+        Some(Note::new("W0770", file, message).help("write `standardize = features`, or `precision = f64`"))
+    }
+
     /// The targets in the units of the file.
     fn targets_in_their_units(&self, part: &Examples) -> Vec<f64> {
         let mut targets = part.targets.clone();
         self.target_scale.iter().for_each(|scale| scale.undo(&mut targets));
         targets
     }
+}
+
+/// The columns of `[rows, width]` that f32 rounds by much of their range, each with its lowest and its highest number and the
+/// largest rounding.
+fn coarse<'v>(parts: impl Iterator<Item = &'v [f64]>, width: usize) -> Vec<(usize, [f64; 3])> {
+    let mut columns = vec![[f64::INFINITY, f64::NEG_INFINITY, 0.0]; width];
+    for row in parts.filter(|_| width > 0).flat_map(|values| values.chunks_exact(width)) {
+        for ([low, high, error], value) in columns.iter_mut().zip(row) {
+            #[expect(clippy::cast_possible_truncation, reason = "rounded as it will be")]
+            let rounded = f64::from(*value as f32);
+            (*low, *high, *error) = (low.min(*value), high.max(*value), error.max((value - rounded).abs()));
+        }
+    }
+    let much = |(_, [low, high, error]): &(usize, [f64; 3])| high > low && *error > MUCH_ROUNDED * (high - low);
+    columns.into_iter().enumerate().filter(much).collect()
 }
 
 /// Checks that every number of `[rows, width]` is finite in f32. A message shows the number of the file, with its line or

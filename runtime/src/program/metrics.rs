@@ -17,6 +17,8 @@ struct One {
     name: String,
     /// The program outputs that hold its sums, as indices into the named outputs.
     outputs: Vec<usize>,
+    /// The output with a score and a truth for each row, of a measure over all rows at once.
+    ranked: Option<usize>,
     finish: ScalarProgram,
 }
 
@@ -27,6 +29,8 @@ pub struct Sums {
     pub totals: Vec<f64>,
     /// Number of rows that the totals are over.
     pub rows: u64,
+    /// Score and truth of each row, of each measure that needs all rows. Programs for training have none.
+    pub ranked: Vec<Vec<f64>>,
 }
 
 impl Measures {
@@ -37,7 +41,7 @@ impl Measures {
     pub fn new(measures: &[Measure]) -> Result<Self, Failure> {
         let one = |measure: &Measure| {
             let finish = ScalarProgram::new(&measure.finish)?;
-            Ok(One { name: measure.name.clone(), outputs: measure.sums.clone(), finish })
+            Ok(One { name: measure.name.clone(), outputs: measure.sums.clone(), ranked: measure.ranked, finish })
         };
         let each = measures.iter().map(one).collect::<Result<Vec<_>, Failure>>()?;
         Ok(Measures { sums: each.iter().map(|one| one.outputs.len()).sum(), each })
@@ -46,7 +50,8 @@ impl Measures {
     /// The sums before the first batch.
     #[must_use]
     pub fn empty(&self) -> Sums {
-        Sums { totals: vec![0.0; self.sums], rows: 0 }
+        let ranked = self.each.iter().filter(|one| one.ranked.is_some()).map(|_| vec![]);
+        Sums { totals: vec![0.0; self.sums], rows: 0, ranked: ranked.collect() }
     }
 
     /// Adds the outputs of one run of the program over `rows` rows. `output` returns the value of the named output with
@@ -65,6 +70,12 @@ impl Measures {
         finite
     }
 
+    /// Adds the rows of measures that need all of them. `output` gives the numbers of a named output.
+    pub fn add_rows(&self, sums: &mut Sums, output: impl Fn(usize) -> Vec<f64>) {
+        let ranked = self.each.iter().filter_map(|one| one.ranked);
+        sums.ranked.iter_mut().zip(ranked).for_each(|(rows, index)| rows.extend(output(index)));
+    }
+
     /// The names of the measures: `loss`, then the metrics.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.each.iter().map(|one| one.name.as_str())
@@ -76,8 +87,12 @@ impl Measures {
         let mut next = 0;
         let mut means = Vec::new();
         let mut figures = Vec::with_capacity(self.each.len());
+        let mut ranked = sums.ranked.iter();
         for one in &mut self.each {
             means.clear();
+            if one.ranked.is_some() {
+                means.push(ranked.next().map_or(f64::NAN, |rows| area(rows)));
+            }
             means.extend(sums.totals[next..next + one.outputs.len()].iter().map(|total| total / rows));
             next += one.outputs.len();
             one.finish.run(&means);
@@ -85,6 +100,28 @@ impl Measures {
         }
         figures
     }
+}
+
+/// The area under the ROC curve of rows `score, truth`: the share of pairs of a true and a false row in which the true one has the
+/// higher score, equal ones counted half. NaN where a score is NaN, or where one of both kinds has no rows.
+/// Mann and Whitney, 1947; computed from the ranks of the true rows.
+fn area(rows: &[f64]) -> f64 {
+    let mut pairs: Vec<(f64, bool)> = rows.chunks_exact(2).map(|pair| (pair[0], pair[1] > 0.5)).collect();
+    if pairs.iter().any(|(score, _)| score.is_nan()) {
+        return f64::NAN;
+    }
+    pairs.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let mut ranks = 0.0;
+    let mut before = 0.0;
+    // Rows of equal scores share the mean of their ranks. -0 and 0 are equal.
+    for equal in pairs.chunk_by(|(a, _), (b, _)| a == b) {
+        let count = equal.len() as f64;
+        let truly = equal.iter().filter(|(_, truth)| *truth).count() as f64;
+        ranks += truly * (before + (count + 1.0) / 2.0);
+        before += count;
+    }
+    let truly = pairs.iter().filter(|(_, truth)| *truth).count() as f64;
+    (ranks - truly * (truly + 1.0) / 2.0) / (truly * (before - truly))
 }
 
 #[cfg(test)]
@@ -101,7 +138,8 @@ mod tests {
         let mean = root.input("mean", vec![]);
         let value = root.unary(Op::Sqrt, mean);
         root.output("value", value);
-        let measure = |name: &str, output, finish| Measure { name: name.into(), sums: vec![output], finish };
+        let measure =
+            |name: &str, output, finish| Measure { name: name.into(), sums: vec![output], ranked: None, finish };
         Measures::new(&[measure("loss", 1, plain), measure("rmse", 0, root)]).unwrap()
     }
 
@@ -113,6 +151,14 @@ mod tests {
         assert!(measures.add(&mut sums, 1, |output| [9.0, 2.0][output]));
         assert_eq!(measures.finish(&sums), [1.0, 3.0]);
         assert_eq!(measures.names().collect::<Vec<_>>(), ["loss", "rmse"]);
+    }
+
+    #[test]
+    fn the_area_counts_pairs_in_order() {
+        let rows = [0.1, 0.0, 0.4, 0.0, 0.35, 1.0, 0.8, 1.0];
+        assert_eq!(super::area(&rows), 0.75); // scikit-learn's example of roc_auc_score
+        assert_eq!(super::area(&[1.0, 0.0, 1.0, 1.0, 2.0, 1.0, 0.0, 0.0]), 0.875); // one of four pairs is level
+        assert!(super::area(&[1.0, 1.0]).is_nan() && super::area(&[f64::NAN, 1.0, 0.0, 0.0]).is_nan());
     }
 
     #[test]

@@ -40,6 +40,12 @@ impl Network {
         Ok(Network { module, net, options, initialization, layout, observer })
     }
 
+    /// The facts that graphs depend on besides the module and the network.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// Number of learned scalars.
     #[must_use]
     pub fn parameters(&self) -> usize {

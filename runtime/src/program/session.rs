@@ -68,6 +68,28 @@ pub struct Clock {
     pub seed: u64,
 }
 
+/// What a batch is within its optimizer step, for the scalars of [`gmpc_compiler::ir::program::CLOCK`] besides rate and number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Turn {
+    /// The first batch of its step.
+    pub first: bool,
+    /// The last batch of its step: parameters change.
+    pub last: bool,
+    /// The batch's part of the rows of its step, above 0 and at most 1.
+    pub share: f64,
+    /// Weight of the new values in the average of the weights, 0 to 1.
+    pub average: f64,
+    /// Number of the optimizer's step where that is not the number of the batch, from 1.
+    pub update: Option<u64>,
+}
+
+impl Default for Turn {
+    /// A batch that is a step by itself.
+    fn default() -> Self {
+        Turn { first: true, last: true, share: 1.0, average: 1.0, update: None }
+    }
+}
+
 /// A network on a device.
 pub struct Session {
     device: Arc<dyn Device>,
@@ -75,6 +97,8 @@ pub struct Session {
     loaded: Vec<Loaded>,
     /// Parameters, statistics, optimizer state.
     pub states: States,
+    /// What the next batch is within its step.
+    pub turn: Turn,
 }
 
 impl Session {
@@ -82,7 +106,7 @@ impl Session {
     #[must_use]
     pub fn new(device: Arc<dyn Device>, programs: Arc<dyn Programs>) -> Self {
         let states = States::zeros(programs.layout(), programs.precision());
-        Session { device, programs, loaded: vec![], states }
+        Session { device, programs, loaded: vec![], states, turn: Turn::default() }
     }
 
     /// Draws the first value of every state. The evaluator computes it in f64 and rounds it once, so it is the same on
@@ -210,12 +234,24 @@ impl Session {
     ) -> Result<bool, Failure> {
         let loaded = &mut self.loaded[handle.0];
         loaded.fill(rows, pick, Draw::Training)?;
-        loaded.set_clock(clock);
+        loaded.set_clock(clock, self.turn);
         loaded.executable.start(&mut self.states, Random { seed: clock.seed, step: clock.step })?;
         let filled = if next.is_empty() { Ok(()) } else { loaded.fill_ahead(rows, next) };
         loaded.executable.finish()?;
         filled?;
         Ok(loaded.add_measures(sums))
+    }
+
+    /// Sets the parameters whose first values come from the first batch. `pick` are its rows.
+    ///
+    /// # Errors
+    /// The program cannot be compiled, or the device failed.
+    pub fn set_by_first_batch(&mut self, rows: &Rows, pick: &Pick<'_>, seed: u64) -> Result<(), Failure> {
+        let handle = self.load(Goal::Start, pick.len())?;
+        let loaded = &mut self.loaded[handle.0];
+        loaded.fill(rows, pick, Draw::Training)?;
+        loaded.executable.run(&mut self.states, Random { seed, step: 0 })?;
+        Ok(())
     }
 
     /// Loss and metrics over a part of the data with the present states: pairs of name and value.
@@ -238,6 +274,18 @@ impl Session {
         let (Some(sums), Some(handle)) = (sums, last) else { return Ok(vec![]) };
         let figures = self.finish(handle, &sums);
         Ok(self.measure_names(handle).into_iter().zip(figures).collect())
+    }
+
+    /// Are the predictions behind these figures of the rows finite? A loss that is too large for the precision says nothing
+    /// about them, so they are computed once more.
+    ///
+    /// # Errors
+    /// A program cannot be compiled, or the device failed.
+    pub fn predicts_numbers(&mut self, rows: &Rows, loss: f64) -> Result<bool, Failure> {
+        if loss.is_finite() || loss.is_nan() {
+            return Ok(loss.is_finite());
+        }
+        Ok(self.predict(rows)?.iter().all(|value| value.is_finite()))
     }
 
     /// Predictions for every row, `[rows, outputs]` in row-major order, widened to f64.
@@ -276,7 +324,7 @@ impl Session {
     pub fn fill(&mut self, handle: Handle, rows: &Rows, pick: &Pick<'_>, clock: Clock) -> Result<(), Failure> {
         let loaded = &mut self.loaded[handle.0];
         loaded.fill(rows, pick, Draw::Training)?;
-        loaded.set_clock(clock);
+        loaded.set_clock(clock, self.turn);
         Ok(())
     }
 

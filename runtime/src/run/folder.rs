@@ -24,7 +24,7 @@ mod notes;
 mod weights;
 mod writer;
 
-pub use about::{About, Inputs};
+pub use about::{About, Inputs, Parent};
 pub use notes::WarningLog;
 pub use writer::{RunWriter, best_of, restore, tensors_of};
 

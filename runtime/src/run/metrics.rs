@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::Path;
 
 /// The part of the file that a resumed run keeps.
@@ -17,20 +18,21 @@ pub struct KeptLines {
 
 impl KeptLines {
     /// Removes the lines of epochs after `epochs`, which will be trained again, and an incomplete last line. An
-    /// unreadable line stays in place, because a user may be able to repair it.
+    /// unreadable line stays in place, because a user may be able to repair it. `before` epochs were done by the run that
+    /// this one continues, and have no lines here.
     ///
     /// # Errors
     /// [`Failure::Io`]: the file exists and cannot be read.
-    pub fn read(path: &Path, epochs: u64) -> Result<Self, Failure> {
+    pub fn read(path: &Path, before: u64, epochs: u64) -> Result<Self, Failure> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => vec![],
             Err(error) => return Err(Failure::io("read", path, &error)),
         };
-        Ok(Self::of(&bytes, epochs, &path.display().to_string()))
+        Ok(Self::of(&bytes, before..epochs, &path.display().to_string()))
     }
 
-    fn of(bytes: &[u8], epochs: u64, name: &str) -> Self {
+    fn of(bytes: &[u8], Range { start: before, end: epochs }: Range<u64>, name: &str) -> Self {
         let mut kept = KeptLines::default();
         let (mut known, mut unread) = (BTreeSet::new(), vec![]);
         for (number, line) in (1_u64..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
@@ -50,7 +52,7 @@ impl KeptLines {
         if !unread.is_empty() {
             kept.remarks.push(format!("{name}: {} cannot be read, and {}", spans("line", &unread), left(&unread)));
         }
-        let missing: Vec<u64> = (1..=epochs).filter(|epoch| !known.contains(epoch)).collect();
+        let missing: Vec<u64> = (before + 1..=epochs).filter(|epoch| !known.contains(epoch)).collect();
         if !missing.is_empty() {
             kept.remarks.push(format!("{name} has no line for {}", spans("epoch", &missing)));
         }
@@ -114,7 +116,7 @@ mod tests {
         let mut bytes = line(1).into_bytes();
         bytes.extend(b"{\"epoch\":\xff2}\n");
         bytes.extend(line(3).into_bytes());
-        let kept = KeptLines::of(&bytes, 3, "m");
+        let kept = KeptLines::of(&bytes, 0..3, "m");
         assert_eq!(kept.bytes, bytes);
         let remarks = ["m: line 2 cannot be read, and is left as it is", "m has no line for epoch 2"];
         assert_eq!(kept.remarks, remarks);
@@ -124,7 +126,7 @@ mod tests {
     #[test]
     fn epochs_that_will_be_done_again_and_a_line_that_was_cut_off_go() {
         let text = line(1) + &line(2) + &line(3) + "{\"event\":\"ep";
-        let kept = KeptLines::of(text.as_bytes(), 2, "m");
+        let kept = KeptLines::of(text.as_bytes(), 0..2, "m");
         assert_eq!(kept, KeptLines { bytes: (line(1) + &line(2)).into_bytes(), remarks: vec![] });
         assert_eq!(lines(text.as_bytes()).1, [0_u64; 0]);
     }
@@ -132,10 +134,11 @@ mod tests {
     #[test]
     fn epochs_go_by_their_numbers() {
         let text = line(1) + &line(2) + &line(2) + &line(4) + &line(5) + &line(6);
-        let kept = KeptLines::of(text.as_bytes(), 5, "m");
+        let kept = KeptLines::of(text.as_bytes(), 0..5, "m");
         assert_eq!(kept.bytes, (line(1) + &line(2) + &line(4) + &line(5)).into_bytes());
         assert_eq!(kept.remarks, ["m has no line for epoch 3"]);
-        assert_eq!(KeptLines::of(b"", 5, "m").remarks, ["m has no line for epochs 1 to 5"]);
+        assert_eq!(KeptLines::of(b"", 0..5, "m").remarks, ["m has no line for epochs 1 to 5"]);
+        assert_eq!(KeptLines::of(b"", 3..5, "m").remarks, ["m has no line for epochs 4 to 5"]);
     }
 
     #[test]

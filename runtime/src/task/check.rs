@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::program::network::Network;
 use crate::program::session::Programs;
 use crate::task::experiment::{Request, Warnings, network, prepare};
+use gmpc_compiler::graphs::asks_for_first_batch;
 use gmpc_compiler::ir::experiment::Batch;
 use gmpc_compiler::ir::program::Goal;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ pub fn check(request: &Request) -> Result<(Arc<Network>, Warnings), Failure> {
     }
     if network.module.experiment.train.as_ref().is_some_and(|train| train.record.is_some()) {
         network.program(Goal::Boundaries, 1)?;
+    }
+    if network.module.experiment.train.is_some() && asks_for_first_batch(&network.net) {
+        network.program(Goal::Start, rows)?;
     }
     if let Some(rows) = last_batch(request, &network) {
         network.program(Goal::Train, rows)?;

@@ -261,12 +261,12 @@ fn says_which_way(module: &Module, metric: &str) -> bool {
 }
 
 fn jobs(request: &Request, module: &Module, axes: &Axes, combinations: &[Combination]) -> Vec<Job> {
-    let first = module.experiment.seed;
+    let first = module.experiment.seeds;
     let each = combinations.iter().flat_map(|combination| (0..u64::from(axes.repeats)).map(move |k| (combination, k)));
     each.map(|(Combination { param, over, .. }, k)| {
-        let seed = first.wrapping_add(k);
-        let request = axes::narrowed(request, axes, param, over, Some(seed));
-        Job { request, seed, param: param.clone(), over: over.clone(), is_first: k == 0 }
+        let seeds = first.repeat(k);
+        let request = axes::narrowed(request, axes, param, over, Some(seeds));
+        Job { request, seed: seeds.order, param: param.clone(), over: over.clone(), is_first: k == 0 }
     })
     .collect()
 }

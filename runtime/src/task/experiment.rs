@@ -3,8 +3,10 @@
 use crate::failure::{Failure, Message};
 use crate::program::network::{Network, wrong};
 use crate::program::session::{Programs, Session};
+use crate::task::start::Beginning;
 use crate::train::Tables;
 use gmpc_compiler::front::resolve::{self, Overrides};
+use gmpc_compiler::graphs::depends::constant;
 use gmpc_compiler::ir::experiment::{Batch, DataFacts, DataSource, DataSpec, Precision, Select, Task, TrainSpec};
 use gmpc_compiler::ir::module::Module;
 use gmpc_compiler::stage::Observer;
@@ -15,6 +17,7 @@ use gmpc_device::Device;
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::{Source, Sources};
 use sha2::{Digest, Sha256};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the user asks for.
@@ -55,6 +58,8 @@ pub struct Prepared {
     pub data_sha256: String,
     /// Warnings to print once.
     pub warnings: Warnings,
+    /// The folder of the file, to which paths in it are relative.
+    pub beside: Option<PathBuf>,
     device: Arc<dyn Device>,
 }
 
@@ -115,6 +120,7 @@ pub fn network(request: &Request) -> Result<(Arc<Network>, Warnings), Failure> {
         (Err(_), Err(missing)) => return Err(missing.into()), // the data would have given the missing shapes
         (Err(diagnostics), Ok(_)) => return Err(wrong(&module, diagnostics)),
     };
+    warnings.diagnostics.extend(constant(&net));
     Ok((Arc::new(Network::new(module, net, Options::default(), Arc::clone(&request.observer))?), warnings))
 }
 
@@ -125,6 +131,8 @@ pub struct Facts {
     pub shape: DataFacts,
     /// How targets were standardized.
     pub target_scale: Option<Scale>,
+    /// Number of training rows of each class; empty if there are no classes, or no rows.
+    pub class_rows: Vec<usize>,
 }
 
 /// The network for data with these facts.
@@ -141,7 +149,8 @@ fn shaped(request: &Request, module: Arc<Module>, facts: &Facts) -> Result<Netwo
     let net = net.map_err(|diagnostics| wrong(&module, diagnostics))?;
     let scale = facts.target_scale.as_ref();
     let target_scale = scale.map(|s| TargetScale { scale: s.deviation.clone(), shift: s.mean.clone() });
-    Network::new(module, net, Options { target_scale }, Arc::clone(&request.observer))
+    let options = Options { target_scale, class_rows: facts.class_rows.clone() };
+    Network::new(module, net, options, Arc::clone(&request.observer))
 }
 
 /// The network with its rows, which are loaded, split into parts and scaled.
@@ -159,7 +168,7 @@ pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
     };
     let select = module.experiment.train.as_ref().map_or(Select::Valid, |train| train.select);
     let precision = module.experiment.precision;
-    let seed = module.experiment.seed;
+    let seed = module.experiment.seeds.data;
     // Images are decoded while training goes on; tables are loaded completely here.
     let (described, tables, data_sha256, notes) = match spec.images() {
         Some(images) => {
@@ -176,9 +185,12 @@ pub fn prepare(request: &Request) -> Result<Prepared, Failure> {
     };
     warnings.notes = notes;
     warnings.notes.extend(batch_of_all(&module, tables.train.count(), &spec.name));
-    let facts = Facts { shape: described.facts.clone(), target_scale: described.target_scale.clone() };
-    let network = Arc::new(shaped(request, module, &facts)?);
-    Ok(Prepared { network, described, tables, data_sha256, warnings, device: Arc::clone(&request.device) })
+    let (shape, target_scale) = (described.facts.clone(), described.target_scale.clone());
+    let class_rows = shape.classes.map_or(vec![], |classes| tables.train.rows_of_classes(classes));
+    let network = Arc::new(shaped(request, module, &Facts { shape, target_scale, class_rows })?);
+    warnings.diagnostics.extend(constant(&network.net));
+    let (device, beside) = (Arc::clone(&request.device), request.directories.beside.clone());
+    Ok(Prepared { network, described, tables, data_sha256, warnings, beside, device })
 }
 
 /// A note if the file asks for larger batches than there are training rows. Each batch then holds all rows, which is a
@@ -203,16 +215,28 @@ impl Prepared {
         })
     }
 
+    /// What a run begins with.
+    #[must_use]
+    pub fn beginning(&self) -> Beginning<'_> {
+        Beginning { network: &self.network, tables: &self.tables, beside: self.beside.as_deref() }
+    }
+
     /// A session on the requested device. All states are zero.
     #[must_use]
     pub fn session(&self) -> Session {
         Session::new(Arc::clone(&self.device), Arc::clone(&self.network) as Arc<dyn Programs>)
     }
 
-    /// The run's seed.
+    /// The seed of the first weights.
+    #[must_use]
+    pub fn weights_seed(&self) -> u64 {
+        self.network.module.experiment.seeds.weights
+    }
+
+    /// The run's seed: of the order of rows and of what is drawn while training.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        self.network.module.experiment.seed
+        self.network.module.experiment.seeds.order
     }
 
     /// The device's name.
@@ -223,8 +247,8 @@ impl Prepared {
 }
 
 /// Refuses data (E0755) that become infinite in the precision of the program, or when predictions are scaled back.
-/// Returns a note if only their squares would be infinite.
-fn fits_precision(spec: &DataSpec, precision: Precision, parts: &Parts) -> Result<Option<Note>, Failure> {
+/// Returns notes if only their squares would be infinite, or if rounding makes different numbers equal.
+fn fits_precision(spec: &DataSpec, precision: Precision, parts: &Parts) -> Result<Vec<Note>, Failure> {
     let file = match &spec.source {
         DataSource::Table(table) => &table.file.path,
         DataSource::Arrays(_) | DataSource::Formula(_) | DataSource::Images(_) => &spec.name,
@@ -232,9 +256,10 @@ fn fits_precision(spec: &DataSpec, precision: Precision, parts: &Parts) -> Resul
     match precision {
         Precision::F32 => {
             parts.fit_f32(file)?;
-            Ok((spec.task == Task::Regression).then(|| parts.squares_beyond_f32(file)).flatten())
+            let squares = (spec.task == Task::Regression).then(|| parts.squares_beyond_f32(file)).flatten();
+            Ok(squares.into_iter().chain(parts.rounded_by_f32(file)).collect())
         }
-        _ => Ok(None),
+        _ => Ok(vec![]),
     }
 }
 

@@ -215,11 +215,15 @@ fn told(network: &Network, asked: &Asked, file: &str) -> Vec<Note> {
     }
     // With `fold` plain weights are what was asked for.
     if asked.form == (Form::Torch { fold: false }) {
-        let folded = torch::folded(network);
-        if !folded.is_empty() {
-            let names = folded.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            let message = format!("layers whose parameterization has no module of its own have plain weights: {names}");
-            notes.push(Note::new("W0595", file, message).help("they predict the same; trained further they are `sp`"));
+        // A formula that cannot be written has been refused before.
+        let fixed = torch::fixed(network).unwrap_or_default();
+        if !fixed.is_empty() {
+            let names = fixed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let message = format!("layers with a state that gmpc computes anew in each training step: {names}");
+            notes.push(
+                Note::new("W0595", file, message)
+                    .help("they predict the same; trained further in PyTorch the state stays what it is"),
+            );
         }
     }
     if asked.raw

@@ -18,7 +18,7 @@ use crate::task::experiment::{Prepared, Request, Warnings, prepare};
 use crate::task::train::about;
 use gmpc_compiler::graphs::convert::{Tensors, unit_tensors};
 use gmpc_compiler::ir::graph::{Role, Tensor};
-use gmpc_compiler::ir::net::LayerKind;
+use gmpc_compiler::ir::net::{Connection, LayerKind, Way};
 use gmpc_data::{Note, rounded};
 use gmpc_device::states::named::{Named, Stored};
 use mapping::{Mapping, mapping};
@@ -76,7 +76,7 @@ pub fn import(request: &Request, weights: &Path, names: &[(String, String)], out
 fn filled(prepared: &Prepared, mapping: &Mapping, file: &Tensors) -> Result<(Named, Vec<(String, String)>), Failure> {
     let network = &prepared.network;
     let mut session = prepared.session();
-    session.initialize(prepared.seed())?;
+    session.initialize(prepared.weights_seed())?;
     let mut states = session.states.named(|role| role != Role::Optimizer);
     let (mut taken, mut own, mut errors) = (Tensors::new(), vec![], vec![]);
     for (name, state) in &mapping.states {
@@ -86,6 +86,7 @@ fn filled(prepared: &Prepared, mapping: &Mapping, file: &Tensors) -> Result<(Nam
     for (layer, weight, bias) in &mapping.layers {
         let offset = bias.as_ref().and_then(|bias| file.get(bias));
         let (Some(numbers), found) = (file.get(weight), &network.net.layers[*layer]) else { continue };
+        let numbers = &in_own_order(&found.kind, numbers);
         match unit_tensors(&network.module, &network.net, *layer, numbers, offset.map(|offset| offset.data.as_slice()))
         {
             Ok(tensors) => taken.extend(tensors),
@@ -103,6 +104,20 @@ fn filled(prepared: &Prepared, mapping: &Mapping, file: &Tensors) -> Result<(Nam
     // This refuses unknown names and wrong shapes.
     session.states.set_named(&states, |role| role != Role::Optimizer).map_err(Failure::Bug)?;
     Ok((states, own))
+}
+
+/// The weight of a layer with its units first. Other programs have the channels of a transposed convolution first.
+fn in_own_order(kind: &LayerKind, weight: &Tensor) -> Tensor {
+    let is_spread = matches!(kind, LayerKind::Unit(unit)
+        if matches!(unit.connection, Connection::Convolution(of) if of.way == Way::Spread));
+    let (&[channels, units], true) = (weight.shape.first_chunk::<2>().unwrap_or(&[1, 1]), is_spread) else {
+        return weight.clone();
+    };
+    let taps: usize = weight.shape.iter().skip(2).product();
+    let filter = |unit: usize, channel: usize| &weight.data[(channel * units + unit) * taps..][..taps];
+    let each = (0..units).flat_map(|unit| (0..channels).map(move |channel| (unit, channel)));
+    let data = each.flat_map(|(unit, channel)| filter(unit, channel).iter().copied()).collect();
+    Tensor { shape: [&[units, channels], &weight.shape[2..]].concat(), data }
 }
 
 /// The notes about drawn layers and unused tensors.
@@ -191,4 +206,30 @@ fn numbers(view: &TensorView<'_>) -> Option<Vec<f64>> {
 /// True for layers with units.
 fn is_unit(kind: &LayerKind) -> bool {
     matches!(kind, LayerKind::Unit(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gmpc_compiler::front::resolve::Overrides;
+    use gmpc_compiler::stage::Silent;
+    use gmpc_compiler::{elaborate, front};
+    use gmpc_grammar::source::Source;
+
+    fn first_layer(flow: &str) -> LayerKind {
+        let text = format!("model m(input: [2, 4, 4]) {{ input -> {flow} -> flatten -> linear(1) }}");
+        let file = Source { name: "m.gmpnet".to_string(), text };
+        let Ok((module, _)) = front(file, &Overrides::default(), &Silent) else { panic!("no module") };
+        let net = elaborate(&module, None, &Silent).expect("a network");
+        net.layers[1].kind.clone()
+    }
+
+    #[test]
+    fn weights_of_transposed_convolutions_get_their_units_first() {
+        let weight = Tensor { shape: vec![2, 3, 1, 2], data: (0..12).map(f64::from).collect() };
+        let own = in_own_order(&first_layer("conv_transpose(3, [1, 2])"), &weight);
+        assert_eq!(own.shape, [3, 2, 1, 2]);
+        assert_eq!(own.data, [0.0, 1.0, 6.0, 7.0, 2.0, 3.0, 8.0, 9.0, 4.0, 5.0, 10.0, 11.0]);
+        assert_eq!(in_own_order(&first_layer("conv(3, [1, 2])"), &weight), weight);
+    }
 }

@@ -121,6 +121,14 @@ pub fn name_classes(values: &[f64], outputs: usize, labels: &[String]) -> Vec<St
 }
 
 impl Predictions {
+    /// Where the first row is whose outputs are not all finite: `line 7`, `a.png`, `row 6`. Its class means nothing.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<String> {
+        let row = self.values.chunks(self.outputs.max(1)).position(|row| !row.iter().all(|value| value.is_finite()))?;
+        let line = self.lines.get(row).map(|line| format!("line {line}"));
+        Some(line.or_else(|| self.files.get(row).cloned()).unwrap_or_else(|| format!("row {row} (from 0)")))
+    }
+
     /// The `most` most likely classes of a row, the best first: name and probability (softmax of the scores, or sigmoid
     /// of a single score). Empty for regression.
     #[must_use]
@@ -220,6 +228,19 @@ mod tests {
         "a,b",1.5
         "say ""c""",-2
         "#);
+    }
+
+    #[test]
+    fn a_row_that_is_not_finite_is_found() {
+        let values = vec![1.5, -2.0, 0.0, f64::NAN, f64::INFINITY, 1.0];
+        let mut found = Predictions { rows: 3, outputs: 2, values, ..Predictions::default() };
+        assert_eq!(found.not_finite().as_deref(), Some("row 1 (from 0)"));
+        found.lines = vec![2, 5, 6];
+        assert_eq!(found.not_finite().as_deref(), Some("line 5"));
+        found.values[3] = 0.0;
+        assert_eq!(found.not_finite().as_deref(), Some("line 6"));
+        found.values[4] = 0.0;
+        assert_eq!(found.not_finite(), None);
     }
 
     #[test]

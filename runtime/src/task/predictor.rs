@@ -1,8 +1,10 @@
-//! A trained network for repeated predictions: its run is opened once, and each of its programs is compiled once.
+//! A trained network for repeated predictions: its run is opened once, its weights are decoded once, and each of its programs is compiled
+//! once.
 
 mod far;
 
 use crate::failure::{Failure, Message};
+use crate::program::frozen::frozen;
 use crate::program::network::Network;
 use crate::program::session::{Programs, Session};
 use crate::run::folder::{About, Inputs, RunFolder};
@@ -35,6 +37,7 @@ impl Predictor {
         let (network, warnings) = reopened_network(&folder, &about, directories, device)?;
         let mut session = Session::new(Arc::clone(device), Arc::clone(&network) as Arc<dyn Programs>);
         put_weights(&mut session, &folder, &about)?;
+        let session = frozen(session, &network)?;
         Ok((Predictor { about, network, session }, warnings))
     }
 

@@ -164,5 +164,5 @@ pub fn facts(about: &About) -> Facts {
     // Older versions stored no shape; they knew no images.
     let shape = if shape.is_empty() { vec![*features] } else { shape.clone() };
     let shape = DataFacts { rows, shape, outputs: *outputs, classes: *classes };
-    Facts { shape, target_scale: target_scale.clone() }
+    Facts { shape, target_scale: target_scale.clone(), class_rows: vec![] }
 }

@@ -7,6 +7,7 @@ use crate::run::checkpoint::again;
 use crate::run::folder::{About, RunFolder, RunWriter, WarningLog, restore};
 use crate::task::experiment::{Prepared, Warnings};
 use crate::task::reopen::reopened;
+use crate::task::start::{begin, same_parent};
 use crate::task::train::{Run, WriterOptions, with_options};
 use crate::train::{Progress, Trainer};
 use gmpc_data::Directories;
@@ -69,8 +70,9 @@ fn resumed(
     listener: &mut dyn Listener,
 ) -> Result<(Progress, Option<States>, Vec<DataFile>), Failure> {
     if !folder.has_checkpoint() {
-        session.initialize(prepared.seed())?;
-        return Ok((Progress::new(prepared.seed(), prepared.spec()?.lr), None, vec![]));
+        same_parent(&prepared.beginning(), about)?;
+        let (progress, best) = begin(&prepared.beginning(), session)?;
+        return Ok((progress, best, vec![]));
     }
     let (checkpoint, skipped) = folder.last(about)?;
     for reason in skipped {

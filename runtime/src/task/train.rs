@@ -17,6 +17,7 @@ use crate::run::folder::{About, Inputs, RunFolder, RunWriter, WarningLog};
 use crate::run::records::records_after;
 use crate::run::tensorboard::Events;
 use crate::task::experiment::{Prepared, Request, Warnings, prepare};
+use crate::task::start::{begin, parent};
 use crate::train::{Progress, Trainer};
 use gmpc_compiler::graphs::boundary::first_layers;
 use gmpc_compiler::ir::experiment::{Batch, Followed};
@@ -76,12 +77,13 @@ pub fn train(
     let warnings = prepared.warnings.clone();
     fits(&prepared.network, first_batch(&prepared)?)?;
     let mut session = prepared.session();
-    session.initialize(prepared.seed())?;
-    let trainer = Trainer::new(session, prepared.spec()?, &prepared.tables, prepared.seed())?;
+    let (progress, best) = begin(&prepared.beginning(), &mut session)?;
+    let first_best = best.clone();
+    let trainer = Trainer::resume(session, prepared.spec()?, &prepared.tables, progress, best)?;
     if prepared.spec()?.record.is_some() {
         prepared.network.program(Goal::Boundaries, 1)?;
     }
-    let about = about(&prepared, request);
+    let about = About { parent: parent(&prepared.beginning())?, ..about(&prepared, request) };
     let source = &prepared.network.module.effective_source;
     // The folder is created last, so that a run that cannot begin leaves no folder behind.
     let folder = match out {
@@ -95,7 +97,11 @@ pub fn train(
     }
     let writer = match &folder {
         Some(folder) => {
-            Some(with_options(folder, RunWriter::new(folder, &about)?, options.into(), &prepared, trainer.progress())?)
+            let writer = RunWriter::new(folder, &about)?;
+            if let Some(best) = &first_best {
+                writer.begin_with_best(best)?;
+            }
+            Some(with_options(folder, writer, options.into(), &prepared, trainer.progress())?)
         }
         None => None,
     };
@@ -150,7 +156,7 @@ pub(super) fn about(prepared: &Prepared, request: &Request) -> About {
         model: experiment.model.clone(),
         param: experiment.param.clone(),
         data: experiment.data.as_ref().map(|data| data.name.clone()).unwrap_or_default(),
-        seed: experiment.seed,
+        seed: experiment.seeds.order,
         device: prepared.device().into(),
         precision: experiment.precision_word().into(),
         rows: [tables.train.count(), tables.valid.as_ref().map_or(0, gmpc_data::Rows::count), tables.test.count()],
@@ -175,3 +181,6 @@ pub(super) fn about(prepared: &Prepared, request: &Request) -> About {
         ..About::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,11 +28,17 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(session: &Session, plan: &Plan, spec: &TrainSpec, tables: &Tables) -> Result<Self, Failure> {
         let names = session.measure_names(plan.full);
+        // Metrics over all rows at once are not measured while training: their rows would be of different weights.
+        let all: Vec<&String> = names.iter().chain(spec.metrics.iter().map(|metric| &metric.name)).collect();
         let valid = tables.valid.is_some() && spec.select == Select::Valid;
         let monitors = [spec.stop.as_ref().map(|stop| &stop.monitor), schedule::monitor(&spec.schedule)];
         let mut test = spec.select == Select::Test;
         for monitor in monitors.into_iter().flatten() {
-            if !names.contains(&monitor.quantity) {
+            let measured = match monitor.part {
+                Part::Train => names.contains(&monitor.quantity),
+                Part::Valid | Part::Test => all.contains(&&monitor.quantity),
+            };
+            if !measured {
                 return Err(unknown(&monitor.quantity, &names));
             }
             test |= monitor.part == Part::Test;

@@ -53,7 +53,7 @@ impl Progress {
     /// The sums of this epoch so far.
     #[must_use]
     pub fn sums(&self) -> Sums {
-        Sums { totals: self.totals.iter().map(|total| total.0).collect(), rows: self.rows }
+        Sums { totals: self.totals.iter().map(|total| total.0).collect(), rows: self.rows, ranked: vec![] }
     }
 
     /// Stores the sums of this epoch.

@@ -79,7 +79,10 @@ impl Trainer<'_> {
 
     /// Ends an epoch as `close_epoch` does, without events or a best epoch.
     fn pass_epoch(&mut self) -> Result<(), Failure> {
-        let (figures, _) = self.judge.figures(&mut self.session, &self.plan, self.tables, &self.sums)?;
+        self.averages.swap(&mut self.session.states);
+        let judged = self.judge.figures(&mut self.session, &self.plan, self.tables, &self.sums);
+        self.averages.swap(&mut self.session.states);
+        let (figures, _) = judged?;
         let epoch = self.progress.epoch;
         self.judge.observe(&mut self.progress, self.spec, epoch, &figures);
         self.progress.epoch += 1;

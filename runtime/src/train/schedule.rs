@@ -5,7 +5,7 @@
 //! 11 on. The counter starts again after each reduction. NaN is never better.
 
 use crate::exact::Exact;
-use gmpc_compiler::ir::experiment::{EarlyStop, Monitor, Schedule};
+use gmpc_compiler::ir::experiment::{EarlyStop, Moment, Monitor, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// The best value so far, and the number of epochs since.
@@ -50,19 +50,18 @@ impl Rate {
         Rate { reduced: Exact(lr), best: Best::default() }
     }
 
-    /// The learning rate of epoch `epoch` out of `epochs` epochs. `lr` is the rate of the optimizer's settings.
+    /// The rate at a moment. `lr` is the optimizer's own. `registers` is working memory.
     #[must_use]
-    pub fn at(&self, schedule: &Schedule, lr: f64, epoch: u64, epochs: u64) -> f64 {
+    pub fn at(&self, schedule: &Schedule, lr: f64, moment: &Moment, registers: &mut Vec<f64>) -> f64 {
         match schedule {
             Schedule::Constant => lr,
             Schedule::ReduceOnPlateau { .. } => self.reduced.0,
-            Schedule::Step { every, factor } => lr * libm::pow(*factor, float(epoch / (*every).max(1))),
-            Schedule::Cosine { last } => {
-                let done = float(epoch) / float(epochs.max(1));
-                lr * (last + (1.0 - last) * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * done)))
-            }
-            Schedule::WarmUp { epochs: warm, .. } if epoch < *warm => lr * float(epoch + 1) / float(*warm),
-            Schedule::WarmUp { epochs: warm, then } => self.at(then, lr, epoch - warm, epochs.saturating_sub(*warm)),
+            Schedule::Curve(curve) => curve.at(lr, moment, registers),
+            Schedule::WarmUp { epochs: warm, every_step, .. } if moment.epoch < *warm => match every_step {
+                false => lr * float(moment.epoch + 1) / float(*warm),
+                true => lr * float(moment.step + 1) / float(first_steps(moment, *warm).max(1)),
+            },
+            Schedule::WarmUp { epochs: warm, then, .. } => self.at(then, lr, &after(moment, *warm), registers),
         }
     }
 
@@ -70,8 +69,8 @@ impl Rate {
     /// rate is reduced because of it.
     pub fn observe(&mut self, schedule: &Schedule, epoch: u64, value: impl Fn(&Monitor) -> f64) -> bool {
         match schedule {
-            Schedule::Constant | Schedule::Step { .. } | Schedule::Cosine { .. } => false,
-            Schedule::WarmUp { epochs, then } => epoch >= *epochs && self.observe(then, epoch - epochs, value),
+            Schedule::Constant | Schedule::Curve(_) => false,
+            Schedule::WarmUp { epochs, then, .. } => epoch >= *epochs && self.observe(then, epoch - epochs, value),
             Schedule::ReduceOnPlateau { monitor, factor, patience, min_delta, min_lr } => {
                 self.best.observe(value(monitor), epoch, monitor.higher_is_better, *min_delta);
                 if self.best.waited < *patience {
@@ -91,9 +90,35 @@ impl Rate {
 #[must_use]
 pub fn monitor(schedule: &Schedule) -> Option<&Monitor> {
     match schedule {
-        Schedule::Constant | Schedule::Step { .. } | Schedule::Cosine { .. } => None,
+        Schedule::Constant | Schedule::Curve(_) => None,
         Schedule::ReduceOnPlateau { monitor, .. } => Some(monitor),
         Schedule::WarmUp { then, .. } => monitor(then),
+    }
+}
+
+/// Does the rate change from step to step?
+#[must_use]
+pub fn every_step(schedule: &Schedule) -> bool {
+    match schedule {
+        Schedule::Constant | Schedule::ReduceOnPlateau { .. } => false,
+        Schedule::Curve(curve) => curve.every_step(),
+        Schedule::WarmUp { every_step: own, then, .. } => *own || every_step(then),
+    }
+}
+
+/// Steps of the first `epochs` epochs. Every epoch has equally many.
+fn first_steps(moment: &Moment, epochs: u64) -> u64 {
+    (moment.steps / moment.epochs.max(1)).saturating_mul(epochs)
+}
+
+/// The same moment, counted from the end of a warm-up.
+fn after(moment: &Moment, epochs: u64) -> Moment {
+    let steps = first_steps(moment, epochs);
+    Moment {
+        epoch: moment.epoch.saturating_sub(epochs),
+        epochs: moment.epochs.saturating_sub(epochs),
+        step: moment.step.saturating_sub(steps),
+        steps: moment.steps.saturating_sub(steps),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{CheckpointSink, NoCheckpoint, Progress, Snapshot, Tables, Trainer};
 use crate::event::{Epoch, Event, StoppedBy};
 use crate::failure::Failure;
-use crate::testing::{Tiny, rows};
+use crate::testing::{Tiny, rows, schedule};
 use gmpc_compiler::ir::experiment::{
     Batch, EarlyStop, MetricSpec, Monitor, Part, Precision, Schedule, Select, TrainSpec,
 };
@@ -37,6 +37,10 @@ fn spec() -> TrainSpec {
         shuffle: true,
         keep_last_batch: true,
         augment: vec![],
+        clip_norm: None,
+        accumulate: 1,
+        average: None,
+        start: None,
         record: None,
         span: Span { source: SourceId(0), start: 0, end: 0 },
     }
@@ -157,8 +161,10 @@ fn dropping_the_last_batch_and_every_schedule_resume_too() {
     let tables = tables();
     let schedules = [
         Schedule::Constant,
-        Schedule::Step { every: 2, factor: 0.5 },
-        Schedule::WarmUp { epochs: 2, then: Box::new(Schedule::Cosine { last: 0.1 }) },
+        schedule("step(every = 2, factor = 0.5)"),
+        schedule("warm_up(2, then = cosine(final = 0.1))"),
+        schedule("warm_up(1, per = step, then = one_cycle)"),
+        schedule("cosine_restarts(first = 2, longer = 2, per = step)"),
     ];
     for schedule in schedules {
         let spec = TrainSpec { schedule, keep_last_batch: false, stop: None, epochs: 5, ..spec() };
@@ -185,7 +191,7 @@ fn the_best_epoch_s_weights_come_back() {
     trainer.run(&mut memory, &mut |_: &Event| {}, &AtomicBool::new(false)).unwrap();
     let best = memory.epochs.iter().rfind(|epoch| epoch.best).unwrap().clone();
     assert_eq!(trainer.progress().best.epoch + 1, best.epoch);
-    trainer.restore_best();
+    trainer.end_with();
     let figures = trainer.evaluate("valid", tables.valid.as_ref().unwrap()).unwrap();
     assert_eq!(figures[1].1, best.figure("valid.rmse").unwrap());
     assert!(memory.epochs.iter().all(|epoch| epoch.figure("valid.rmse").unwrap() >= figures[1].1));

@@ -191,7 +191,7 @@ fn changed(item: &Item, asked: &Asked, own: &Request, request: &Request) -> Resu
         said.push(format!("{key} = {value}{}.", before.unwrap_or_default()));
     }
     if let Some(seed) = own.overrides.seed {
-        said.push(format!("Seeds from {seed} upwards."));
+        said.push(format!("Seeds from {} upwards.", seed.order));
     }
     if let Some(repeats) = asked.repeats.filter(|repeats| *repeats != item.repeats) {
         let runs = if repeats == 1 { "1 run".to_string() } else { format!("{repeats} runs") };

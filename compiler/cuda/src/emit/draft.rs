@@ -93,9 +93,9 @@ impl Draft {
 }
 
 /// The head of a kernel. The second launch bound, blocks for each multiprocessor, allows 128 registers for each thread. Without
-/// it the compiler spills registers to make room for more blocks than are needed.
+/// it the compiler spills registers to make room for more blocks than are needed. Blocks occupy whole warps of 32 threads.
 pub(crate) fn head(threads: u32) -> String {
-    format!("extern \"C\" __global__ void __launch_bounds__({threads}, {})", (512 / threads).max(1))
+    format!("extern \"C\" __global__ void __launch_bounds__({threads}, {})", (512 / threads.max(32)).max(1))
 }
 
 /// The text of a parameter; `shared`: its memory overlaps another parameter, so it may not be `__restrict__`.

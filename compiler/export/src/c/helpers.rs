@@ -13,7 +13,9 @@ pub(super) enum Helper {
     AddEach,
     SubtractEach,
     LeakyRelu,
+    Larger,
     Relu,
+    Smaller,
     Sigmoid,
     Softplus,
     Gelu,
@@ -34,6 +36,8 @@ impl Helper {
             Helper::SubtractEach => each("subtract_each", "Subtracts", "-"),
             Helper::LeakyRelu => LEAKY_RELU.into(),
             Helper::Relu => RELU.into(),
+            Helper::Larger => larger("larger", "larger", ">"),
+            Helper::Smaller => larger("smaller", "smaller", "<"),
             // `float` has functions of its own, whose names end in `f`.
             Helper::Sigmoid => SIGMOID.replace('$', s),
             Helper::Softplus => SOFTPLUS.replace('$', s),
@@ -53,6 +57,18 @@ static void {name}(const number *x, size_t channels, size_t area, const number *
             y[c * area + i] = x[c * area + i] {sign} of[c];
         }}
     }}
+}}
+"
+    )
+}
+
+fn larger(name: &str, does: &str, sign: &str) -> String {
+    format!(
+        "
+/* The {does} number; not a number where one of them is none. */
+static number {name}(number x, number y)
+{{
+    return x {sign} y || x != x ? x : y;
 }}
 "
     )

@@ -4,7 +4,7 @@ use super::header::has_feature_names;
 use super::helpers::Helper;
 use super::{Weights, Words};
 use crate::names::c_string;
-use crate::network::{Layer, Network, Op, Preparation, Unit, byte_values, single};
+use crate::network::{Activation, Layer, Network, Op, Preparation, Unit, byte_values, single};
 use crate::plan::{Plan, owner, plan};
 use gmpc_compiler::ir::net::{Arithmetic, Connection, Standard};
 use gmpc_compiler::ir::window::Window;
@@ -26,6 +26,13 @@ pub(super) struct Body<'a> {
     beside: Option<(Vec<f64>, String)>,
     /// The statements for one row.
     row: String,
+}
+
+/// A window and the shapes on both sides of it.
+pub(super) struct Sizes<'a> {
+    pub window: &'a Window,
+    pub input: &'a [usize],
+    pub result: &'a [usize],
 }
 
 /// The text of each part.
@@ -66,7 +73,7 @@ impl<'a> Body<'a> {
     }
 
     /// The ending of mathematical functions: `tanhf` for `float`.
-    fn suffix(&self) -> &'static str {
+    pub(super) fn suffix(&self) -> &'static str {
         match self.network.precision {
             Precision::F32 => "f",
             Precision::F64 => "",
@@ -109,10 +116,13 @@ impl<'a> Body<'a> {
         match &layer.op {
             Op::Input | Op::Dropout { .. } | Op::Flatten => {}
             Op::Unit(unit) => self.unit(index, layer, unit, x, input),
-            Op::Activation(activation) => {
+            Op::Activation(Activation::Standard(activation)) => {
                 // An activation works in place, and `x` may have other users.
                 self.each(count, &format!("({to})[i] = ({x})[i];"));
-                self.activation(*activation, &to, count);
+                self.standard(*activation, &to, count);
+            }
+            Op::Activation(Activation::Defined(defined)) | Op::Defined(defined) => {
+                self.formula(defined, &index.to_string(), [x, &to], &layer.name);
             }
             Op::Arithmetic(operation) => {
                 let other = operands.get(1).unwrap_or(x);
@@ -125,11 +135,11 @@ impl<'a> Body<'a> {
             }
             Op::Concat => self.concat(layer, &operands, &to),
             Op::MaxPool(window) => {
-                let name = self.window(index, window, input, layer);
+                let name = self.window(&index.to_string(), &Sizes { window, input, result: &layer.shape });
                 self.call(Helper::LargestOfWindows, &format!("largest_of_windows(&{name}, {x}, {to});"));
             }
             Op::AvgPool(window) => {
-                let name = self.window(index, window, input, layer);
+                let name = self.window(&index.to_string(), &Sizes { window, input, result: &layer.shape });
                 self.call(Helper::MeansOfWindows, &format!("means_of_windows(&{name}, {x}, {to});"));
             }
             Op::GlobalAvgPool => {
@@ -156,18 +166,22 @@ impl<'a> Body<'a> {
                 let weight = self.constant(&format!("weight_{index}"), &by_input, &layer.name);
                 self.call(Helper::Dense, &format!("dense({x}, {inputs}, {weight}, {offset}, {units}, {to});"));
             }
-            Connection::Convolution { window, .. } => {
+            Connection::Convolution(of) => {
                 let weight = self.constant(&format!("weight_{index}"), &plain.weight.data, &layer.name);
                 let centre = match plain.centre.is_empty() {
                     true => "NULL".to_string(),
                     false => self.constant(&format!("centre_{index}"), &plain.centre, &layer.name),
                 };
-                let window = self.window(index, window, input, layer);
+                let window =
+                    self.window(&index.to_string(), &Sizes { window: &of.window, input, result: &layer.shape });
                 self.call(Helper::Convolve, &format!("convolve(&{window}, {x}, {weight}, {offset}, {centre}, {to});"));
             }
         }
         // What is left of scale and shift stands outside of the activation, where no weight can take it in.
-        self.activation(unit.activation, &to, layer.shape.iter().product());
+        match &unit.activation {
+            Activation::Standard(activation) => self.standard(*activation, &to, layer.shape.iter().product()),
+            Activation::Defined(defined) => self.formula(defined, &format!("act_{index}"), [&to, &to], &layer.name),
+        }
         if !plain.scale.is_empty() {
             let name = self.constant(&format!("scale_{index}"), &plain.scale, &layer.name);
             self.by_channel(Helper::MultiplyEach, "multiply_each", [&to, &to], &name, &layer.shape);
@@ -179,7 +193,7 @@ impl<'a> Body<'a> {
     }
 
     /// Applies an activation in place.
-    fn activation(&mut self, activation: Standard, value: &str, count: usize) {
+    fn standard(&mut self, activation: Standard, value: &str, count: usize) {
         let s = self.suffix();
         let (helper, call) = match activation {
             Standard::Identity => return,
@@ -313,6 +327,27 @@ void {prefix}_probabilities(const {prefix}_number *scores, size_t rows, {prefix}
         let _ = write!(self.constants, "\nconst char *const {prefix}_{what}[{}] = {{\n{lines}}};\n", names.len());
     }
 
+    /// The helper has to be written.
+    pub(super) fn used(&mut self, helper: Helper) {
+        self.used.insert(helper);
+    }
+
+    /// Statements for a row.
+    pub(super) fn append(&mut self, statements: &str) {
+        self.row.push_str(statements);
+    }
+
+    /// Numbers of scratch memory that the values of layers take.
+    pub(super) fn values(&self) -> usize {
+        self.plan.size
+    }
+
+    /// Was a constant of this name written?
+    pub(super) fn has_constant(&self, name: &str) -> bool {
+        let arrays = self.beside.as_ref().map_or("", |(_, arrays)| arrays);
+        arrays.contains(&format!("*const {name} = ")) || self.constants.contains(&format!(" {name}["))
+    }
+
     /// A layer's value in scratch memory.
     fn value(&self, layer: usize) -> String {
         match self.plan.places[layer] {
@@ -328,24 +363,25 @@ void {prefix}_probabilities(const {prefix}_number *scores, size_t rows, {prefix}
             write!(self.row, "        for (size_t i = 0; i < {count}; i++) {{\n            {statement}\n        }}\n");
     }
 
-    fn call(&mut self, helper: Helper, statement: &str) {
+    pub(super) fn call(&mut self, helper: Helper, statement: &str) {
         self.used.insert(helper);
         let _ = writeln!(self.row, "        {statement}");
     }
 
-    fn window(&mut self, index: usize, window: &Window, input: &[usize], result: &Layer) -> String {
+    /// A window as a constant; gives its name, which ends with `of`.
+    pub(super) fn window(&mut self, of: &str, sizes: &Sizes<'_>) -> String {
         self.used.insert(Helper::Window);
-        let (image, of) = (triple(input), triple(&result.shape));
-        let Window { kernel: [kh, kw], stride: [down, right], before: [top, left] } = *window;
+        let name = format!("window_{of}");
+        let (image, of) = (triple(sizes.input), triple(sizes.result));
+        let Window { kernel: [kh, kw], stride: [down, right], before: [top, left] } = *sizes.window;
         let numbers = [image, of, [kh, kw, down]].concat();
         let numbers: Vec<String> = numbers.into_iter().chain([right, top, left]).map(|n| n.to_string()).collect();
-        let name = format!("window_{index}");
         let _ = writeln!(self.row, "        static const struct window {name} = {{{}}};", numbers.join(", "));
         name
     }
 
     /// An array of numbers with a comment, in the source or beside; gives its name.
-    fn constant(&mut self, name: &str, numbers: &[f64], about: &str) -> String {
+    pub(super) fn constant(&mut self, name: &str, numbers: &[f64], about: &str) -> String {
         if let Some((all, arrays)) = &mut self.beside {
             let _ = writeln!(arrays, "    const number *const {name} = weights + {}; /* {about} */", all.len());
             all.extend(numbers);
@@ -371,7 +407,7 @@ void {prefix}_probabilities(const {prefix}_number *scores, size_t rows, {prefix}
     }
 
     /// A number in the network's precision, to its last bit.
-    fn literal(&self, number: f64) -> String {
+    pub(super) fn literal(&self, number: f64) -> String {
         match self.network.precision {
             Precision::F64 => double(number),
             Precision::F32 => match single(number) {

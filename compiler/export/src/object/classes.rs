@@ -1,7 +1,7 @@
 //! What a network of classes has besides its prediction: classes, probabilities, and the names of both ends.
 
 use super::Fault;
-use super::layers::sigmoid;
+use super::functions::sigmoid;
 use super::machine::{Machine, Numbers, Unit as Object, size};
 use crate::c::{Words, has_feature_names};
 use crate::network::Network;
@@ -95,7 +95,7 @@ fn softmax(m: &mut Machine<'_>, (scores, to): (Numbers, Numbers), row: Value, wi
     let sum = m.fold(width, &[zero], |m, i, sum| {
         let score = m.load(from, i);
         let below = m.b.ins().fsub(score, top);
-        let power = m.libm("exp", below)?;
+        let power = m.libm("exp", &[below])?;
         m.store(power, to, i);
         Ok(vec![m.b.ins().fadd(sum[0], power)])
     })?;

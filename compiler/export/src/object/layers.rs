@@ -1,10 +1,13 @@
 //! The prediction, a function for each layer and one that calls them for each row.
 
 use super::Fault;
+use super::dense::Dense;
+use super::formula::{Ends, formula};
+use super::functions::{sigmoid, softplus};
 use super::machine::{Machine, Numbers, Unit as Object, flags};
-use super::windows::{Pooling, Sliding, convolve};
+use super::windows::{Filtering, Pooling, Sliding, convolve};
 use crate::c::{ABI, Words};
-use crate::network::{Layer, Network, Op, Preparation, Unit};
+use crate::network::{Activation, Layer, Network, Op, Preparation, Unit};
 use crate::plan::{Plan, plan};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F32, F64, I8, I32, I64};
@@ -12,9 +15,6 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use cranelift_module::FuncId;
 use gmpc_compiler::ir::net::{Arithmetic, Connection, Standard};
 use gmpc_compiler::math::Precision;
-
-/// Vectors of a dense layer's results that are made together: a line of the cache of each row of weights.
-const TOGETHER: usize = 4;
 
 /// `NAME_predict` and `NAME_abi`.
 pub(super) fn predict(object: &mut Object, network: &Network, words: &Words) -> Result<(), Fault> {
@@ -182,13 +182,15 @@ impl Computing<'_> {
         let operands: Vec<Numbers> = layer.inputs.iter().map(|&input| self.value(m, input)).collect();
         let Some(&x) = operands.first() else { return Ok(()) };
         let input = &self.network.layers[layer.inputs[0]].shape;
-        // Behind all values is room for a padded image; `object::scratch` counts it.
-        let (y, room, count) =
-            (self.value(m, index), m.behind(self.scratch, self.plan.size), layer.shape.iter().product());
+        let (y, count) = (self.value(m, index), layer.shape.iter().product());
+        // Behind the values lies what definitions compute on the way, and behind that an image with its padding.
+        let (between, room) = (m.behind(self.scratch, self.plan.size), m.behind(self.scratch, self.plan.numbers()));
+        let ends = Ends { x, y, room: between, padded: room };
         match &layer.op {
             Op::Input | Op::Dropout { .. } | Op::Flatten => Ok(()),
-            Op::Unit(unit) => Self::unit(m, unit, layer, input, [x, y, room]),
-            Op::Activation(activation) => map(m, count, x, y, |m, x| act(m, *activation, x)),
+            Op::Unit(unit) => Self::unit(m, unit, layer, input, ends),
+            Op::Activation(activation) => activated(m, activation, count, ends),
+            Op::Defined(defined) => formula(m, defined, ends),
             Op::Arithmetic(operation) => {
                 let other = operands.get(1).copied().unwrap_or(x);
                 m.each(count, |m, i| {
@@ -211,22 +213,17 @@ impl Computing<'_> {
         }
     }
 
-    fn unit(
-        m: &mut Machine<'_>,
-        unit: &Unit,
-        layer: &Layer,
-        input: &[usize],
-        [x, y, room]: [Numbers; 3],
-    ) -> Result<(), Fault> {
+    fn unit(m: &mut Machine<'_>, unit: &Unit, layer: &Layer, input: &[usize], ends: Ends) -> Result<(), Fault> {
+        let Ends { x, y, padded, .. } = ends;
         match &unit.product {
             Connection::Dense { .. } => dense(m, unit, x, y)?,
-            Connection::Convolution { window, .. } => {
-                convolve(m, unit, &Sliding::new(window, input, &layer.shape), x, y, room)?;
+            Connection::Convolution(of) => {
+                let plain = &unit.plain;
+                let filtering = Filtering { weight: &plain.weight.data, offset: &plain.offset, centre: &plain.centre };
+                convolve(m, &filtering, &Sliding::new(&of.window, input, &layer.shape), [x, y, padded])?;
             }
         }
-        if unit.activation != Standard::Identity {
-            map(m, layer.shape.iter().product(), y, y, |m, x| act(m, unit.activation, x))?;
-        }
+        activated(m, &unit.activation, layer.shape.iter().product(), Ends { x: y, ..ends })?;
         if !unit.plain.scale.is_empty() {
             by_channel(m, Arithmetic::Multiply, &unit.plain.scale, &layer.shape, y, y)?;
         }
@@ -257,67 +254,7 @@ fn dense(m: &mut Machine<'_>, unit: &Unit, x: Numbers, y: Numbers) -> Result<(),
         (0..inputs).flat_map(|i| (0..units).map(move |u| plain.weight.data[u * inputs + i])).collect();
     let (weights, offsets) = (m.constants(&by_input)?, m.constants(&plain.offset)?);
     // A dense layer has no centre: `plain_units` folds it into the offset.
-    let of = Dense { units, inputs, weights, offsets, x, y };
-    let lanes = m.lanes();
-    let (wide, vector) = (TOGETHER * lanes, lanes);
-    let wide_count = units / wide;
-    let vector_count = (units - wide_count * wide) / vector;
-    let rest = wide_count * wide + vector_count * vector;
-    m.each(wide_count, |m, block| {
-        let first = m.place(block, wide, 0);
-        of.sums(m, first, TOGETHER, true)
-    })?;
-    m.each(vector_count, |m, block| {
-        let first = m.place(block, vector, wide_count * wide);
-        of.sums(m, first, 1, true)
-    })?;
-    m.each(units - rest, |m, single| {
-        let first = m.place(single, 1, rest);
-        of.sums(m, first, 1, false)
-    })
-}
-
-/// What a dense layer reads and writes.
-struct Dense {
-    units: usize,
-    inputs: usize,
-    /// `[inputs, units]`
-    weights: Numbers,
-    offsets: Numbers,
-    x: Numbers,
-    y: Numbers,
-}
-
-impl Dense {
-    /// `count` vectors of neighbouring results, or `count` results, from the unit `first` on.
-    fn sums(&self, m: &mut Machine<'_>, first: Value, count: usize, vector: bool) -> Result<(), Fault> {
-        let step = if vector { m.lanes() } else { 1 };
-        let read = |m: &mut Machine<'_>, from, at| if vector { m.load_vector(from, at) } else { m.load(from, at) };
-        let mut sums = Vec::with_capacity(count);
-        for part in 0..count {
-            let at = m.place(first, 1, part * step);
-            sums.push(read(m, self.offsets, at));
-        }
-        // All sums go through one loop, so that each input is loaded once for them.
-        let sums = m.fold(self.inputs, &sums, |m, input, sums| {
-            let number = m.load(self.x, input);
-            let factor = if vector { m.splat(number) } else { number };
-            let row = m.place(input, self.units, 0);
-            let row = m.plus(row, first);
-            let mut new = Vec::with_capacity(count);
-            for (part, &sum) in sums.iter().enumerate() {
-                let at = m.place(row, 1, part * step);
-                let weight = read(m, self.weights, at);
-                new.push(m.multiply_add(sum, factor, weight));
-            }
-            Ok(new)
-        })?;
-        for (part, sum) in sums.into_iter().enumerate() {
-            let at = m.place(first, 1, part * step);
-            m.store(sum, self.y, at);
-        }
-        Ok(())
-    }
+    Dense { units, inputs, weights, offsets, x, y }.all(m)
 }
 
 /// Applies `one` to each number.
@@ -387,6 +324,15 @@ fn arithmetic(m: &mut Machine<'_>, operation: Arithmetic, a: Value, b: Value) ->
     }
 }
 
+/// An activation of so many numbers.
+fn activated(m: &mut Machine<'_>, activation: &Activation, count: usize, ends: Ends) -> Result<(), Fault> {
+    match activation {
+        Activation::Standard(Standard::Identity) if ends.x.0 == ends.y.0 => Ok(()),
+        Activation::Standard(standard) => map(m, count, ends.x, ends.y, |m, x| act(m, *standard, x)),
+        Activation::Defined(defined) => formula(m, defined, ends),
+    }
+}
+
 /// An activation, by the formulas of `--as c`.
 fn act(m: &mut Machine<'_>, activation: Standard, x: Value) -> Result<Value, Fault> {
     let (zero, one) = (m.number(0.0), m.number(1.0));
@@ -398,35 +344,15 @@ fn act(m: &mut Machine<'_>, activation: Standard, x: Value) -> Result<Value, Fau
             let less = m.b.ins().fmul(slope, x);
             m.if_greater(x, zero, x, less)
         }
-        Standard::Tanh => m.libm("tanh", x)?,
+        Standard::Tanh => m.libm("tanh", &[x])?,
         Standard::Sigmoid => sigmoid(m, x)?,
-        // max(x, 0) + log1p(e^-|x|): no power overflows.
-        Standard::Softplus => {
-            let power = power(m, x)?;
-            let (above, logarithm) = (m.if_greater(x, zero, x, zero), m.libm("log1p", power)?);
-            m.b.ins().fadd(above, logarithm)
-        }
+        Standard::Softplus => softplus(m, x)?,
         Standard::Gelu => {
             let (half, root) = (m.number(0.5), m.number(std::f64::consts::FRAC_1_SQRT_2));
             let scaled = m.b.ins().fmul(x, root);
-            let erf = m.libm("erf", scaled)?;
+            let erf = m.libm("erf", &[scaled])?;
             let (sum, half) = (m.b.ins().fadd(one, erf), m.b.ins().fmul(half, x));
             m.b.ins().fmul(half, sum)
         }
     })
-}
-
-/// 1 / (1 + e^-x), from a power that never overflows.
-pub(super) fn sigmoid(m: &mut Machine<'_>, x: Value) -> Result<Value, Fault> {
-    let (power, zero, one) = (power(m, x)?, m.number(0.0), m.number(1.0));
-    let above = m.if_greater(zero, x, power, one);
-    let sum = m.b.ins().fadd(one, power);
-    Ok(m.b.ins().fdiv(above, sum))
-}
-
-/// e^-|x|
-fn power(m: &mut Machine<'_>, x: Value) -> Result<Value, Fault> {
-    let absolute = m.b.ins().fabs(x);
-    let negative = m.b.ins().fneg(absolute);
-    m.libm("exp", negative)
 }

@@ -265,17 +265,17 @@ impl Machine<'_> {
         self.b.inst_results(call).first().copied()
     }
 
-    /// Calls a mathematical function of one number: `tanh`, in single precision `tanhf`.
-    pub(super) fn libm(&mut self, name: &str, x: Value) -> Result<Value, Fault> {
+    /// Calls a mathematical function of one or two numbers: `tanh`, in single precision `tanhf`.
+    pub(super) fn libm(&mut self, name: &str, x: &[Value]) -> Result<Value, Fault> {
         let name = match self.precision {
             Precision::F32 => format!("{name}f"),
             Precision::F64 => name.to_string(),
         };
         let mut signature = self.module.make_signature();
-        signature.params = vec![AbiParam::new(self.float())];
-        signature.returns = signature.params.clone();
+        signature.params = vec![AbiParam::new(self.float()); x.len()];
+        signature.returns = vec![AbiParam::new(self.float())];
         let id = self.module.declare_function(&name, Linkage::Import, &signature)?;
-        self.call(id, &[x]).ok_or_else(|| Fault(format!("{name} gives no number")))
+        self.call(id, x).ok_or_else(|| Fault(format!("{name} gives no number")))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Fault;
 use super::machine::{Machine, Numbers};
-use crate::network::{Layer, Network, Op, Unit, after};
+use crate::formula::Task;
+use crate::network::{Defined, Layer, Network, Op, after};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use gmpc_compiler::ir::net::Connection;
 use gmpc_compiler::ir::window::Window;
@@ -160,8 +161,9 @@ pub(super) fn largest_padded(network: &Network) -> usize {
     let of = |layer: &Layer| {
         let input = layer.inputs.first().map(|&input| network.layers[input].shape.as_slice())?;
         let window = match &layer.op {
+            Op::Defined(defined) => return largest_padded_of(defined),
             Op::Unit(unit) => match &unit.product {
-                Connection::Convolution { window, .. } => window,
+                Connection::Convolution(of) => &of.window,
                 Connection::Dense { .. } => return None,
             },
             Op::MaxPool(window) | Op::AvgPool(window) => window,
@@ -180,29 +182,49 @@ pub(super) fn largest_padded(network: &Network) -> usize {
     network.layers.iter().filter_map(of).max().unwrap_or(0)
 }
 
+/// The same of the convolutions of a formula.
+fn largest_padded_of(defined: &Defined) -> Option<usize> {
+    let steps = &defined.closed.steps;
+    let of = |task: &Task| match task {
+        Task::Convolve { x, to, window, .. } => {
+            Some(Sliding::new(window, &steps[*x].shape[1..], &steps[*to].shape[1..]).numbers())
+        }
+        Task::Loops(_) | Task::Product { .. } => None,
+    };
+    defined.schedule.tasks.iter().filter_map(of).max()
+}
+
+/// What filters are computed with.
+pub(super) struct Filtering<'a> {
+    /// `[units, channels, kh, kw]`
+    pub(super) weight: &'a [f64],
+    /// One number a unit.
+    pub(super) offset: &'a [f64],
+    /// One number a channel, or nothing.
+    pub(super) centre: &'a [f64],
+}
+
 /// y = filters over x - centre, with zeros around it, + offset.
 ///
 /// Columns of the result lie side by side, and with a stride of 1 so do the pixels they see: a vector of them is made at once, for
 /// `TOGETHER` filters. What is left of a line, and every line with another stride, is made number by number.
 pub(super) fn convolve(
     m: &mut Machine<'_>,
-    unit: &Unit,
+    of: &Filtering<'_>,
     sliding: &Sliding,
-    x: Numbers,
-    y: Numbers,
-    room: Numbers,
+    [x, y, room]: [Numbers; 3],
 ) -> Result<(), Fault> {
-    sliding.pad(m, x, &unit.plain.centre, 0.0, room)?;
-    let units = unit.product.units();
+    sliding.pad(m, x, of.centre, 0.0, room)?;
+    let units = of.offset.len();
     let whole = units / TOGETHER * TOGETHER;
     // By pixel of the filter, so that the weights of filters that are made together lie side by side.
-    let size = unit.plain.weight.data.len() / units.max(1);
+    let size = of.weight.len() / units.max(1);
     let group = |first: usize, count: usize| {
-        (0..size).flat_map(move |k| (first..first + count).map(move |u| unit.plain.weight.data[u * size + k]))
+        (0..size).flat_map(move |k| (first..first + count).map(move |u| of.weight[u * size + k]))
     };
     let mut weights: Vec<f64> = (0..whole).step_by(TOGETHER).flat_map(|first| group(first, TOGETHER)).collect();
     weights.extend((whole..units).flat_map(|first| group(first, 1)));
-    let (weights, offsets) = (m.constants(&weights)?, m.constants(&unit.plain.offset)?);
+    let (weights, offsets) = (m.constants(&weights)?, m.constants(of.offset)?);
     let filters = Filters { sliding, size, weights, offsets, room, y };
     m.each(units / TOGETHER, |m, group| filters.lines::<TOGETHER>(m, group, 0))?;
     m.each(units - whole, |m, single| filters.lines::<1>(m, single, whole))

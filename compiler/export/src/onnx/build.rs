@@ -1,8 +1,9 @@
 //! Nodes and constants of a graph, each under a name of its own.
 
-use super::message::{Attribute, Node, Tensor, element, int, whole};
+use super::message::{Attribute, Node, Tensor, element, int, ints, whole};
 use crate::names::Taken;
 use crate::network::{Network, single};
+use gmpc_compiler::ir::window::Window;
 
 /// A graph that grows.
 pub(super) struct Builder {
@@ -90,4 +91,9 @@ impl Builder {
 /// The shape of one number a feature or channel, for values of so many axes in an example.
 pub(super) fn channels(count: usize, axes: usize) -> Vec<usize> {
     std::iter::once(count).chain(std::iter::repeat_n(1, axes.saturating_sub(1))).collect()
+}
+
+/// The attributes of a window.
+pub(super) fn windowed(window: &Window, pads: [usize; 4]) -> Vec<Attribute> {
+    vec![ints("kernel_shape", &window.kernel), ints("strides", &window.stride), ints("pads", &pads)]
 }

@@ -3,9 +3,14 @@
 //!
 //! Slow and plain. It knows the operators that are written here; a file with others is refused.
 
+mod shaped;
+
 use super::message::{Attribute, Model, Node, Size, Tensor, ValueInfo, element};
 use prost::Message;
 use std::collections::BTreeMap;
+
+/// The scale and the alpha of the operator `Selu`.
+const SELU: [f64; 2] = [1.050_700_987_355_480_5, 1.673_263_242_354_377_2];
 
 /// A value: sizes of its axes, and its numbers in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,9 +93,28 @@ fn run(node: &Node, values: &BTreeMap<String, Value>) -> Result<Value, String> {
     let each = |f: fn(f64) -> f64| Ok(Value { shape: x.shape.clone(), data: x.data.iter().map(|&x| f(x)).collect() });
     match node.op_type.as_str() {
         "Identity" => Ok(x.clone()),
-        // A file that was written here casts to single precision alone.
+        "Cast" if attribute(node, "to")?.i == Some(i64::from(element::BOOL)) => each(|x| f64::from(u8::from(x != 0.0))),
         "Cast" => each(|x| f64::from(crate::network::single(x))),
         "Neg" => each(|x| -x),
+        "Abs" => each(f64::abs),
+        "Exp" => each(libm::exp),
+        "Log" => each(libm::log),
+        "Sqrt" => each(f64::sqrt),
+        "Sin" => each(libm::sin),
+        "Cos" => each(libm::cos),
+        "Selu" => each(|x| SELU[0] * if x > 0.0 { x } else { SELU[1] * (libm::exp(x) - 1.0) }),
+        "HardSwish" => each(|x| x * ((x + 3.0) / 6.0).clamp(0.0, 1.0)),
+        "Elu" => {
+            let alpha = attribute(node, "alpha")?.f.map_or(1.0, f64::from);
+            let of = |x: f64| if x > 0.0 { x } else { alpha * (libm::exp(x) - 1.0) };
+            Ok(Value { shape: x.shape.clone(), data: x.data.iter().map(|&x| of(x)).collect() })
+        }
+        "HardSigmoid" => {
+            let [alpha, beta] = [("alpha", 0.2), ("beta", 0.5)]
+                .map(|(name, usual)| attribute(node, name).ok().and_then(|a| a.f).map_or(usual, f64::from));
+            let of = |x: f64| (alpha * x + beta).clamp(0.0, 1.0);
+            Ok(Value { shape: x.shape.clone(), data: x.data.iter().map(|&x| of(x)).collect() })
+        }
         "Relu" => each(|x| x.max(0.0)),
         "Tanh" => each(libm::tanh),
         "Sigmoid" => each(|x| 1.0 / (1.0 + libm::exp(-x))),
@@ -108,6 +132,21 @@ fn run(node: &Node, values: &BTreeMap<String, Value>) -> Result<Value, String> {
         "Sub" => broadcast(x, operand(1)?, |a, b| a - b),
         "Mul" => broadcast(x, operand(1)?, |a, b| a * b),
         "Div" => broadcast(x, operand(1)?, |a, b| a / b),
+        "Max" => broadcast(x, operand(1)?, f64::max),
+        "Min" => broadcast(x, operand(1)?, f64::min),
+        "Pow" => broadcast(x, operand(1)?, libm::pow),
+        "Less" => broadcast(x, operand(1)?, |a, b| f64::from(u8::from(a < b))),
+        "LessOrEqual" => broadcast(x, operand(1)?, |a, b| f64::from(u8::from(a <= b))),
+        "Equal" => broadcast(x, operand(1)?, |a, b| f64::from(u8::from(a == b))),
+        "Where" => shaped::choose(x, operand(1)?, operand(2)?),
+        "Reshape" => shaped::reshape(x, operand(1)?),
+        "Expand" => shaped::expand(x, operand(1)?),
+        "ReduceSum" => shaped::reduce(x, &shaped::axes(&operand(1)?.data)?, 0.0, |sum, x| sum + x),
+        "ReduceMax" => {
+            let axes: Vec<f64> = attribute(node, "axes")?.ints.iter().map(|&axis| axis as f64).collect();
+            shaped::reduce(x, &shaped::axes(&axes)?, f64::NEG_INFINITY, f64::max)
+        }
+        "MatMul" => gemm_of(x, operand(1)?),
         "Flatten" => {
             let rows = x.shape.first().copied().unwrap_or(1);
             Ok(Value { shape: vec![rows, x.data.len() / rows.max(1)], data: x.data.clone() })
@@ -118,6 +157,11 @@ fn run(node: &Node, values: &BTreeMap<String, Value>) -> Result<Value, String> {
             concat(&parts?)
         }
         "Gemm" => gemm(x, operand(1)?, operand(2)?),
+        "Conv" if node.input.len() == 2 => {
+            let w = operand(1)?;
+            let units = w.shape.first().copied().unwrap_or(0);
+            convolution(node, x, w, &Value { shape: vec![units], data: vec![0.0; units] })
+        }
         "Conv" => convolution(node, x, operand(1)?, operand(2)?),
         // Padding takes no part in a pool: without `count_include_pad` ONNX leaves it out of the count of a mean, too.
         "MaxPool" => pool(node, x, f64::NEG_INFINITY, |best, x| if x > best { x } else { best }, |best, _| best),
@@ -144,34 +188,11 @@ fn sizes<const N: usize>(node: &Node, name: &str) -> Result<[usize; N], String> 
     found.try_into().map_err(|found: Vec<usize>| format!("`{name}` has {} numbers", found.len()))
 }
 
-/// Element by element; axes of the second operand are matched from the last one backwards, and those of size 1 are repeated.
+/// Element by element; axes are matched from the last one backwards, and those of size 1 are repeated.
 fn broadcast(a: &Value, b: &Value, f: fn(f64, f64) -> f64) -> Result<Value, String> {
-    if a.shape.len() < b.shape.len() {
-        return broadcast_into(b, a).and_then(|a| broadcast(&a, b, f));
-    }
-    let b = broadcast_into(a, b)?;
-    Ok(Value { shape: a.shape.clone(), data: a.data.iter().zip(&b.data).map(|(&a, &b)| f(a, b)).collect() })
-}
-
-/// `small`, repeated to the shape of `large`.
-fn broadcast_into(large: &Value, small: &Value) -> Result<Value, String> {
-    let missing = large.shape.len() - small.shape.len().min(large.shape.len());
-    let padded: Vec<usize> = std::iter::repeat_n(1, missing).chain(small.shape.iter().copied()).collect();
-    if padded.iter().zip(&large.shape).any(|(small, large)| small != large && *small != 1) {
-        return Err(format!("{:?} and {:?} do not fit", large.shape, small.shape));
-    }
-    let place = |mut index: usize| {
-        let (mut at, mut step) = (0, 1);
-        for (&size, &own) in large.shape.iter().zip(&padded).rev() {
-            at += if own == 1 { 0 } else { index % size * step };
-            (index, step) = (index / size, step * own);
-        }
-        at
-    };
-    Ok(Value {
-        shape: large.shape.clone(),
-        data: (0..large.data.len()).map(|index| small.data[place(index)]).collect(),
-    })
+    let shape = shaped::common(&a.shape, &b.shape)?;
+    let (a, b) = (shaped::repeated(a, &shape)?, shaped::repeated(b, &shape)?);
+    Ok(Value { shape, data: a.data.iter().zip(&b.data).map(|(&a, &b)| f(a, b)).collect() })
 }
 
 fn softmax(x: &Value) -> Value {
@@ -220,6 +241,17 @@ fn gemm(x: &Value, w: &Value, b: &Value) -> Result<Value, String> {
         })
     };
     Ok(Value { shape: vec![rows, units], data: (0..rows).flat_map(result).collect() })
+}
+
+/// x w
+fn gemm_of(x: &Value, w: &Value) -> Result<Value, String> {
+    let ([_, inputs], [of, units]) = (two(x)?, two(w)?);
+    if inputs != of {
+        return Err(format!("{:?} and {:?} do not fit", x.shape, w.shape));
+    }
+    let transposed = (0..units).flat_map(|unit| w.data.iter().skip(unit).step_by(units.max(1)).copied()).collect();
+    let w = Value { shape: vec![units, inputs], data: transposed };
+    gemm(x, &w, &Value { shape: vec![units], data: vec![0.0; units] })
 }
 
 fn two(x: &Value) -> Result<[usize; 2], String> {

@@ -1,8 +1,9 @@
 //! Each layer of a network as ONNX operators.
 
-use super::build::{Builder, channels};
-use super::message::{Attribute, float, int, ints};
-use crate::network::{Layer, Network, Op, Unit, after, single};
+use super::build::{Builder, channels, windowed};
+use super::formula::{formula, operator};
+use super::message::{Attribute, float, int};
+use crate::network::{Activation, Layer, Network, Op, Unit, after, single};
 use gmpc_compiler::ir::net::{Arithmetic, Connection, Standard};
 use gmpc_compiler::ir::window::Window;
 
@@ -33,7 +34,8 @@ impl Adding<'_> {
         match &layer.op {
             Op::Input | Op::Dropout { .. } => x.to_string(),
             Op::Unit(unit) => self.unit(unit, x, input, &layer.shape),
-            Op::Activation(activation) => self.activation(*activation, x),
+            Op::Activation(activation) => self.activation(activation, x),
+            Op::Defined(defined) => formula(self.builder, self.name, &defined.closed, x),
             Op::Arithmetic(operation) => self.node(arithmetic(*operation), "sum", operands, vec![]),
             Op::Scaled { operation, number, number_first } => {
                 let number = self.constant("number", &[], &[*number]);
@@ -71,12 +73,12 @@ impl Adding<'_> {
         // `Gemm` transposes, because the weight is `[units, fan_in]`.
         let mut value = match &unit.product {
             Connection::Dense { .. } => self.node("Gemm", "product", &operands, vec![int("transB", 1)]),
-            Connection::Convolution { window, .. } => {
-                let attributes = windowed(window, before_and_after(window, input, result));
+            Connection::Convolution(of) => {
+                let attributes = windowed(&of.window, before_and_after(&of.window, input, result));
                 self.node("Conv", "product", &operands, attributes)
             }
         };
-        value = self.activation(unit.activation, &value);
+        value = self.activation(&unit.activation, &value);
         if !plain.scale.is_empty() {
             value = self.by_channel("Mul", "scale", &value, &plain.scale);
         }
@@ -86,7 +88,17 @@ impl Adding<'_> {
         value
     }
 
-    fn activation(&mut self, activation: Standard, x: &str) -> String {
+    fn activation(&mut self, activation: &Activation, x: &str) -> String {
+        match activation {
+            Activation::Standard(standard) => self.standard(*standard, x),
+            Activation::Defined(defined) => match operator(defined) {
+                Some((op, attributes)) => self.node(op, "act", &[x], attributes),
+                None => formula(self.builder, &format!("{}/act", self.name), &defined.closed, x),
+            },
+        }
+    }
+
+    fn standard(&mut self, activation: Standard, x: &str) -> String {
         match activation {
             Standard::Identity => x.to_string(),
             Standard::Relu => self.node("Relu", "act", &[x], vec![]),
@@ -149,8 +161,4 @@ fn arithmetic(operation: Arithmetic) -> &'static str {
 fn before_and_after(window: &Window, input: &[usize], result: &[usize]) -> [usize; 4] {
     let ([top, left], [bottom, right]) = (window.before, after(window, input, result));
     [top, left, bottom, right]
-}
-
-fn windowed(window: &Window, pads: [usize; 4]) -> Vec<Attribute> {
-    vec![ints("kernel_shape", &window.kernel), ints("strides", &window.stride), ints("pads", &pads)]
 }

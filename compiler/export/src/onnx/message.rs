@@ -13,6 +13,8 @@ pub(super) mod element {
     pub const UINT8: i32 = 2;
     /// i64
     pub const INT64: i32 = 7;
+    /// A truth value.
+    pub const BOOL: i32 = 9;
     /// f64
     pub const DOUBLE: i32 = 11;
 }

@@ -5,6 +5,8 @@
 pub(super) enum Class {
     ByUnit,
     Mean,
+    Statistics,
+    Spherical,
     Product,
     Wn,
     Gmp,
@@ -14,7 +16,7 @@ impl Class {
     /// What it uses itself.
     pub(super) fn needs(self) -> &'static [Class] {
         match self {
-            Class::ByUnit | Class::Product => &[],
+            Class::ByUnit | Class::Product | Class::Statistics | Class::Spherical => &[],
             Class::Mean => &[Class::ByUnit],
             Class::Wn | Class::Gmp => &[Class::ByUnit, Class::Product],
         }
@@ -24,6 +26,8 @@ impl Class {
         match self {
             Class::ByUnit => BY_UNIT,
             Class::Mean => MEAN,
+            Class::Statistics => STATISTICS,
+            Class::Spherical => SPHERICAL,
             Class::Product => PRODUCT,
             Class::Wn => WN,
             Class::Gmp => GMP,
@@ -55,6 +59,38 @@ class Mean(nn.Module):
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
         return x - by_unit(mean, x)
+"#;
+
+const STATISTICS: &str = r#"
+
+def batch_mean(module, name, x, dim, momentum):
+    """The mean over some axes: the batch's in training, which the running one follows, and the running one in evaluation."""
+    mean, running = x.mean(dim=dim, keepdim=True), getattr(module, name)
+    if not module.training:
+        return running.reshape([1, *mean.shape[1:]])
+    with torch.no_grad():
+        running.lerp_(mean.reshape(running.shape), momentum)
+    return mean
+
+
+def batch_var(module, name, x, dim, momentum):
+    """The variance, likewise. The running one follows the unbiased variance of the batch."""
+    var, running = x.var(dim=dim, unbiased=False, keepdim=True), getattr(module, name)
+    if not module.training:
+        return running.reshape([1, *var.shape[1:]])
+    with torch.no_grad():
+        count = x.numel() / var.numel()
+        running.lerp_(var.reshape(running.shape) * count / (count - 1), momentum)
+    return var
+"#;
+
+const SPHERICAL: &str = r#"
+
+def spherical(theta):
+    """Unit vectors [n, units] of angles [n - 1, units] (arXiv 2305.15912, Eq. 6)."""
+    ones = theta.new_ones(1, theta.shape[1])
+    sines = torch.cat([ones, torch.cumprod(torch.sin(theta), dim=0)])
+    return sines * torch.cat([torch.cos(theta), ones])
 "#;
 
 const PRODUCT: &str = r#"

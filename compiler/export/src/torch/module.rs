@@ -1,11 +1,17 @@
 //! The text of the module, and with each line of it what the state dict holds.
 
 use super::classes::Class;
+use super::definition::definition;
 use super::kept::{Base, Kept, kept};
+use super::known::{known, norm};
 use super::state::{Kind, State};
 use crate::facts::{input, output};
-use crate::names::{PYTHON, Taken, python_string, word};
-use crate::network::{Layer, Network, Op, Preparation, Unit, after, pixels};
+use crate::formula::Formula;
+use crate::names::{MODULE, PYTHON, Taken, python_number, python_string, word};
+use crate::network::{Activation, Defined, Layer, Network, Op, Preparation, Unit, after, pixels};
+use crate::refusal::Refusal;
+use gmpc_compiler::graphs::alone::Alone;
+use gmpc_compiler::graphs::convert::Tensors;
 use gmpc_compiler::ir::net::{Arithmetic, Connection, Standard};
 use gmpc_compiler::ir::window::Window;
 use gmpc_compiler::math::Precision;
@@ -20,6 +26,8 @@ struct Module<'a> {
     names: Vec<String>,
     taken: Taken,
     used: BTreeSet<Class>,
+    /// Classes of definitions: their names, and their texts without them.
+    definitions: Vec<(String, String)>,
     /// Lines of `__init__`.
     init: Vec<String>,
     /// Lines of `forward`.
@@ -28,20 +36,21 @@ struct Module<'a> {
 }
 
 /// The text and the state dict.
-pub(super) fn module(network: &Network, fold: bool) -> (String, State) {
-    let mut taken = Taken::with(PYTHON.split_whitespace());
+pub(super) fn module(network: &Network, fold: bool) -> Result<(String, State), Refusal> {
+    let mut taken = Taken::with(PYTHON.split_whitespace().chain(MODULE.split_whitespace()));
     let mut names: Vec<String> = network.layers.iter().map(|layer| taken.free(word(&layer.name))).collect();
     if let Some(first) = names.first_mut() {
         *first = "x".into();
     }
     let (used, init, forward) = (BTreeSet::new(), vec![], vec![]);
-    let mut module = Module { network, fold, names, taken, used, init, forward, state: State::default() };
+    let (definitions, state) = (vec![], State::default());
+    let mut module = Module { network, fold, names, taken, used, definitions, init, forward, state };
     module.prepare();
     for index in 1..network.layers.len() {
-        module.layer(index);
+        module.layer(index)?;
     }
     module.finish();
-    (module.text(), module.state)
+    Ok((module.text(), module.state))
 }
 
 impl Module<'_> {
@@ -74,22 +83,31 @@ impl Module<'_> {
         }
     }
 
-    fn layer(&mut self, index: usize) {
+    fn layer(&mut self, index: usize) -> Result<(), Refusal> {
         let network = self.network;
         let layer = &network.layers[index];
         let operands: Vec<String> = layer.inputs.iter().map(|&input| self.names[input].clone()).collect();
         let input = layer.inputs.first().map_or(&[][..], |&input| &network.layers[input].shape);
-        let Some(x) = operands.first() else { return };
+        let Some(x) = operands.first() else { return Ok(()) };
         let name = self.names[index].clone();
         let value = match &layer.op {
-            Op::Input => return,
+            Op::Input => return Ok(()),
             // A unit may need several lines, so it writes its own.
             Op::Unit(unit) => return self.unit(&name, layer, unit, x, input),
-            Op::Activation(activation) => applied(*activation, x),
+            Op::Activation(activation) => self.applied(&name, layer, activation, x)?,
+            Op::Defined(defined) if self.library(&name, layer, defined) => format!("self.{name}({x})"),
+            Op::Defined(defined) => {
+                let class = self.define(&name, layer, &defined.name, (&defined.alone, &defined.tensors))?;
+                self.init.push(format!("self.{name} = {class}()"));
+                format!("self.{name}({x})")
+            }
             Op::Arithmetic(operation) => operands.join(&format!(" {} ", sign(*operation))),
             Op::Scaled { operation, number, number_first } => {
-                let (a, b) =
-                    if *number_first { (number_text(*number), x.clone()) } else { (x.clone(), number_text(*number)) };
+                let (a, b) = if *number_first {
+                    (python_number(*number), x.clone())
+                } else {
+                    (x.clone(), python_number(*number))
+                };
                 format!("{a} {} {b}", sign(*operation))
             }
             Op::Concat => format!("torch.cat([{}], dim=1)", operands.join(", ")),
@@ -108,18 +126,103 @@ impl Module<'_> {
             }
         };
         self.forward.push(format!("{name} = {value}"));
+        Ok(())
     }
 
-    fn unit(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize]) {
-        let kept = if self.fold { None } else { kept(unit) };
-        match kept {
+    fn unit(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize]) -> Result<(), Refusal> {
+        match kept(unit) {
+            _ if self.fold => self.folded(name, layer, unit, x, input),
             Some(kept) => self.kept(name, layer, unit, x, input, kept),
-            None => self.folded(name, layer, unit, x, input),
+            None => {
+                let title = format!("{} with its activation", unit.param);
+                let class = self.define(name, layer, &title, (&unit.alone, &unit.tensors))?;
+                self.init.push(format!("self.{name} = {class}()"));
+                self.forward.push(format!("{name} = self.{name}({x})"));
+                Ok(())
+            }
         }
     }
 
+    /// A class for a definition, and its tensors under `prefix`. Layers whose classes read the same share one.
+    fn define(
+        &mut self,
+        prefix: &str,
+        layer: &Layer,
+        title: &str,
+        (alone, tensors): (&Alone, &Tensors),
+    ) -> Result<String, Refusal> {
+        let formula = Formula::open(alone, &layer.name, tensors)?;
+        let definition = definition(&plain(title), &formula);
+        self.used.extend(definition.uses);
+        for (attribute, state) in definition.attributes {
+            self.state.add(format!("{prefix}.{attribute}"), Kind::Number, &state.tensor.shape, &state.tensor.data);
+        }
+        if let Some((name, _)) = self.definitions.iter().find(|(_, text)| *text == definition.text) {
+            return Ok(name.clone());
+        }
+        let first = title.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        let name = self.taken.free(class_name(first));
+        self.definitions.push((name.clone(), definition.text));
+        Ok(name)
+    }
+
+    /// A stage of the library as PyTorch's own module, where it has one.
+    fn library(&mut self, name: &str, layer: &Layer, defined: &Defined) -> bool {
+        let Some((call, keys)) = norm(defined, &layer.shape) else { return false };
+        self.init.push(format!("self.{name} = {call}"));
+        for (key, tensor) in keys {
+            if let Some(tensor) = defined.tensors.get(*tensor) {
+                self.state.row(format!("{name}.{key}"), &tensor.data);
+            }
+        }
+        if defined.name == "batch_norm" {
+            self.state.add(format!("{name}.num_batches_tracked"), Kind::Whole, &[], &[0.0]);
+        }
+        true
+    }
+
+    /// An activation of a value, as an expression.
+    fn applied(&mut self, name: &str, layer: &Layer, of: &Activation, value: &str) -> Result<String, Refusal> {
+        let defined = match of {
+            Activation::Standard(standard) => return Ok(applied(*standard, value)),
+            Activation::Defined(defined) => defined,
+        };
+        if let Some((function, _)) = known(defined) {
+            return Ok(function.replace('$', value));
+        }
+        let attribute = self.taken.free(format!("{name}_act"));
+        let module = self.activation_module(&attribute, layer, of)?;
+        self.init.push(format!("self.{attribute} = {module}"));
+        Ok(format!("self.{attribute}({value})"))
+    }
+
+    /// An activation as a module, whose tensors have names that begin with `prefix`.
+    fn activation_module(&mut self, prefix: &str, layer: &Layer, of: &Activation) -> Result<String, Refusal> {
+        let defined = match of {
+            Activation::Standard(standard) => return Ok(activation_module(*standard)),
+            Activation::Defined(defined) => defined,
+        };
+        if let Some((_, module)) = known(defined) {
+            return Ok(module);
+        }
+        if let Some((_, tensor)) = defined.tensors.iter().find(|_| defined.is_standard && defined.name == "prelu") {
+            self.state.row(format!("{prefix}.weight"), &tensor.data);
+            return Ok(format!("nn.PReLU({})", tensor.data.len()));
+        }
+        let class = self.define(prefix, layer, &defined.name, (&defined.alone, &defined.tensors))?;
+        Ok(format!("{class}()"))
+    }
+
     /// With the parameterization it was trained in.
-    fn kept(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize], kept: Kept) {
+    fn kept(
+        &mut self,
+        name: &str,
+        layer: &Layer,
+        unit: &Unit,
+        x: &str,
+        input: &[usize],
+        kept: Kept,
+    ) -> Result<(), Refusal> {
         let own = |tensor: &str| unit.tensors.get(tensor).map_or(&[][..], |tensor| &tensor.data);
         let mut x = x.to_string();
         if let Some(momentum) = kept.mn {
@@ -134,17 +237,18 @@ impl Module<'_> {
                 let offset = unit.tensors.get("b").map(|tensor| tensor.data.as_slice());
                 let weight = own("w").to_vec();
                 let value = self.plain(name, unit, (&weight, offset), &x, (input, &layer.shape));
-                self.forward.push(format!("{name} = {}", applied(unit.activation, &value)));
+                let value = self.applied(name, layer, &unit.activation, &value)?;
+                self.forward.push(format!("{name} = {value}"));
             }
-            Base::Bn { eps, momentum } => self.bn(name, layer, unit, &x, input, (eps, momentum)),
+            Base::Bn { eps, momentum } => self.bn(name, layer, unit, &x, input, (eps, momentum))?,
             Base::Wn => {
-                self.own_module(Class::Wn, name, layer, unit, input, kept);
+                self.own_module(Class::Wn, name, layer, unit, input, kept)?;
                 self.state.add(format!("{name}.v"), Kind::Number, &unit.plain.weight.shape, own("v"));
                 self.optional(name, unit, &[("l", "l"), ("b", "b")]);
                 self.forward.push(format!("{name} = self.{name}({x})"));
             }
             Base::Gmp => {
-                self.own_module(Class::Gmp, name, layer, unit, input, kept);
+                self.own_module(Class::Gmp, name, layer, unit, input, kept)?;
                 let units = unit.product.units();
                 let angles = own("theta").len() / units.max(1);
                 self.state.add(format!("{name}.theta"), Kind::Number, &[units, angles], own("theta"));
@@ -153,6 +257,7 @@ impl Module<'_> {
                 self.forward.push(format!("{name} = self.{name}({x})"));
             }
         }
+        Ok(())
     }
 
     /// Adds those of these tensors that the unit has, each under its name in the state dict.
@@ -165,10 +270,19 @@ impl Module<'_> {
     }
 
     /// `self.hidden = Gmp((100, 13), nn.ReLU())`
-    fn own_module(&mut self, class: Class, name: &str, layer: &Layer, unit: &Unit, input: &[usize], kept: Kept) {
+    fn own_module(
+        &mut self,
+        class: Class,
+        name: &str,
+        layer: &Layer,
+        unit: &Unit,
+        input: &[usize],
+        kept: Kept,
+    ) -> Result<(), Refusal> {
         self.used.insert(class);
         let shape: Vec<String> = unit.plain.weight.shape.iter().map(ToString::to_string).collect();
-        let mut arguments = vec![format!("({})", shape.join(", ")), activation_module(unit.activation)];
+        let activation = self.activation_module(&format!("{name}.act"), layer, &unit.activation)?;
+        let mut arguments = vec![format!("({})", shape.join(", ")), activation];
         let offset = if class == Class::Gmp { "lambda" } else { "b" };
         if !unit.tensors.contains_key(offset) {
             arguments.push("bias=False".into());
@@ -179,16 +293,26 @@ impl Module<'_> {
             let mean = unit.tensors.get("running_mean").map_or(&[][..], |tensor| &tensor.data);
             self.state.row(format!("{name}.mbn.running_mean"), mean);
         }
-        if let Connection::Convolution { window, .. } = &unit.product {
+        if let Connection::Convolution(of) = &unit.product {
+            let window = &of.window;
             let ([top, left], [bottom, right]) = (window.before, after(window, input, &layer.shape));
             arguments.push(format!("stride={}", pair(window.stride)));
             arguments.push(format!("pad=({left}, {right}, {top}, {bottom})"));
         }
         let called = if class == Class::Gmp { "Gmp" } else { "Wn" };
         self.init.push(format!("self.{name} = {called}({})", arguments.join(", ")));
+        Ok(())
     }
 
-    fn bn(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize], (eps, momentum): (f64, f64)) {
+    fn bn(
+        &mut self,
+        name: &str,
+        layer: &Layer,
+        unit: &Unit,
+        x: &str,
+        input: &[usize],
+        (eps, momentum): (f64, f64),
+    ) -> Result<(), Refusal> {
         let own = |tensor: &str| unit.tensors.get(tensor).map(|tensor| tensor.data.as_slice());
         let value = self.plain(name, unit, (own("w").unwrap_or_default(), None), x, (input, &layer.shape));
         let norm = self.taken.free(format!("{name}_norm"));
@@ -204,11 +328,13 @@ impl Module<'_> {
             self.state.row(format!("{norm}.{key}"), own(numbers).unwrap_or(&zeros));
         }
         self.state.add(format!("{norm}.num_batches_tracked"), Kind::Whole, &[], &[0.0]);
-        self.forward.push(format!("{name} = {}", applied(unit.activation, &format!("self.{norm}({value})"))));
+        let value = self.applied(name, layer, &unit.activation, &format!("self.{norm}({value})"))?;
+        self.forward.push(format!("{name} = {value}"));
+        Ok(())
     }
 
     /// With plain weights. What they cannot take in stands before the product or behind the activation.
-    fn folded(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize]) {
+    fn folded(&mut self, name: &str, layer: &Layer, unit: &Unit, x: &str, input: &[usize]) -> Result<(), Refusal> {
         let plain = &unit.plain;
         let mut x = x.to_string();
         if !plain.centre.is_empty() {
@@ -217,7 +343,7 @@ impl Module<'_> {
         }
         let offset = unit.bias.then_some(plain.offset.as_slice());
         let value = self.plain(name, unit, (&plain.weight.data, offset), &x, (input, &layer.shape));
-        let mut value = applied(unit.activation, &value);
+        let mut value = self.applied(name, layer, &unit.activation, &value)?;
         for (what, numbers, sign) in [("scale", &plain.scale, "*"), ("shift", &plain.shift, "+")] {
             if !numbers.is_empty() {
                 let buffer = self.buffer(&format!("{name}_{what}"), numbers, layer.shape.len());
@@ -225,6 +351,7 @@ impl Module<'_> {
             }
         }
         self.forward.push(format!("{name} = {value}"));
+        Ok(())
     }
 
     /// `nn.Linear` or `nn.Conv2d`; gives its call.
@@ -242,7 +369,8 @@ impl Module<'_> {
         let fan_in = input.first().copied().unwrap_or(1);
         match &unit.product {
             Connection::Dense { .. } => self.init.push(format!("self.{name} = nn.Linear({fan_in}, {units}{bias})")),
-            Connection::Convolution { window, .. } => {
+            Connection::Convolution(of) => {
+                let window = &of.window;
                 let end = after(window, input, result);
                 let mut arguments = String::new();
                 // Arguments with their default value are left out, as a person would write it.
@@ -321,6 +449,9 @@ impl Module<'_> {
             }
         }
         self.used.iter().for_each(|class| text.push_str(class.text()));
+        for (name, definition) in &self.definitions {
+            let _ = write!(text, "\n\nclass {name}(nn.Module):\n{definition}");
+        }
         let lines = |lines: &[String]| lines.iter().map(|line| format!("        {line}\n")).collect::<String>();
         let _ = write!(
             text,
@@ -370,7 +501,6 @@ def load(path=None):
 
     fn docs(&self) -> String {
         let (network, facts) = (self.network, &self.network.facts);
-        let plain = |text: &str| text.replace(['\\', '"'], "'").replace(char::is_control, " ");
         let mut text = format!("\"\"\"{}, trained by gmpc {}.\n\n", plain(&network.name), plain(&facts.gmpc));
         let _ = writeln!(text, "In:  {}.\nOut: {}.", plain(&input(network)), plain(&output(network)));
         for left in &facts.left_out {
@@ -380,6 +510,11 @@ def load(path=None):
         let _ = writeln!(text, "\nRun {}, data {}, parameterization {}.\n\"\"\"", of[0], of[1], of[2]);
         text
     }
+}
+
+/// A text for a docstring.
+fn plain(text: &str) -> String {
+    text.replace(['\\', '"'], "'").replace(char::is_control, " ")
 }
 
 /// `my_net` is `MyNet`.
@@ -393,10 +528,6 @@ fn class_name(model: &str) -> String {
 
 fn pair([a, b]: [usize; 2]) -> String {
     if a == b { a.to_string() } else { format!("({a}, {b})") }
-}
-
-fn number_text(number: f64) -> String {
-    if number < 0.0 { format!("({number:?})") } else { format!("{number:?}") }
 }
 
 fn sign(operation: Arithmetic) -> &'static str {

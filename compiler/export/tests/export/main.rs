@@ -13,6 +13,7 @@ mod onnx;
 mod sources;
 mod testing;
 mod torch;
+mod tract;
 
 use std::path::Path;
 use std::process::Command;

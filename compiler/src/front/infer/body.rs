@@ -6,13 +6,13 @@ use crate::front::constant::{Scope, branch, evaluate};
 use crate::front::interpret::{Literal, Operator, Statements, Vocabulary, walk};
 use crate::front::names::param_use;
 use crate::front::names::walk::in_expr;
-use crate::front::stages::STAGES;
+use crate::front::stages::{NEWER, STAGES};
 use crate::ir::module::Value;
 use gmpc_grammar::ast::{Argument, BinaryOp, Binding, Body, Declaration, Expr, ExprKind, From, Path, Stage, UnaryOp};
 use gmpc_grammar::source::Span;
 
-/// Words that are values: the padding `same`.
-const WORDS: [&str; 1] = ["same"];
+/// Words that are values: the padding `same`, what stands around an image, a group of each channel, and how an image is enlarged.
+const WORDS: [&str; 6] = ["same", "zeros", "reflect", "depthwise", "nearest", "bilinear"];
 
 impl<'m> Builder<'m> {
     /// Expands a body. Returns the layer that is its output.
@@ -86,7 +86,7 @@ impl<'m> Builder<'m> {
 
     /// Is this the name of a stage or of a block? They are allowed in flows only.
     fn is_stage(&self, name: &str) -> bool {
-        STAGES.contains(&name) || self.is_defined_stage(name)
+        STAGES.contains(&name) || NEWER.contains(&name) || self.is_defined_stage(name)
     }
 
     /// Notes the error of a `data.classes` that the data set does not state.

@@ -77,8 +77,7 @@ impl Builder<'_> {
         let channels = self.shape(layer).first()?;
         loop {
             let found = self.layers.get(layer)?;
-            if matches!(&found.kind, LayerKind::Unit(unit) if matches!(unit.connection, Connection::Convolution { .. }))
-            {
+            if matches!(&found.kind, LayerKind::Unit(unit) if matches!(unit.connection, Connection::Convolution(_))) {
                 return Some(layer);
             }
             layer = *found.inputs.first().filter(|&&input| self.shape(input).first() == Some(channels))?;
@@ -89,7 +88,7 @@ impl Builder<'_> {
     fn stride(&self, layer: usize) -> String {
         let window = self.layers.get(layer).and_then(|layer| match &layer.kind {
             LayerKind::Unit(unit) => match unit.connection {
-                Connection::Convolution { window, .. } => Some(window),
+                Connection::Convolution(convolution) => Some(convolution.window),
                 Connection::Dense { .. } => None,
             },
             LayerKind::MaxPool(window) | LayerKind::AvgPool(window) => Some(*window),

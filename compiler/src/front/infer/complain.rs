@@ -3,7 +3,8 @@
 mod shapes;
 
 pub(super) use shapes::{
-    Clash, Operand, cannot_join, no_image, not_flat, pad_covers_window, shapes_differ, too_many_weights,
+    Clash, Operand, cannot_join, cuts_too_much, groups_of_channels, groups_of_units, no_image, not_flat,
+    pad_covers_window, pieces_of_features, reflects_too_far, shapes_differ, too_many_parts, too_many_weights,
     too_much_padding, window_too_large,
 };
 
@@ -64,6 +65,19 @@ fn habit(name: &str) -> Option<&'static str> {
         "gap" | "adaptiveavgpool2d" | "globalaveragepooling2d" => {
             Some("the mean over height and width is `global_avg_pool`")
         }
+        "globalmaxpool" | "adaptivemaxpool2d" | "globalmaxpooling2d" => {
+            Some("the largest value of each channel is `global_max_pool`")
+        }
+        "convtranspose2d" | "convtranspose1d" | "conv2dtranspose" | "deconv" | "deconvolution" => {
+            Some("a transposed convolution is `conv_transpose(64, 3, stride = 2)`")
+        }
+        "conv1d" => Some("a convolution of a series is `conv(64, 3)` too: the input is `[channels, positions]`"),
+        "depthwiseconv2d" | "depthwise" | "depthwiseconv" => {
+            Some("filters of each channel alone are `conv(64, 3, groups = depthwise)`")
+        }
+        "upsampling2d" | "interpolate" | "unpool" => Some("an image is enlarged with `upsample(2)`"),
+        "droppath" | "dropconnect" => Some("whole examples are dropped with `stochastic_depth(0.1)`"),
+        "gaussiannoise" => Some("normal noise is `noise(0.1)`"),
         "batchnorm2d" => {
             Some("batch normalization is a parameterization, `conv(64, 3, param = bn)`, or the stage `batch_norm`")
         }

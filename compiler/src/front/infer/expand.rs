@@ -3,7 +3,7 @@
 use super::{Builder, Frame, MOST_STEPS, Maybe, complain};
 use crate::front::arguments::{Slot, bind};
 use crate::front::constant::branch;
-use crate::front::stages::STAGES;
+use crate::front::stages::{NEWER, STAGES};
 use crate::ir::module::{Instance, Value};
 use gmpc_grammar::ast::{Argument, Definition, Expr, ExprKind, Ident, Kind, Path};
 use gmpc_grammar::source::Span;
@@ -100,7 +100,8 @@ impl<'m> Builder<'m> {
                 let what = found(Kind::Block)
                     .map(What::Block)
                     .or_else(|| found(Kind::Activation).map(What::Activation))
-                    .or_else(|| found(Kind::Stage).map(What::Stage));
+                    .or_else(|| found(Kind::Stage).map(What::Stage))
+                    .or_else(|| NEWER.iter().find(|newer| **newer == name).map(|newer| What::BuiltIn(newer)));
                 match what {
                     Some(what) => what,
                     None => return self.unknown_stage(&name, path.span(), frame),
@@ -117,7 +118,7 @@ impl<'m> Builder<'m> {
         }
         let flows = |kind: Kind| matches!(kind, Kind::Block | Kind::Activation | Kind::Stage);
         let blocks = self.module.definitions.keys().filter(move |(k, _)| flows(*k)).map(|(_, n)| n.as_str());
-        let error = complain::unknown_stage(name, span, STAGES.into_iter().chain(blocks));
+        let error = complain::unknown_stage(name, span, STAGES.into_iter().chain(NEWER).chain(blocks));
         self.fail(error)
     }
 

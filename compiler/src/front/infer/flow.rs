@@ -30,7 +30,7 @@ impl<'m> Builder<'m> {
             current = match step.what {
                 What::Block(block) => self.block(block, current, step, frame)?,
                 // The formula of a parameterization calls the activation itself: `gmp` is `r * act(s + lambda)`.
-                What::BuiltIn(name @ ("dense" | "conv" | "linear")) => {
+                What::BuiltIn(name @ ("dense" | "conv" | "conv_transpose" | "linear")) => {
                     let activation = match after.first() {
                         Some(next) => self.activation_of(next, frame),
                         None => None,

@@ -28,6 +28,8 @@ impl<'m> Builder<'m> {
         let shape = self.stated_shape(annotation)?;
         let span = parameter.name.span.to(annotation.span);
         match (from_data, data) {
+            // A row of numbers is read as a series channel by channel: a table row, or an array `[rows, channels, positions]`.
+            (Some(given), Some(_)) if reads_as_series(&given, &shape) => Some((shape, span)),
             (Some(given), Some(data)) if given != shape => {
                 self.fail(complain::input_differs(&shape, span, &given, data))
             }
@@ -90,6 +92,9 @@ impl<'m> Builder<'m> {
             }
             [channels, rest @ ..] => {
                 names.insert("input.channels".to_string(), whole(*channels));
+                if let [positions] = rest {
+                    names.insert("input.positions".to_string(), whole(*positions));
+                }
                 if let [height, width] = rest {
                     names.insert("input.height".to_string(), whole(*height));
                     names.insert("input.width".to_string(), whole(*width));
@@ -121,6 +126,11 @@ impl<'m> Builder<'m> {
             frame.names.insert(name, value.unwrap_or(Value::Integer(1)));
         }
     }
+}
+
+/// Is this shape a series with as many numbers as a row of the data?
+fn reads_as_series(row: &[usize], shape: &[usize]) -> bool {
+    matches!((row, shape), (&[features], &[channels, positions]) if channels.checked_mul(positions) == Some(features))
 }
 
 /// Converts a size to a value. Sizes are far below 2^63.

@@ -12,17 +12,33 @@ use crate::ir::net::{Activation, Connection, LayerKind, Stage, Unit};
 use gmpc_grammar::ast::{Definition, Ident, Kind, Path};
 use std::sync::Arc;
 
-const DENSE: [Slot<'static>; 3] = [Slot::required("units"), Slot::optional("bias"), Slot::optional("param")];
-const CONV: [Slot<'static>; 6] = [
+const DENSE: [Slot<'static>; 4] =
+    [Slot::required("units"), Slot::optional("bias"), Slot::optional("param"), Slot::optional("frozen")];
+const CONV: [Slot<'static>; 10] = [
     Slot::required("channels"),
     Slot::required("kernel"),
     Slot::optional("stride"),
     Slot::optional("pad"),
     Slot::optional("bias"),
     Slot::optional("param"),
+    Slot::optional("groups"),
+    Slot::optional("dilation"),
+    Slot::optional("fill"),
+    Slot::optional("frozen"),
 ];
-const LINEAR: [Slot<'static>; 2] = [Slot::required("units"), Slot::optional("bias")];
-const DROPOUT: [Slot<'static>; 1] = [Slot::required("p")];
+const CONV_TRANSPOSE: [Slot<'static>; 7] = [
+    Slot::required("channels"),
+    Slot::required("kernel"),
+    Slot::optional("stride"),
+    Slot::optional("pad"),
+    Slot::optional("bias"),
+    Slot::optional("param"),
+    Slot::optional("frozen"),
+];
+const LINEAR: [Slot<'static>; 3] = [Slot::required("units"), Slot::optional("bias"), Slot::optional("frozen")];
+const PROBABILITY: [Slot<'static>; 1] = [Slot::required("p")];
+const NOISE: [Slot<'static>; 1] = [Slot::required("deviation")];
+const MAXOUT: [Slot<'static>; 1] = [Slot::required("k")];
 
 impl<'m> Builder<'m> {
     /// Reads the activation of a stage. `None` if the stage is not an activation; `Some((None, _))` if its arguments are wrong.
@@ -102,28 +118,31 @@ impl<'m> Builder<'m> {
         let slots: &[Slot<'_>] = match name {
             "dense" => &DENSE,
             "conv" => &CONV,
+            "conv_transpose" => &CONV_TRANSPOSE,
             _ => &LINEAR,
         };
         let bound = self.arguments(name, step, slots)?;
         // All parts are read before the first `?`, so that every mistake of the layer is reported.
         let connection = match name {
             "conv" => self.convolution(&bound, input, step, frame),
+            "conv_transpose" => self.transposed(&bound, input, step, frame),
             _ => self.dense(name, &bound, input, step, frame),
         };
-        let bias = self.bias(&bound, frame);
+        let bias = self.truth("bias", true, &bound, frame);
+        let frozen = self.truth("frozen", false, &bound, frame);
         let param = self.unit_param(name, &bound, step, frame);
         let (activation, after) = match activation {
             Some((activation, after)) => (activation, Some(after)),
             None => (Some(Activation::IDENTITY), None),
         };
-        let ((connection, shape), bias, param, activation) = (connection?, bias?, param?, activation?);
+        let ((connection, shape), bias, frozen, param, activation) = (connection?, bias?, frozen?, param?, activation?);
         // The weight is a matrix `[fan_in, units]`. It can be too large although input and output are not.
         let fan_in = connection.fan_in(self.shape(input));
         if fan_in.and_then(|n| n.checked_mul(connection.units())).is_none_or(|n| n > MOST_ELEMENTS) {
             return self.fail(complain::too_many_weights(step.span, &connection, self.shape(input)));
         }
         let label: Option<&Ident> = step.label.or(after.as_ref().and_then(|s| s.label));
-        let unit = Unit { connection, bias, param, activation };
+        let unit = Unit { connection, bias, frozen, param, activation };
         let layer = self.add(frame, name, label, (LayerKind::Unit(unit), vec![input], shape), step.span)?;
         // Errors about the shape of this layer quote these arguments (`clash`).
         let span = |slot: &str| bound.get(slot).map(|expr| expr.span);
@@ -159,11 +178,11 @@ impl<'m> Builder<'m> {
         }
     }
 
-    fn bias(&mut self, bound: &Bound<'_>, frame: &Frame) -> Maybe<bool> {
-        let Some(expr) = bound.get("bias") else { return Some(true) };
+    fn truth(&mut self, name: &str, default: bool, bound: &Bound<'_>, frame: &Frame) -> Maybe<bool> {
+        let Some(expr) = bound.get(name) else { return Some(default) };
         match self.known(expr, frame)? {
-            Value::Bool(bias) => Some(bias),
-            other => self.fail(complain::unfit("bias", "`true` or `false`", expr.span, &other)),
+            Value::Bool(truth) => Some(truth),
+            other => self.fail(complain::unfit(name, "`true` or `false`", expr.span, &other)),
         }
     }
 
@@ -195,8 +214,11 @@ impl<'m> Builder<'m> {
         step: &FlowStage<'m>,
         frame: &mut Frame,
     ) -> Maybe<usize> {
-        if matches!(name, "max_pool" | "avg_pool" | "global_avg_pool") {
+        if matches!(name, "max_pool" | "avg_pool" | "global_avg_pool" | "global_max_pool") {
             return self.pool(name, input, step, frame);
+        }
+        if name == "upsample" {
+            return self.upsample(input, step, frame);
         }
         let shape = self.shape(input).to_vec();
         let (kind, shape) = match name {
@@ -204,14 +226,41 @@ impl<'m> Builder<'m> {
                 self.arguments(name, step, &[])?;
                 (LayerKind::Flatten, vec![shape.iter().product()])
             }
-            // `dropout`, the only stage of `STAGES` that is left.
+            "maxout" => self.maxout(input, step, frame)?,
+            "noise" => {
+                let bound = self.arguments(name, step, &NOISE)?;
+                let wanted = "a standard deviation, 0 or more";
+                let fits = |x: f64| x >= 0.0 && x.is_finite();
+                let deviation = self.number_of(&bound, "deviation", 0.0, wanted, fits, frame)?;
+                (LayerKind::Noise { deviation }, shape)
+            }
+            // `dropout` and `stochastic_depth`, the only stages that are left.
             _ => {
-                let bound = self.arguments(name, step, &DROPOUT)?;
+                let bound = self.arguments(name, step, &PROBABILITY)?;
                 let wanted = "a probability, 0 or more and below 1";
                 let probability = self.number_of(&bound, "p", 0.0, wanted, |p| (0.0..1.0).contains(&p), frame)?;
-                (LayerKind::Dropout { probability }, shape)
+                let kind = match name {
+                    "stochastic_depth" => LayerKind::StochasticDepth { probability },
+                    _ => LayerKind::Dropout { probability },
+                };
+                (kind, shape)
             }
         };
         self.add(frame, name, step.label, (kind, vec![input], shape), step.span)
+    }
+
+    /// Reads `maxout(2)`. Returns the layer and the shape of its result.
+    fn maxout(&mut self, input: usize, step: &FlowStage<'m>, frame: &Frame) -> Maybe<(LayerKind, Vec<usize>)> {
+        let bound = self.arguments("maxout", step, &MAXOUT)?;
+        let pieces = self.count("k", &bound, frame)?;
+        let mut shape = self.shape(input).to_vec();
+        let features = shape.first_mut()?;
+        if !features.is_multiple_of(pieces) {
+            let place = bound.get("k").map_or(step.span, |expr| expr.span);
+            let (features, origin) = (*features, self.origin(input));
+            return self.fail(complain::pieces_of_features(place, pieces, features, origin));
+        }
+        *features /= pieces;
+        Some((LayerKind::Maxout { pieces }, shape))
     }
 }

@@ -4,6 +4,9 @@
 //! explicit  size' = floor((size + 2 pad - kernel) / stride) + 1
 //! same      size' = ceil(size / stride), with as few zeros as possible; an odd zero goes below or to the right
 //! ```
+//!
+//! A transposed convolution goes the other way, from `size'` to `size`: with `same` to size' stride, otherwise to the smallest size
+//! that a window with this padding maps back.
 
 use crate::ir::window::Window;
 
@@ -55,6 +58,34 @@ pub(super) fn slide(
     if fitted.size.contains(&0) { Err(Misfit::TooLarge(padded)) } else { Ok(fitted) }
 }
 
+/// Fits the window of a transposed convolution to images of `size`, height and width. The window is that of the convolution from
+/// the result back to the image.
+pub(super) fn enlarge(
+    size: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+) -> Result<Slide, Misfit> {
+    let mut fitted = Slide { window: Window { kernel, stride, before: [0; 2] }, size: [0; 2] };
+    for axis in [0, 1] {
+        let (size, kernel, stride) = (size[axis], kernel[axis], stride[axis]);
+        let whole = size.checked_mul(stride).ok_or(Misfit::Uncountable)?;
+        let (before, result) = match padding {
+            Padding::Same => (same(whole, kernel, stride).ok_or(Misfit::Uncountable)?.0, whole),
+            Padding::Around(pad) => {
+                let pad = pad[axis];
+                let spread = (whole - stride).checked_add(kernel).ok_or(Misfit::Uncountable)?;
+                let cut = pad.checked_mul(2).ok_or(Misfit::Uncountable)?;
+                // What is cut off must be padding of the convolution back: less than the window.
+                let fits = pad < kernel && cut < spread;
+                (pad, if fits { spread - cut } else { return Err(Misfit::TooLarge([spread; 2])) })
+            }
+        };
+        (fitted.window.before[axis], fitted.size[axis]) = (before, result);
+    }
+    Ok(fitted)
+}
+
 /// Returns the padding before the image, the size of the result, and the size of the padded image. `None` if a number does not
 /// fit into `usize`.
 fn same(size: usize, kernel: usize, stride: usize) -> Option<(usize, usize, usize)> {
@@ -95,6 +126,24 @@ mod tests {
         assert_eq!(fit(33, 2, 2, Padding::Around([0; 2])), Ok((0, 16)));
         assert_eq!(fit(112, 3, 2, Padding::Around([1; 2])), Ok((1, 56)));
         assert_eq!(fit(5, 1, 2, Padding::Around([1; 2])), Ok((1, 4)));
+    }
+
+    #[test]
+    fn a_transposed_convolution_is_as_large_as_what_the_convolution_back_reads() {
+        let fit = |size: usize, kernel: usize, stride: usize, padding: Padding| {
+            let large = enlarge([size; 2], [kernel; 2], [stride; 2], padding)?;
+            let back = slide(large.size, [kernel; 2], [stride; 2], padding)?;
+            assert_eq!((back.size, back.window), ([size; 2], large.window));
+            Ok::<_, Misfit>(large.size[0])
+        };
+        assert_eq!(fit(8, 3, 2, Padding::Same), Ok(16));
+        assert_eq!(fit(8, 2, 2, Padding::Same), Ok(16));
+        assert_eq!(fit(5, 1, 3, Padding::Same), Ok(15), "what no tap reaches is the offset alone");
+        assert_eq!(fit(8, 4, 2, Padding::Around([1; 2])), Ok(16));
+        assert_eq!(fit(8, 3, 2, Padding::Around([0; 2])), Ok(17));
+        assert_eq!(fit(1, 3, 1, Padding::Around([1; 2])), Ok(1));
+        assert!(fit(8, 3, 2, Padding::Around([3; 2])).is_err());
+        assert_eq!(fit(usize::MAX, 3, 2, Padding::Same), Err(Misfit::Uncountable));
     }
 
     #[test]

@@ -169,7 +169,10 @@ fn final_sigmoid(layers: &[Layer], output: usize) -> Option<&Layer> {
     match &layer.kind {
         LayerKind::Unit(unit) => is_sigmoid(&unit.activation).then_some(layer),
         LayerKind::Activation(activation) if is(activation, Standard::Identity) => before(0),
-        LayerKind::Flatten | LayerKind::Dropout { .. } => before(0),
+        LayerKind::Flatten | LayerKind::Dropout { .. } | LayerKind::StochasticDepth { .. } => before(0),
+        // They choose or repeat numbers, and noise around a probability is still meant as one.
+        LayerKind::GlobalMaxPool | LayerKind::Upsample { .. } | LayerKind::Maxout { .. } => before(0),
+        LayerKind::Noise { .. } => before(0),
         LayerKind::Activation(activation) => is_sigmoid(activation).then_some(layer),
         LayerKind::Scaled { operation, number, number_first } => {
             // x + 0, x - 0, x * 1, x / 1. But 0 - x and 1 / x change the number.

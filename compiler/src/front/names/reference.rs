@@ -2,6 +2,7 @@
 
 use crate::front::constant::{Scope, branch};
 use crate::front::instance::instantiate;
+use crate::front::stdlib::library;
 use crate::front::suggest::{suggestion, with_article};
 use crate::ir::module::{Definitions, Instance};
 use gmpc_grammar::ast::{Argument, Definition, Expr, ExprKind, Kind, Path};
@@ -34,9 +35,13 @@ fn names(kind: Kind, definitions: &Definitions) -> impl Iterator<Item = &str> + 
 }
 
 fn unknown(name: &str, span: Span, kind: Kind, definitions: &Definitions) -> Diagnostic {
-    Diagnostic::error("E0201", format!("there is no {} called `{name}`", noun(kind)))
-        .label(span, "unknown")
-        .help(suggestion(name, &plural(kind), names(kind, definitions)))
+    let has = |(_, module): &&(String, Definitions)| module.contains_key(&(kind, name.to_string()));
+    Diagnostic::error("E0201", format!("there is no {} called `{name}`", noun(kind))).label(span, "unknown").help(
+        match library().modules.iter().find(has) {
+            Some((module, _)) => format!("it is in `{module}`: write `use {module}` at the top of the file"),
+            None => suggestion(name, &plural(kind), names(kind, definitions)),
+        },
+    )
 }
 
 fn wrong_kind(name: &str, span: Span, found: &Definition, wanted: Kind, definitions: &Definitions) -> Diagnostic {

@@ -12,7 +12,7 @@ use gmpc_grammar::diagnostic::Diagnostic;
 use std::sync::Arc;
 
 /// Kinds that take arguments, in the order in which a name is searched.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Parameterization,
     Kind::Modifier,
     Kind::Activation,
@@ -21,6 +21,7 @@ const KINDS: [Kind; 10] = [
     Kind::Optimizer,
     Kind::Loss,
     Kind::Metric,
+    Kind::Schedule,
     Kind::Block,
     Kind::Dataset,
 ];

@@ -15,6 +15,7 @@ fn is_built_in(kind: Kind, name: &str) -> bool {
     match kind {
         Kind::Block => STAGES.contains(&name) || RESERVED.contains(&name),
         Kind::Activation | Kind::Stage => STAGES.contains(&name),
+        Kind::Schedule => ["reduce_on_plateau", "warm_up"].contains(&name),
         Kind::Dataset => ["table", "npy", "npz", "formula"].contains(&name),
         _ => false,
     }

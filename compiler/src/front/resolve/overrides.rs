@@ -18,6 +18,7 @@ use super::train::SETTINGS as TRAIN_SETTINGS;
 use crate::front::resolve::signature;
 use crate::front::stdlib::library;
 use crate::front::suggest::suggestion;
+use crate::ir::experiment::Seeds;
 use crate::ir::module::Definitions;
 use gmpc_grammar::ast::{Argument, Ast, Binding, Definition, Expr, ExprKind, Ident, Item, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
@@ -32,7 +33,7 @@ pub struct Overrides {
     /// `--set train.epochs=500`, in order. A later one replaces an earlier one.
     pub set: Vec<(String, String)>,
     /// `--seed 3`
-    pub seed: Option<u64>,
+    pub seed: Option<Seeds>,
     /// `--precision f64`
     pub precision: Option<String>,
 }
@@ -45,7 +46,7 @@ pub(crate) const FILE_SETTINGS: [&str; 5] = ["param", "data", "defaults", "preci
 /// # Errors
 /// Values that cannot be read, and keys that the file does not have.
 pub(crate) fn apply(mut ast: Ast, sources: &mut Sources, overrides: &Overrides) -> Result<Ast, Vec<Diagnostic>> {
-    let seed = overrides.seed.map(|s| s.to_string());
+    let seed = overrides.seed.map(Seeds::setting);
     let short = [("param", &overrides.param), ("precision", &overrides.precision), ("seed", &seed)];
     let mut errors = Vec::new();
     for (key, value) in &overrides.set {
@@ -211,6 +212,7 @@ fn replace(binding: &mut Binding, inner: &[Ident], value: Expr, known: &Definiti
     let (kind, slots): (_, &[&str]) = match binding.name.text.as_str() {
         "loss" => (Some(Kind::Loss), &[]),
         "optimizer" => (Some(Kind::Optimizer), &[]),
+        "schedule" => (Some(Kind::Schedule), &[]),
         "param" => (Some(Kind::Parameterization), &[]),
         "data" => (Some(Kind::Dataset), &DATA_SETTINGS),
         _ => (None, &[]),

@@ -1,22 +1,21 @@
 //! Reads `schedule = …` and `stop = …`.
 
 use super::context::Context;
+use super::curve::curve;
 use super::monitor::{Judged, monitor};
 use crate::front::arguments::{Bound, Slot, bind};
+use crate::front::names::reference::instance;
 use crate::front::suggest::suggestion;
 use crate::ir::experiment::{EarlyStop, Schedule};
-use gmpc_grammar::ast::{Argument, Expr, ExprKind};
+use gmpc_grammar::ast::{Argument, Expr, ExprKind, Kind};
 use gmpc_grammar::diagnostic::Diagnostic;
 
-/// The parameters of each schedule.
+/// The parameters of the schedules that are built in. All others are definitions.
 #[rustfmt::skip] // one line a schedule
-pub(crate) const SCHEDULES: [(&str, &[Slot<'static>]); 5] = [
-    ("constant", &[]),
+pub(crate) const SCHEDULES: [(&str, &[Slot<'static>]); 2] = [
     ("reduce_on_plateau", &[Slot::required("monitor"), Slot::optional("factor"), Slot::optional("patience"),
         Slot::optional("min_delta"), Slot::optional("min_lr"), Slot::optional("rule")]),
-    ("step", &[Slot::required("every"), Slot::optional("factor")]),
-    ("cosine", &[Slot::optional("final")]),
-    ("warm_up", &[Slot::required("epochs"), Slot::optional("then")]),
+    ("warm_up", &[Slot::required("epochs"), Slot::optional("then"), Slot::optional("per")]),
 ];
 
 /// The parameters of each stop rule.
@@ -32,16 +31,21 @@ pub(crate) const STOPS: [(&str, &[Slot<'static>]); 1] = [(
 
 const DEFAULT_PATIENCE: u64 = 10;
 const DEFAULT_FACTOR: f64 = 0.1;
-const DEFAULT_STEP_FACTOR: f64 = 0.1;
 
 /// Rules of `reduce_on_plateau`, with the epochs that each waits in addition to `patience`. Keras lowers the rate after
 /// `patience` epochs without a better value, PyTorch's `ReduceLROnPlateau` after one more.
 const RULES: [(&str, u64); 2] = [("keras", 0), ("pytorch", 1)];
 
+/// What `per` may be, and whether the rate then changes with each step.
+const PER: [(&str, bool); 2] = [("epoch", false), ("step", true)];
+
 /// Reads `reduce_on_plateau(valid.loss, factor = 0.1, patience = 10, min_delta = 0, min_lr = 0, rule = keras)`,
-/// `step(every, factor = 0.1)`, `cosine(final = 0)`, `warm_up(epochs, then = constant)` or `constant`.
+/// `warm_up(epochs, then = constant, per = epoch)`, or a use of a `schedule` definition.
 pub(crate) fn schedule(expr: &Expr, judged: &Judged<'_>, context: &mut Context<'_>) -> Option<Schedule> {
     let expr = context.branch(expr)?;
+    if let Some(defined) = defined(expr, context) {
+        return defined;
+    }
     let (name, given) = call(expr, "schedule", &SCHEDULES, context)?;
     let get = |key: &str| given.get(key).copied();
     match name {
@@ -60,25 +64,30 @@ pub(crate) fn schedule(expr: &Expr, judged: &Judged<'_>, context: &mut Context<'
             let (monitor, factor, patience) = (monitor?, factor?, patience?.saturating_add(later?));
             Some(Schedule::ReduceOnPlateau { monitor, factor, patience, min_delta: min_delta?, min_lr: min_lr? })
         }
-        "step" => {
-            let every = context.whole("every", get("every")?, 1);
-            let factor =
-                or(get("factor"), DEFAULT_STEP_FACTOR, |e| context.number("factor", e, " above 0", |x| x > 0.0));
-            Some(Schedule::Step { every: every?, factor: factor? })
-        }
-        "cosine" => {
-            let last =
-                or(get("final"), 0.0, |e| context.number("final", e, " from 0 to 1", |x| (0.0..=1.0).contains(&x)));
-            Some(Schedule::Cosine { last: last? })
-        }
         // A schedule may contain another one. The reader limits how deep, so the recursion is limited.
-        "warm_up" => {
+        _ => {
             let epochs = context.whole("epochs", get("epochs")?, 1);
             let then = or(get("then"), Schedule::Constant, |e| schedule(e, judged, context));
-            Some(Schedule::WarmUp { epochs: epochs?, then: Box::new(then?) })
+            let every_step = or(get("per"), false, |e| context.word("per", e, &PER));
+            Some(Schedule::WarmUp { epochs: epochs?, every_step: every_step?, then: Box::new(then?) })
         }
-        _ => Some(Schedule::Constant),
     }
+}
+
+/// Reads a use of a `schedule` definition. `None` if the expression names none.
+fn defined(expr: &Expr, context: &mut Context<'_>) -> Option<Option<Schedule>> {
+    let name = match &expr.node {
+        ExprKind::Path(path) => path.to_string(),
+        ExprKind::Call { callee, .. } => callee.to_string(),
+        _ => return None,
+    };
+    context.definitions.get(&(Kind::Schedule, name))?;
+    let made = instance(Kind::Schedule, expr, &context.scope());
+    let made = context.keep(made);
+    Some(made.and_then(|instance| {
+        let curve = curve(&instance).map_err(|error| vec![error]);
+        context.keep(curve).map(Schedule::Curve)
+    }))
 }
 
 /// Reads `early_stop(valid.loss, patience = 10, min_delta = 0, restore_best = true)`.
@@ -116,7 +125,9 @@ pub(super) fn call<'e>(
     };
     let said = path.map(ToString::to_string).unwrap_or_default();
     let Some((name, slots)) = known.iter().find(|(name, _)| *name == said) else {
-        let help = suggestion(&said, &format!("what `{setting}` may be"), known.iter().map(|(name, _)| *name));
+        let defined = context.definitions.keys().filter(|(kind, _)| setting == "schedule" && *kind == Kind::Schedule);
+        let names = known.iter().map(|(name, _)| *name).chain(defined.map(|(_, name)| name.as_str()));
+        let help = suggestion(&said, &format!("what `{setting}` may be"), names);
         return context.keep(Err(vec![
             Diagnostic::error("E0614", format!("there is no such `{setting}`"))
                 .label(path.map_or(expr.span, gmpc_grammar::ast::Path::span), "unknown")

@@ -4,6 +4,12 @@
 //! | --- | --- |
 //! | `loss` | none: it must be stated |
 //! | `optimizer` | none: the file can be checked and evaluated, but not trained |
+//! | `groups` | `[]` |
+//! | `freeze` | `[]` |
+//! | `clip_norm` | none: gradients keep their length |
+//! | `accumulate` | 1 |
+//! | `average` | none: the weights themselves are evaluated |
+//! | `start` | none: the weights are drawn |
 //! | `metrics` | `[]` |
 //! | `batch` | 32 |
 //! | `epochs` | 100 |
@@ -15,11 +21,14 @@
 //! | `augment` | `[]`; images only |
 //! | `record` | none; the only choice is `boundaries` |
 
+use super::average::average;
 use super::context::Context;
+use super::groups::{groups, layers};
 use super::monitor::{Judged, held_out};
 use super::record::record;
 use super::schedule::{early_stop, schedule};
 use super::settings::{Settings, settings};
+use super::start::start;
 use crate::front::constant::number;
 use crate::front::names::reference::instance;
 use crate::ir::experiment::{Batch, DataSpec, ImageStep, MetricSpec, Schedule, Select, TrainSpec};
@@ -28,9 +37,15 @@ use gmpc_grammar::ast::{Definition, Expr, ExprKind, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// The settings of a `train` block.
-pub(crate) const SETTINGS: [&str; 12] = [
+pub(crate) const SETTINGS: [&str; 18] = [
     "loss",
     "optimizer",
+    "groups",
+    "freeze",
+    "clip_norm",
+    "accumulate",
+    "average",
+    "start",
     "metrics",
     "batch",
     "epochs",
@@ -64,6 +79,12 @@ pub(crate) fn train(
     let optimizer = get("optimizer").map(|expr| named(Kind::Optimizer, expr, context));
     optimizer.iter().flatten().for_each(|o| context.errors.extend(no_momentum(o)));
     let lr = optimizer.as_ref().and_then(Option::as_ref).map(|o| learning_rate(o, context));
+    let groups = read(get("groups"), Vec::new(), |e| groups(e, (get("optimizer"), &optimizer), context));
+    let freeze = read(get("freeze"), Vec::new(), |e| layers("freeze", e, context));
+    let clip_norm = get("clip_norm").map(|e| context.number("clip_norm", e, " above 0", |x| x > 0.0));
+    let accumulate = read(get("accumulate"), 1, |e| context.whole("accumulate", e, 1));
+    let average = get("average").map(|e| average(e, context));
+    let start = get("start").map(|e| start(e, context));
     let (metrics, specs): (Vec<Instance>, Vec<MetricSpec>) =
         get("metrics").map_or(Vec::new(), |expr| metrics(expr, context)).into_iter().unzip();
     let select = read(get("select"), Select::Valid, |e| {
@@ -100,10 +121,14 @@ pub(crate) fn train(
         shuffle: shuffle?,
         keep_last_batch: keep?,
         augment: augment?,
+        clip_norm: flat(clip_norm)?,
+        accumulate: accumulate?,
+        average: flat(average)?,
+        start: flat(start)?,
         record: flat(record)?,
         span: block.span,
     };
-    Some((Training { loss, optimizer, metrics }, spec))
+    Some((Training { loss, optimizer, metrics, groups: groups?, freeze: freeze? }, spec))
 }
 
 /// Returns the value of a setting, or its default if it is not set. `None` if it is wrong.

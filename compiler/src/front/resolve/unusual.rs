@@ -1,13 +1,13 @@
 //! Warnings about arguments that are allowed but probably not intended: a dropout above one half (W0911), a running mean that
 //! is mostly the last batch (W0912), an activation that limits scores before the loss gets them (W0913), a weight decay that
-//! acts on angles (W0914).
+//! acts on angles (W0914), an image without channels that is read as a series (W0917).
 //!
 //! Only numbers that the file itself states are checked. An argument that a block hands on is checked where the block is
 //! called.
 
 use crate::front::constant::{Scope, evaluate, number};
 use crate::front::names::walk;
-use crate::ir::module::Definitions;
+use crate::ir::module::{Definitions, Value};
 use gmpc_grammar::ast::{Argument, Ast, BinaryOp, Body, Definition, Expr, ExprKind, Item, Kind, Path, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Span;
@@ -31,6 +31,9 @@ pub(crate) fn check(ast: &Ast, definitions: &Definitions, takes_logits: bool, wa
                 if takes_logits && definition.kind == Kind::Model {
                     warnings.extend(cut_off(definition, definitions));
                 }
+                if definition.kind == Kind::Model {
+                    warnings.extend(square_series(definition, definitions));
+                }
             }
             Item::Use { .. } => {}
         }
@@ -40,7 +43,7 @@ pub(crate) fn check(ast: &Ast, definitions: &Definitions, takes_logits: bool, wa
 fn call(expr: &Expr, definitions: &Definitions) -> Option<Diagnostic> {
     let ExprKind::Call { callee, arguments } = &expr.node else { return None };
     match callee.to_string().as_str() {
-        "dropout" => dropout(arguments, definitions),
+        name @ ("dropout" | "stochastic_depth") => dropout(name, arguments, definitions),
         name => {
             let kinds = [Kind::Parameterization, Kind::Modifier, Kind::Stage];
             let found = kinds.into_iter().find_map(|kind| definitions.get(&(kind, name.to_string())))?;
@@ -53,7 +56,7 @@ fn call(expr: &Expr, definitions: &Definitions) -> Option<Diagnostic> {
 /// The warning about `weight_decay` in a file with angles. Decay pulls angles towards 0, which is a direction like any
 /// other: units turn there.
 fn decaying_angles(ast: &Ast, definitions: &Definitions) -> Option<Diagnostic> {
-    let (mut with_angles, mut decay) = (None, None);
+    let (mut with_angles, mut decay, mut excepted) = (None, None, false);
     // What counts is that a parameterization declares `angles`, in the library or in the file itself.
     let mut params = |value: &Expr| {
         walk::each(value, &mut |expr: &Expr| {
@@ -81,11 +84,19 @@ fn decaying_angles(ast: &Ast, definitions: &Definitions) -> Option<Diagnostic> {
             }
             Item::Definition(definition) if definition.kind == Kind::Train => {
                 walk::expressions(&definition.body, &mut |expr: &Expr| {
-                    let ExprKind::Call { arguments, .. } = &expr.node else { return };
+                    let ExprKind::Call { callee, arguments } = &expr.node else { return };
                     let given = |a: &&Argument| a.name.as_ref().is_some_and(|name| name.text == "weight_decay");
                     // No names are known: a decay that a definition computes is not judged.
                     let names = BTreeMap::new();
                     let value = |a: &Argument| evaluate(&a.value, &Scope::new(&names, definitions)).ok();
+                    // `groups = [angles(weight_decay = 0)]` says what is meant.
+                    let zero = |a: &Argument| value(a).as_ref().and_then(number) == Some(0.0);
+                    excepted |= callee.to_string() == "angles" && arguments.iter().filter(given).any(zero);
+                    // An optimizer that looks at the kind decides itself what decays.
+                    let own = definitions.get(&(Kind::Optimizer, callee.to_string()));
+                    if own.is_some_and(|own| reads_kind(own)) {
+                        return;
+                    }
                     let above = |a: &&Argument| value(a).as_ref().and_then(number).is_some_and(|x| x > 0.0);
                     decay = decay.or(arguments.iter().filter(given).find(above).map(|a| a.value.span));
                 });
@@ -93,22 +104,56 @@ fn decaying_angles(ast: &Ast, definitions: &Definitions) -> Option<Diagnostic> {
             Item::Setting(_) | Item::Definition(_) | Item::Use { .. } => {}
         }
     }
-    let (param, decay) = (with_angles?, decay?);
+    let (param, decay) = (with_angles?, decay.filter(|_| !excepted)?);
     Some(
         Diagnostic::warning("W0914", format!("`weight_decay` acts on the angles of `{param}`, too"))
             .label(decay, "turns every unit towards its first input")
-            .help("leave it out with this parameterization, or write an optimizer of your own without it"),
+            .help("leave the angles out: `groups = [angles(weight_decay = 0)]` in `train`"),
     )
 }
 
-fn dropout(arguments: &[Argument], definitions: &Definitions) -> Option<Diagnostic> {
+/// Does the body of an optimizer read `kind`?
+fn reads_kind(optimizer: &Definition) -> bool {
+    let mut found = false;
+    walk::expressions(&optimizer.body, &mut |expr: &Expr| {
+        found |= matches!(&expr.node, ExprKind::Path(path) if path.to_string() == "kind");
+    });
+    found
+}
+
+fn dropout(name: &str, arguments: &[Argument], definitions: &Definitions) -> Option<Diagnostic> {
     let (share, value) = share(arguments, "p", 0, definitions)?;
     let opposite = round(1.0 - share);
+    let what = if name == "dropout" { "values" } else { "examples" };
     Some(
-        Diagnostic::warning("W0911", format!("`dropout({share})` zeroes {} % of the values", round(100.0 * share)))
+        Diagnostic::warning("W0911", format!("`{name}({share})` zeroes {} % of the {what}", round(100.0 * share)))
             .label(value.span, "more than half")
-            .help(format!("if {share} is the share to keep, write `dropout({opposite})`")),
+            .help(format!("if {share} is the share to keep, write `{name}({opposite})`")),
     )
+}
+
+/// A convolution of an input `[28, 28]`: most often an image whose channel was forgotten.
+fn square_series(model: &Definition, definitions: &Definitions) -> Option<Diagnostic> {
+    let shape = model.parameters.iter().find(|parameter| parameter.name.text == "input")?.annotation.as_ref()?;
+    let names = BTreeMap::new();
+    let value = evaluate(shape, &Scope::new(&names, definitions)).ok()?;
+    let sizes = match &value {
+        Value::List(items) => items.iter().map(number).collect::<Option<Vec<f64>>>()?,
+        _ => return None,
+    };
+    let &[height, width] = &sizes[..] else { return None };
+    let mut convolves = false;
+    walk::expressions(&model.body, &mut |expr: &Expr| {
+        convolves |= matches!(&expr.node, ExprKind::Call { callee, .. } if callee.to_string() == "conv");
+    });
+    (convolves && height > 1.0 && height - width == 0.0).then(|| {
+        Diagnostic::warning(
+            "W0917",
+            format!("an input of two axes is a series: {height} channels of {width} positions"),
+        )
+        .label(shape.span, "read as `[channels, positions]`")
+        .help(format!("an image with one channel is `input: [1, {height}, {width}]`"))
+    })
 }
 
 fn momentum(callee: &Path, arguments: &[Argument], place: usize, definitions: &Definitions) -> Option<Diagnostic> {
@@ -163,7 +208,7 @@ fn cut_off(model: &Definition, definitions: &Definitions) -> Option<Diagnostic> 
 /// Activations that cut scores off; a sigmoid is an error, which shapes come before.
 const CUTTING: [&str; 3] = ["relu", "softplus", "tanh"];
 /// Stages that change no number.
-const PLAIN: [&str; 3] = ["flatten", "dropout", "identity"];
+const PLAIN: [&str; 5] = ["flatten", "dropout", "identity", "stochastic_depth", "noise"];
 /// Blocks in blocks that are looked into; a circle of them is told elsewhere.
 const MOST_DEPTH: usize = 16;
 

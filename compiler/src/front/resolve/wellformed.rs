@@ -130,7 +130,8 @@ fn conversion(definition: &Definition, from: &From, errors: &mut Vec<Diagnostic>
                 .help("write `from(w, b) { … }`"),
         );
     }
-    // A conversion to this parameterization must give a value to every parameter. Additional bindings are intermediate values.
+    // A conversion to this parameterization must give a value to every parameter, but to drawn ones of a shape of their own, such as a
+    // factor of a product of 0. Additional bindings are intermediate values.
     let bound =
         |name: &str| from.body.statements.iter().any(|s| matches!(s, Statement::Bind(b) if b.name.text == name));
     let missing: Vec<&str> = definition
@@ -138,7 +139,7 @@ fn conversion(definition: &Definition, from: &From, errors: &mut Vec<Diagnostic>
         .statements
         .iter()
         .filter_map(|statement| match statement {
-            Statement::Declare(d) if !bound(&d.name.text) => Some(d.name.text.as_str()),
+            Statement::Declare(d) if !bound(&d.name.text) && !d.may_be_drawn() => Some(d.name.text.as_str()),
             _ => None,
         })
         .collect();

@@ -22,7 +22,7 @@ use crate::ir::experiment::Followed;
 use crate::ir::graph::{Graph, Id, Op};
 use crate::ir::internal::internal_error;
 use crate::ir::module::Module;
-use crate::ir::net::{Layer, LayerKind, Net, Unit};
+use crate::ir::net::{Connection, Layer, LayerKind, Net, Unit, Way};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::BTreeSet;
 
@@ -68,9 +68,21 @@ pub(super) fn units_of(net: &Net, which: Followed) -> impl Iterator<Item = (usiz
     })
 }
 
-/// Where the activation of a unit bends; nowhere if it is curved.
+/// Where the activation of a unit bends; nowhere if it is curved. A unit of a transposed convolution has no single boundary: how many
+/// of its taps reach a result depends on where the result lies.
 pub(super) fn kinks(unit: &Unit) -> Vec<f64> {
+    if matches!(unit.connection, Connection::Convolution(of) if of.way == Way::Spread) {
+        return vec![];
+    }
     pieces(&unit.activation).map(|found| found.kinks).unwrap_or_default()
+}
+
+/// The slopes of the pieces of a layer's activation, from the left: one more than it has kinks. Slopes that are learned stand for
+/// numbers other than 0. None if the layer has no units or its activation is curved.
+#[must_use]
+pub fn slopes(net: &Net, layer: usize) -> Vec<f64> {
+    let LayerKind::Unit(unit) = &net.layers[layer].kind else { return vec![] };
+    pieces(&unit.activation).map(|found| found.parts.iter().map(|part| part[0]).collect()).unwrap_or_default()
 }
 
 /// Does a layer read the numbers of the example, perhaps in another shape?
@@ -78,7 +90,10 @@ fn reads_input(net: &Net, layer: &Layer) -> bool {
     let [place] = layer.inputs[..] else { return false };
     net.layers.get(place).is_some_and(|before| match before.kind {
         LayerKind::Input => true,
-        LayerKind::Flatten | LayerKind::Dropout { .. } => reads_input(net, before),
+        LayerKind::Flatten
+        | LayerKind::Dropout { .. }
+        | LayerKind::StochasticDepth { .. }
+        | LayerKind::Noise { .. } => reads_input(net, before),
         _ => false,
     })
 }
@@ -217,6 +232,10 @@ fn weights(graph: &mut Graph, inside: Id, x: Id, patch: &Patch) -> (Id, Id) {
         let images = graph.reshape(unit_matrix, &[fan_in, channels, height, width]);
         unit_matrix = graph.transpose(images, &[0, 2, 3, 1]);
     }
+    if let [channels, positions] = patch.shape[..] {
+        let series = graph.reshape(unit_matrix, &[fan_in, channels, positions]);
+        unit_matrix = graph.transpose(series, &[0, 2, 1]);
+    }
     (unit_matrix, pull(graph, &[(back, unit_matrix)], &[arriving], &none)[0])
 }
 
@@ -310,8 +329,12 @@ fn nothing(module: &Module, net: &Net) -> Diagnostic {
     };
     let curved = net.layers.iter().find_map(|layer| match &layer.kind {
         LayerKind::Unit(unit) if !pieces::is_identity(&unit.activation) => {
-            let reason = pieces(&unit.activation).err()?;
-            Some((layer.span, format!("`{}` {}", unit.activation.name(), reason.words())))
+            let reason = match pieces(&unit.activation) {
+                Err(reason) => reason.words(),
+                Ok(found) if found.kinks.is_empty() => "bends nowhere".to_string(),
+                Ok(_) => return None, // another layer's input is in the way
+            };
+            Some((layer.span, format!("`{}` {reason}", unit.activation.name())))
         }
         _ => None,
     });

@@ -1,5 +1,6 @@
 //! Errors of networks that cannot be converted to another parameterization.
 
+use crate::front::stdlib::is_library;
 use crate::ir::graph::{State, Tensor};
 use crate::ir::net::{Layer, Unit};
 use gmpc_grammar::ast::From;
@@ -70,7 +71,11 @@ pub(super) fn no_section(layer: &Layer, unit: &Unit) -> Diagnostic {
     )
     .label(unit.param.base.definition.body.span, "no `from(w, b)` section in here")
     .label(layer.span, "wanted for this layer")
-    .help("add `from(w, b) { … }` with one binding for each parameter")
+    .help(if is_library(&unit.param.base.definition) {
+        "no parameters of it give arbitrary weights: convert to another parameterization, such as `sp` or `wn`"
+    } else {
+        "add `from(w, b) { … }` with one binding for each parameter"
+    })
 }
 
 pub(super) fn section_parameters(section: &From) -> Diagnostic {
@@ -101,7 +106,9 @@ pub(super) fn not_reproduced(layer: &Layer, unit: &Unit) -> Diagnostic {
     Diagnostic::error("E0587", format!("`{}` written in `{}` is another function", layer.name, unit.param))
         .label(layer.span, "this layer")
         .label(unit.param.base.definition.body.span, "by its `from` section")
-        .help(if unit.bias {
+        .help(if unit.bias && is_library(&unit.param.base.definition) {
+            "only some weights can be written in it, and these are others: convert to another parameterization, such as `sp` or `wn`"
+        } else if unit.bias {
             "correct the `from` section"
         } else {
             "this layer has no offset: allow it with `bias = true`"

@@ -5,7 +5,7 @@ use super::{Tensors, from_file};
 use crate::graphs::convert::complain;
 use crate::graphs::differentiate::pull;
 use crate::graphs::parameterize::unit::{Act, unit};
-use crate::graphs::parameterize::{Forward, Mode, Origin};
+use crate::graphs::parameterize::{Forward, Mode, Origin, image};
 use crate::graphs::pieces::{is_homogeneous, is_identity};
 use crate::ir::graph::{Graph, Id, Random, State, Tensor, evaluate};
 use crate::ir::net::{Activation, Layer};
@@ -34,7 +34,7 @@ pub(crate) struct Plain {
 /// Returns the states of one layer of units.
 pub(crate) fn states(of: &Patch) -> Result<Vec<(State, Origin)>, Diagnostic> {
     let mut forward = Forward::new(1, &of.shape);
-    let x = forward.x;
+    let x = image::received(&mut forward.graph, forward.x, &of.shape);
     unit(&mut forward, &of.layer, &of.unit, x, Mode::Evaluation, Act::Cut)?;
     Ok(forward.graph.states.into_iter().zip(forward.store.origins).collect())
 }
@@ -45,12 +45,12 @@ pub(crate) fn states(of: &Patch) -> Result<Vec<(State, Origin)>, Diagnostic> {
 pub(crate) fn fold(of: &Patch, tensors: &Tensors) -> Result<Plain, Diagnostic> {
     let (layer, units) = (&of.layer, of.unit.connection.units());
     let mut forward = Forward::new(units, &of.shape);
-    let x = forward.x;
+    let (given, x) = (forward.x, image::received(&mut forward.graph, forward.x, &of.shape));
     let value = unit(&mut forward, layer, &of.unit, x, Mode::Evaluation, Act::Cut)?;
     // With several activations there are no single `w` and `b`.
     let [(inside, act)] = value.acts[..] else { return Err(complain::many_acts(layer, &of.unit)) };
     let mut graph = forward.graph;
-    let (input, shape) = (graph.shape(x).to_vec(), graph.shape(inside).to_vec());
+    let (input, shape) = (graph.shape(given).to_vec(), graph.shape(inside).to_vec());
     if shape.iter().product::<usize>() != units * units {
         return Err(complain::not_affine(layer, &of.unit, "inside"));
     }
@@ -70,7 +70,7 @@ pub(crate) fn fold(of: &Patch, tensors: &Tensors) -> Result<Plain, Diagnostic> {
     let run = |probes: &[Tensor; 3]| {
         let [x, act, diagonal] = probes.clone();
         let shaped = |shape: &[usize], data: Vec<f64>| Tensor { shape: shape.to_vec(), data };
-        let x = shaped(&input, of.to_graph(&x.data));
+        let x = shaped(&input, of.to_input(&x.data));
         evaluate(&graph, &[x, shaped(&shape, act.data), shaped(&shape, diagonal.data)], &states, Random::default())
     };
     // At x = 0 and act(…) = 0 the values are the offset and the shift.

@@ -13,10 +13,13 @@ use crate::ir::net::{LayerKind, Net};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::BTreeMap;
 
+/// The code of every error of [`fold`] that says that a layer is no affine map.
+const NOT_AFFINE: &str = "E0582";
+
 /// One unit layer in evaluation: `scale * act(weight . (x - centre) + offset) + shift`; zeros stand around `x - centre`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainUnit {
-    /// `[units, fan_in]` or `[units, channels, kh, kw]`.
+    /// `[units, fan_in]`, `[units, channels / groups, kw]` or `[units, channels / groups, kh, kw]`.
     pub weight: Tensor,
     /// One number a unit.
     pub offset: Vec<f64>,
@@ -28,16 +31,18 @@ pub struct PlainUnit {
     pub centre: Vec<f64>,
 }
 
-/// The unit layers of a trained network, by their index.
+/// The unit layers of a trained network, by their index. A layer that is no affine map before or after its activation has no plain
+/// numbers, and is left out.
 ///
 /// # Errors
-/// E0580, E0582: a missing tensor, a unit that is no affine map before or after its activation.
+/// E0580: a missing tensor.
 pub fn plain_units(net: &Net, tensors: &Tensors) -> Result<BTreeMap<usize, PlainUnit>, Vec<Diagnostic>> {
     let (mut found, mut errors) = (BTreeMap::new(), Vec::new());
     for (index, layer) in net.layers.iter().enumerate() {
         let LayerKind::Unit(unit) = &layer.kind else { continue };
         match plain_unit(&Patch::new(net, layer, unit), tensors) {
             Ok(plain) => drop(found.insert(index, plain)),
+            Err(error) if error.code == NOT_AFFINE => {}
             Err(error) => errors.push(error),
         }
     }
@@ -49,12 +54,8 @@ fn plain_unit(patch: &Patch, tensors: &Tensors) -> Result<PlainUnit, Diagnostic>
     let stays = patch.padded && folded.is_moved();
     let mut inner = if stays { folded.at_moved() } else { folded.clone() };
     let (scale, shift) = inner.absorb_output(&patch.unit.activation);
-    let units = inner.b.len();
-    let shape = match patch.shape[..] {
-        [channels, kh, kw] => vec![units, channels, kh, kw],
-        _ => vec![units, patch.fan_in()],
-    };
-    let weight = Tensor { shape, data: transposed(&inner.w.data, patch.fan_in()) };
+    let own = patch.own(&inner.w);
+    let weight = Tensor { shape: patch.file_shape(), data: transposed(&own.data, own.shape[0]) };
     let centre = folded.moved.iter().step_by(patch.area().max(1)).map(|moved| -moved).collect();
     Ok(PlainUnit {
         weight,
@@ -82,8 +83,9 @@ pub fn unit_tensors(
     let LayerKind::Unit(unit) = &layer.kind else { return Ok(Tensors::new()) };
     let patch = Patch::new(net, layer, unit);
     let (units, fan_in) = (unit.connection.units(), patch.fan_in());
+    let own = Tensor { shape: vec![weight.data.len() / units.max(1), units], data: transposed(&weight.data, units) };
     let plain = Plain {
-        w: Tensor { shape: vec![fan_in, units], data: transposed(&weight.data, units) },
+        w: patch.all(&own),
         b: offset.map_or_else(|| vec![0.0; units], <[f64]>::to_vec),
         scale: vec![1.0; units],
         shift: vec![0.0; units],

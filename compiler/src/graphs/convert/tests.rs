@@ -41,7 +41,7 @@ fn prediction(module: &Module, net: &Net, tensors: &Tensors) -> Tensor {
 
 fn model(param: &str, flow: &str) -> (Module, Net) {
     let input = if flow.contains("conv") { "[2, 6, 5]" } else { "[3]" };
-    network(&format!("param = {param} model test(input: {input}) {{ input -> {flow} }}"))
+    network(&format!("use std.reparameterization param = {param} model test(input: {input}) {{ input -> {flow} }}"))
 }
 
 fn converted(from: &str, to: &str, flow: &str) -> Result<(Tensor, Tensor), String> {
@@ -68,6 +68,83 @@ fn every_parameterization_becomes_every_other() {
             agree(from, to, DEEP);
         }
     }
+}
+
+/// Convolutions of every kind. The scale behind a `tanh` moves into the next layer, that behind `conv_transpose` through the stages.
+const EVERY_KIND: &str = "conv(4, 3, groups = 2) as a -> relu -> conv(8, 3, dilation = 2, groups = 4) as b -> tanh \
+    -> conv_transpose(3, 3, stride = 2) as c -> relu -> upsample(2, method = bilinear) -> stochastic_depth(0.5) \
+    -> global_avg_pool -> linear(2) as out";
+
+#[test]
+fn convolutions_of_every_kind_are_converted() {
+    for from in ["sp", "wn", "bn", "gmp"] {
+        for to in ["sp", "wn", "bn"] {
+            agree(from, to, EVERY_KIND);
+        }
+        // The length of a weight stands outside of `gmp`, which a curved activation lets nothing through to.
+        agree(from, "gmp", &EVERY_KIND.replace("tanh", "relu"));
+    }
+    // A modifier that moves the image before it is padded must remain, and is kept for all channels of all groups.
+    let padded = "conv(4, 3, groups = 2) as a -> relu -> global_avg_pool -> linear(2) as out";
+    agree("gmp + mn", "sp + mn", padded);
+    assert!(converted("gmp + mn", "sp", padded).is_err());
+    agree("gmp + mn", "sp", "conv(4, 3, groups = 2, pad = 0) as a -> relu -> global_avg_pool -> linear(2) as out");
+    // A result of a transposed convolution does not see all taps everywhere.
+    assert!(converted("gmp + mn", "sp", "conv_transpose(4, 3, pad = 0) as a -> relu -> flatten -> linear(2)").is_err());
+}
+
+#[test]
+fn convolutions_of_series_are_converted() {
+    let make = |param: &str| {
+        network(&format!(
+            "param = {param} model test(input: [3, 9]) {{ input -> conv(4, 3, dilation = 2) as a -> relu \
+             -> conv_transpose(4, 2, stride = 2) as b -> max_pool(2) -> conv(4, 3, groups = 4) as c -> flatten -> linear(2) as out }}"
+        ))
+    };
+    for (from, to) in [("gmp", "sp"), ("bn", "gmp"), ("wn", "bn")] {
+        let ((a, a_net), (b, b_net)) = (make(from), make(to));
+        let before = tensors(&a, &a_net);
+        // A maximum lets no negative scale through, and `b` has no activation that could keep one.
+        let after = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        let (x, y) = (prediction(&a, &a_net, &before), prediction(&b, &b_net, &after));
+        assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + a.abs())), "{from} to {to}");
+    }
+}
+
+#[test]
+fn parameterizations_of_other_papers_are_written_where_they_can_be() {
+    for from in ["sp", "gmp + mn", "bn", "wn"] {
+        agree(from, "lora(rank = 2)", DEEP);
+    }
+    agree("lora(rank = 2)", "gmp", DEEP);
+    agree("lora(rank = 2)", "lora(rank = 3)", "conv(4, 3) as a -> relu -> flatten -> linear(2) as out");
+    for param in ["centred_weight_norm", "hyperspherical", "lora(rank = 2)"] {
+        agree(param, "sp", DEEP);
+        // Through plain weights and back.
+        let ((a, a_net), (b, b_net)) = (model(param, DEEP), model("sp", DEEP));
+        let before = tensors(&a, &a_net);
+        let plain = convert(&a, &a_net, &before, &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        let again = convert(&b, &b_net, &plain, &a, &a_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+        let (x, y) = (prediction(&a, &a_net, &before), prediction(&a, &a_net, &again));
+        assert!(x.data.iter().zip(&y.data).all(|(a, b)| (a - b).abs() < 1e-9 * (1.0 + a.abs())), "{param}");
+    }
+    for param in ["centred_weight_norm", "hyperspherical"] {
+        assert!(converted("sp", param, DEEP).unwrap_err().starts_with("E0587: `a` written in"), "{param}");
+    }
+    for param in ["weight_standardization", "spectral", "cosine"] {
+        assert!(converted("sp", param, DEEP).unwrap_err().starts_with("E0584"), "{param}");
+    }
+}
+
+/// One factor of a product of 0 is drawn, and another number in each layer.
+#[test]
+fn a_factor_that_does_not_matter_is_drawn() {
+    let flow = "dense(3) as a -> relu -> dense(3) as b -> linear(2) as out";
+    let ((a, a_net), (b, b_net)) = (model("sp", flow), model("lora(rank = 2)", flow));
+    let written =
+        convert(&a, &a_net, &tensors(&a, &a_net), &b, &b_net).unwrap_or_else(|errors| panic!("{}", told(&errors)));
+    assert!(written["a.up"].data.iter().all(|x| *x == 0.0) && written["a.down"].data.iter().all(|x| *x != 0.0));
+    assert_ne!(written["a.down"], written["b.down"]);
 }
 
 #[test]

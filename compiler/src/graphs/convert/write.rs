@@ -13,8 +13,8 @@ use crate::graphs::pieces::{is_homogeneous, pieces};
 use crate::ir::axes::Axes;
 use crate::ir::graph::{self, Graph, Random, State, Tensor, evaluate};
 use crate::ir::module::Module;
-use crate::ir::net::{Activation, Layer, Unit};
-use gmpc_grammar::ast::{From, Ident, Statement};
+use crate::ir::net::{Activation, Layer};
+use gmpc_grammar::ast::{Declaration, Definition, From, Ident, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
 
 /// A parameter that is this many times larger than its unit's offset counts as infinite.
@@ -78,8 +78,8 @@ fn by_section(module: &Module, of: &Patch, plain: &Plain) -> Result<Tensors, Dia
     let sizes = Sizes::new(unit, &of.shape);
     let mut graph = Graph::default();
     // A `from` section can use the same functions as an initial value: `angles(w)`, `norm(w)`.
-    let mut builtins =
-        DrawBuiltins::new(&module.definitions, sizes, unit.bias, room(unit, sizes, image::in_graph(1, &of.shape)), 0);
+    let room = room(unit, sizes, image::in_graph(1, &of.shape));
+    let mut builtins = DrawBuiltins::new(&module.definitions, sizes, unit.bias, room, first_stream(&layer.name));
     let mut scope = Scope::new(&mut graph, &mut builtins, &unit.param.base);
     sizes.bind(&mut scope);
     bind_plain(&mut scope, w, b, sizes);
@@ -93,13 +93,23 @@ fn by_section(module: &Module, of: &Patch, plain: &Plain) -> Result<Tensors, Dia
         .iter()
         .filter(|(_, origin)| matches!(origin, Origin::Parameter | Origin::Sign | Origin::Frozen | Origin::Kept))
     {
-        let term = bound_value(&scope, layer, state, *origin, section, unit)?;
+        let term = match (bound_value(&scope, layer, state, *origin, section), drawn(definition, layer, state)) {
+            (Some(term), _) => term,
+            // What the function does not depend on, such as one factor of a product of 0, is drawn as before a training. If it does
+            // depend on it, it is another function, and that is refused.
+            (None, Some(declaration)) => {
+                scope.declare(declaration)?;
+                let name = &declaration.name.text;
+                scope.names.get(name).cloned().ok_or_else(|| complain::not_bound(name, section, unit))?
+            }
+            (None, None) => return Err(complain::not_bound(within(layer, state), section, unit)),
+        };
         let id = node_of_shape(scope.graph, &term, &state.shape, section.span)?;
         scope.graph.output(state.name.clone(), id);
         written.push(state);
     }
     let offset = Tensor { shape: vec![1, sizes.units], data: plain.b.clone() };
-    let values = evaluate(&graph, &[plain.w.clone(), offset], &[], Random::default());
+    let values = evaluate(&graph, &[of.own(&plain.w), offset], &[], Random::default());
     let mut tensors: Tensors = written.iter().zip(&values).map(|(s, v)| (s.name.clone(), to_file(s, v))).collect();
     // The plain weights include the statistics of the source, so those of the target are neutral.
     for (state, origin) in
@@ -125,10 +135,8 @@ fn bound_value(
     state: &State,
     origin: Origin,
     section: &From,
-    unit: &Unit,
-) -> Result<Term, Diagnostic> {
-    let name = state.name.strip_prefix(&format!("{}.", layer.name)).unwrap_or(&state.name);
-    let name = name.strip_suffix(".sign").unwrap_or(name);
+) -> Option<Term> {
+    let name = within(layer, state);
     let is_bound = |name: &str| {
         section.body.statements.iter().any(|s| matches!(s, Statement::Bind(binding) if binding.name.text == name))
     };
@@ -139,7 +147,27 @@ fn bound_value(
         _ if is_bound(name) => scope.names.get(name),
         _ => None,
     };
-    term.cloned().ok_or_else(|| complain::not_bound(name, section, unit))
+    term.cloned()
+}
+
+/// The name of a state within its layer.
+fn within<'a>(layer: &Layer, state: &'a State) -> &'a str {
+    let name = state.name.strip_prefix(&format!("{}.", layer.name)).unwrap_or(&state.name);
+    name.strip_suffix(".sign").unwrap_or(name)
+}
+
+/// The declaration of a state, if a conversion may draw it.
+fn drawn<'a>(definition: &'a Definition, layer: &Layer, state: &State) -> Option<&'a Declaration> {
+    definition.body.statements.iter().find_map(|statement| match statement {
+        Statement::Declare(d) if d.name.text == within(layer, state) && d.may_be_drawn() => Some(d),
+        Statement::Declare(_) | Statement::Bind(_) | Statement::From(_) => None,
+    })
+}
+
+/// Layers draw different numbers: the first of 64 streams that only this layer's name has, but for one chance in sixteen million.
+fn first_stream(layer: &str) -> u32 {
+    let hash = layer.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    (hash >> 8) << 6
 }
 
 /// Folds the written tensors again, and checks that the function is the same.

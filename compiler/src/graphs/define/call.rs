@@ -27,6 +27,7 @@ pub(super) fn shared(
     match name {
         "select" => return Some(select(graph, &operands, span)),
         "product" => return Some(matrix::product(graph, &operands, span)),
+        "transpose" => return Some(matrix::transpose(graph, &operands, span)),
         "groups" => return Some(over::groups(graph, &operands, span)),
         _ => {}
     }

@@ -160,3 +160,16 @@ pub(crate) fn cannot_reduce(what: Reduction, axes: Axes, argument: Span, span: S
         Some(first) => error.help(format!("leave `{name}` out, or say over which axis: `{name}(…, over = {first})`")),
     }
 }
+
+pub(super) fn no_first_batch(kind: Span, span: Span) -> Diagnostic {
+    Diagnostic::error("E0592", "the first batch can set a `unit` or an `offset`")
+        .label(kind, "this is another kind")
+        .label(span, "computed from the first batch")
+        .help("draw it: `w: weight ~ init`, and let the first batch set a scale: `l: unit = first_batch(1 / sqrt(var(s)))`")
+}
+
+pub(super) fn no_first_batch_here(span: Span) -> Diagnostic {
+    Diagnostic::error("E0592", "the first batch sets parameters of a parameterization")
+        .label(span, "belongs to another definition")
+        .help("start the parameter from a number, or write a parameterization that declares it")
+}

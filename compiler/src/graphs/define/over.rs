@@ -55,6 +55,18 @@ pub(super) fn word(path: &Path) -> Result<(Over, Span), Diagnostic> {
     })
 }
 
+/// E0512: an axis is named a second time, when it is no longer there.
+pub(super) fn each_once(over: &[(Over, Span)]) -> Result<(), Diagnostic> {
+    let before = |place: usize| over[..place].iter().find(|(word, _)| *word == over[place].0);
+    let twice = (0..over.len()).find_map(|place| Some((before(place)?.1, over[place])));
+    let Some((first, (word, second))) = twice else { return Ok(()) };
+    let name = WORDS.iter().find(|(_, over, _)| *over == word).map_or("", |(name, ..)| name);
+    Err(Diagnostic::error("E0512", format!("the axis `{name}` is named twice"))
+        .label(first, "reduced here")
+        .label(second, "and named again")
+        .help("leave one of them out, or name the other axis that was meant"))
+}
+
 /// E0513: something else than names of axes.
 pub(super) fn no_axes(span: Span) -> Diagnostic {
     Diagnostic::error("E0513", "`over` names one axis, or a list of them")

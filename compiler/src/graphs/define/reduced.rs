@@ -33,6 +33,7 @@ impl<P: Builtins> Scope<'_, P> {
         let term = self.evaluate(argument)?;
         let (id, axes) = node(self.graph, &term, argument.span)?;
         let over = over.map(|expr| self.axes_named(expr)).transpose()?;
+        over::each_once(over.as_deref().unwrap_or_default())?;
         let call = Reduce { what, id, axes, over: over.as_deref(), argument: argument.span, span };
         match self.builtins.reduce(self.graph, &call) {
             Some(result) => result,

@@ -78,6 +78,12 @@ fn an_axis_that_is_not_there_is_an_error_with_both_places() {
       - a batch of examples has none
       help: reduce `batch` or `features` instead, or leave `mean` out
     ");
+    insta::assert_snapshot!(unit("act(dot(w / norm(w, over = [inputs, units, inputs]), x))"), @r"
+    E0512: the axis `inputs` is named twice
+      - reduced here
+      - and named again
+      help: leave one of them out, or name the other axis that was meant
+    ");
     insta::assert_snapshot!(unit("act(dot(w / norm(w, over = input), x))"), @r"
     E0513: there is no axis called `input`
       - unknown

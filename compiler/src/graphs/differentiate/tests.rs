@@ -51,7 +51,7 @@ fn case(op: &Op) -> Case {
         }
         Op::Spherical => Smooth(&[M], (-4.0, 4.0), &[4, 4]),
         Op::SphericalGrad => Without("only first derivatives are taken"),
-        Op::Angles => Without("only in initialization and conversion"),
+        Op::Angles | Op::Orthogonal => Without("only in initialization and conversion"),
     }
 }
 

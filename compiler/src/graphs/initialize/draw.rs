@@ -1,13 +1,14 @@
 //! Initial values, right of `~` and `=` in a declaration: draws, and formulas of weights that are drawn before.
 //!
 //! A normal number is computed from two uniform numbers: Box and Muller, "A note on the generation of random normal deviates",
-//! 1958. The second normal number of the pair is not used.
+//! 1958 ([`noise::normal`]). The second normal number of the pair is not used.
 
 use crate::front::functions::Dialect;
 use crate::front::interpret::{Statements, Vocabulary};
 use crate::graphs::declare::{Room, declared};
 use crate::graphs::define::call::{sign, take};
 use crate::graphs::define::{Builtins, Scope, Term, node, node_of_shape, number};
+use crate::graphs::parameterize::noise;
 use crate::graphs::parameterize::unit::Sizes;
 use crate::graphs::parameterize::unit::builtins::spherical;
 use crate::ir::axes::{Axes, ParameterKind};
@@ -18,6 +19,11 @@ use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The largest bound of a normal number. Beyond it are fewer than one in 10^8, less than a draw can tell apart.
+const FARTHEST: f64 = 6.0;
+/// Steps of Halley's method.
+const HALLEY_STEPS: usize = 12;
 
 /// How deep initializers may call each other. A deeper nesting is a circle.
 const MAX_NESTING: usize = 16;
@@ -83,17 +89,48 @@ impl<'a> DrawBuiltins<'a> {
         graph.push(Op::Uniform { stream }, vec![], self.shape.0.clone())
     }
 
-    /// sqrt(-2 log(1 - a)) cos(2 pi b)
     fn normal(&mut self, graph: &mut Graph) -> Id {
-        let (a, b) = (self.uniform(graph), self.uniform(graph));
-        let one = graph.constant(1.0);
-        let above_zero = graph.sub(one, a);
-        let log = graph.unary(Op::Log, above_zero);
-        let square = graph.scale(log, -2.0);
-        let radius = graph.unary(Op::Sqrt, square);
-        let angle = graph.scale(b, std::f64::consts::TAU);
-        let cos = graph.unary(Op::Cos, angle);
-        graph.mul(radius, cos)
+        let streams = [self.streams, self.streams + 1];
+        self.streams += 2;
+        noise::normal(graph, &self.shape.0, streams)
+    }
+
+    /// A normal number between two bounds, by inverting the distribution function: a uniform number between its values at the
+    /// bounds is the value at the result. Halley's method finds it from 0; from there its steps approach the result from one
+    /// side, and twelve of them reach the last bits for bounds up to 6.
+    fn normal_between(&mut self, graph: &mut Graph, bounds: &[Term], span: Span) -> Result<Term, Diagnostic> {
+        let [Term::Known(low), Term::Known(high)] = bounds else {
+            return Err(crate::graphs::define::not_known(span));
+        };
+        let (low, high) = (number(low, span)?, number(high, span)?);
+        if !(low < high && low >= -FARTHEST && high <= FARTHEST) {
+            return Err(bad_bounds(span));
+        }
+        let below = |x: f64| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2);
+        let uniform = self.uniform(graph);
+        let scaled = graph.scale(uniform, below(high) - below(low));
+        let first = graph.constant(below(low));
+        let wanted = graph.add(scaled, first);
+        let mut z = graph.full(0.0, &self.shape.0);
+        for _ in 0..HALLEY_STEPS {
+            z = halley(graph, z, wanted);
+        }
+        let (low, high) = (graph.constant(low), graph.constant(high));
+        let z = graph.binary(Op::Max, z, low);
+        Ok(Term::Node(graph.binary(Op::Min, z, high), self.shape.1))
+    }
+
+    /// 1 where the number of the unit is that of the channel, in the middle of the window; 0 elsewhere.
+    fn delta(&self, graph: &mut Graph) -> Id {
+        let Sizes { fan_in, units, area, centre, .. } = self.sizes;
+        let shape = vec![fan_in, units];
+        let input = graph.push(Op::Iota(0), vec![], shape.clone());
+        let unit = graph.push(Op::Iota(1), vec![], shape);
+        // The numbers of a filter are channel by channel, each with the places of its window.
+        let first = graph.scale(unit, area as f64);
+        let centre = graph.constant(centre as f64);
+        let place = graph.add(first, centre);
+        graph.binary(Op::Equal, input, place)
     }
 
     fn between(&mut self, graph: &mut Graph, bounds: &[Term], span: Span) -> Result<Term, Diagnostic> {
@@ -157,6 +194,35 @@ impl<'a> DrawBuiltins<'a> {
     }
 }
 
+/// One step of Halley's method towards the point below which the share `wanted` of a normal distribution lies.
+fn halley(graph: &mut Graph, z: Id, wanted: Id) -> Id {
+    let scaled = graph.scale(z, std::f64::consts::FRAC_1_SQRT_2);
+    let erf = graph.unary(Op::Erf, scaled);
+    let (half, one) = (graph.constant(0.5), graph.constant(1.0));
+    let twice = graph.add(erf, one);
+    let below = graph.mul(twice, half);
+    let error = graph.sub(below, wanted);
+    let square = graph.mul(z, z);
+    let exponent = graph.scale(square, -0.5);
+    let bell = graph.unary(Op::Exp, exponent);
+    let density = graph.scale(bell, 1.0 / (2.0 * std::f64::consts::PI).sqrt());
+    let newton = graph.div(error, density);
+    let curved = graph.mul(z, newton);
+    let curved = graph.scale(curved, 0.5);
+    let divisor = graph.add(curved, one);
+    let step = graph.div(newton, divisor);
+    graph.sub(z, step)
+}
+
+fn bad_bounds(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0589",
+        format!("the bounds of a normal number lie between -{FARTHEST} and {FARTHEST}, the lower one first"),
+    )
+    .label(span, "these do not")
+    .help("write `deviation * normal(-2, 2)`: the bounds count deviations")
+}
+
 impl Builtins for DrawBuiltins<'_> {
     fn call(
         &mut self,
@@ -169,6 +235,13 @@ impl Builtins for DrawBuiltins<'_> {
         // is never used.
         Some(match (name, arguments) {
             ("normal", []) => Ok(Term::Node(self.normal(graph), self.shape.1)),
+            ("normal", [_, _]) => self.normal_between(graph, arguments, span),
+            ("delta", []) => Ok(Term::Node(self.delta(graph), Axes::WEIGHT)),
+            ("orthonormal", [vectors]) => {
+                let (shape, axes) = self.shape.clone();
+                let vectors = node_of_shape(graph, vectors, &shape, span);
+                vectors.map(|v| Term::Node(graph.push(Op::Orthogonal, vec![v], shape), axes))
+            }
             ("uniform", []) => Ok(Term::Node(self.uniform(graph), self.shape.1)),
             ("uniform", [_, _]) => self.between(graph, arguments, span),
             ("half_sphere", [vectors]) => self.half_sphere(graph, vectors, span),
@@ -182,9 +255,9 @@ impl Builtins for DrawBuiltins<'_> {
                 Some(vectors) => Ok(Term::Node(*vectors, Axes::WEIGHT)),
                 None => Err(not_drawn(span)),
             }),
-            ("normal", _) => take(name, arguments, 0, span).map(|()| Term::Known(Value::Float(0.0))),
-            ("uniform", _) => take(name, arguments, 2, span).map(|()| Term::Known(Value::Float(0.0))),
-            ("half_sphere" | "spherical" | "angles" | "drawn", _) => {
+            ("delta", _) => take(name, arguments, 0, span).map(|()| Term::Known(Value::Float(0.0))),
+            ("uniform" | "normal", _) => take(name, arguments, 2, span).map(|()| Term::Known(Value::Float(0.0))),
+            ("half_sphere" | "spherical" | "angles" | "drawn" | "orthonormal", _) => {
                 take(name, arguments, 1, span).map(|()| Term::Known(Value::Float(0.0)))
             }
             _ => return None,
@@ -217,6 +290,12 @@ impl Builtins for DrawBuiltins<'_> {
 
     fn initializes(&self) -> bool {
         true
+    }
+
+    /// Only a parameterization has a formula that a first batch goes through with its own scales and offsets, and only its own
+    /// declarations are set by it, not those of a modifier.
+    fn takes_first_batch(&self) -> bool {
+        self.outer.is_none() && self.room.kinds.contains(&ParameterKind::Offset)
     }
 
     fn declaring(&mut self, d: &Declaration) -> Result<(), Diagnostic> {

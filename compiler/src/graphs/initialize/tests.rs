@@ -189,3 +189,54 @@ fn every_kind_is_drawn_in_its_own_shape() {
     assert_eq!(states["d.prelu.slope"].data, [0.5; 3]);
     assert_eq!((states["n.gain"].data.clone(), states["n.shift"].data.clone()), (vec![1.0; 3], vec![0.0; 3]));
 }
+
+#[test]
+fn a_truncated_normal_keeps_its_bounds_and_its_moments() {
+    // Moments of the standard normal distribution between two bounds, by its density and distribution function.
+    let text = |bounds: &str| {
+        let init = format!("truncated_normal(deviation = 1, {bounds})");
+        format!("model test(input: [200]) {{ input -> dense(300, param = sp(init = {init})) as a }}")
+    };
+    for (bounds, low, high) in
+        [("low = -2, high = 2", -2.0, 2.0), ("low = 0.5, high = 1", 0.5, 1.0), ("low = -6, high = -1", -6.0, -1.0)]
+    {
+        let values = &first(&text(bounds))["a.w"].data;
+        assert!(values.iter().all(|x| (low..=high).contains(x)), "{bounds}");
+        let density = |x: f64| (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let below = |x: f64| 0.5 * libm::erfc(-x / std::f64::consts::SQRT_2);
+        let share = below(high) - below(low);
+        let mean = (density(low) - density(high)) / share;
+        let variance = 1.0 + (low * density(low) - high * density(high)) / share - mean * mean;
+        let (found, spread) = moments(values);
+        assert!(
+            (found - mean).abs() < 0.01 && (spread / variance - 1.0).abs() < 0.02,
+            "{bounds}: {found} {mean} {spread} {variance}"
+        );
+    }
+}
+
+#[test]
+fn orthogonal_units_are_at_right_angles_and_dirac_passes_channels_on() {
+    let states = first("model test(input: [6]) { input -> dense(4, param = sp(init = orthogonal(gain = 2))) as a }");
+    let w = &states["a.w"].data;
+    for (one, other) in [(0, 0), (0, 1), (2, 3), (3, 3)] {
+        let dot: f64 = (0..6).map(|i| w[i * 4 + one] * w[i * 4 + other]).sum();
+        assert!((dot - if one == other { 4.0 } else { 0.0 }).abs() < 1e-13, "{one} {other}: {dot}");
+    }
+    let states =
+        first("model test(input: [2, 4, 4]) { input -> conv(3, [3, 5], param = sp(init = dirac)) as a -> flatten }");
+    let (w, window) = (&states["a.w"], 15);
+    let expected = |input: usize, unit: usize| f64::from(u8::from(input == unit * window + 7));
+    let all = (0..30).flat_map(|input| (0..3).map(move |unit| expected(input, unit)));
+    assert_eq!(w.data, all.collect::<Vec<_>>());
+}
+
+#[test]
+fn averages_start_at_the_weights_and_gathered_gradients_at_zero() {
+    let states = first(
+        "model test(input: [2]) { input -> linear(3) as a }
+        train { loss = mse  optimizer = adam(lr = 0.1)  accumulate = 2  average = ema(0.9) }",
+    );
+    assert_eq!(states["average/a.w"], states["a.w"]);
+    assert!(states["accumulated/a.w"].data.iter().all(|x| *x == 0.0));
+}

@@ -19,7 +19,7 @@ use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Span;
 
 /// Adds the value of a stage for its input `x`.
-pub(super) fn stage(forward: &mut Forward, layer: &Layer, stage: &Stage, x: Id, mode: Mode) -> Result<Id, Diagnostic> {
+pub(crate) fn stage(forward: &mut Forward, layer: &Layer, stage: &Stage, x: Id, mode: Mode) -> Result<Id, Diagnostic> {
     let shape = forward.graph.shape(x).to_vec();
     let instance = &stage.definition;
     let mut builtins = StageBuiltins {

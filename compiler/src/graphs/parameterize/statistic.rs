@@ -10,6 +10,7 @@
 use super::{Mode, Origin, Store};
 use crate::graphs::define::over::{Reduce, Reduction};
 use crate::graphs::define::{Term, number, variance};
+use crate::graphs::store::Running;
 use crate::ir::axes::{Axis, Meaning};
 use crate::ir::graph::{Graph, Id, Role, State};
 use crate::ir::module::Value;
@@ -41,17 +42,24 @@ pub(crate) struct Statistics {
     modifier: Option<String>,
     /// The argument `momentum` of this modifier, otherwise that of the definition.
     momentum: Option<Value>,
+    /// The formulas of first values are evaluated now: their statistics are of this batch alone, and have no running value.
+    starting: bool,
 }
 
 impl Statistics {
     /// No statistics yet. `momentum` is the definition's argument of this name.
     pub(crate) fn new(mode: Mode, momentum: Option<Value>) -> Self {
-        Statistics { mode, found: vec![], modifier: None, momentum }
+        Statistics { mode, found: vec![], modifier: None, momentum, starting: false }
     }
 
     /// What follows belongs to this modifier, or to the definition again (`None`).
     pub(crate) fn enter(&mut self, modifier: Option<String>, momentum: Option<Value>) {
         (self.modifier, self.momentum) = (modifier, momentum);
+    }
+
+    /// What follows are formulas of first values (`first_batch(…)`).
+    pub(crate) fn begin_starts(&mut self) {
+        self.starting = true;
     }
 
     /// Adds a reduction of a batch. `mean` and `var` over its rows are statistics; every other reduction is computed for each
@@ -78,7 +86,7 @@ impl Statistics {
         let over_rows = places.iter().any(|&place| call.axes.iter().nth(place) == Some(Axis::Rows));
         match origin {
             Some(origin) if over_rows => self.statistic(graph, store, call, (origin, places), one_row),
-            None if over_rows => Err(no_running_value(call)),
+            None if over_rows && !self.starting => Err(no_running_value(call)),
             _ => Ok(call.apply(graph, &places)),
         }
     }
@@ -97,9 +105,20 @@ impl Statistics {
             let value = known.value;
             return Ok(call.ungrouped(graph, value, &places));
         }
+        if self.starting {
+            let (value, _) = self.of_batch(graph, call.id, origin, &places, one_row)?;
+            return Ok(call.ungrouped(graph, value, &places));
+        }
         let momentum = self.momentum(call.span)?;
         // Declared in both modes, because evaluation reads the states that training writes.
         let running = running(graph, store, call, &places, origin);
+        store.running.push(Running {
+            state: running.0,
+            of: call.id,
+            axes: places.clone(),
+            is_variance: origin == Origin::Variance,
+            momentum,
+        });
         let value = match self.mode {
             Mode::Evaluation => running.1,
             Mode::Training => {

@@ -8,15 +8,16 @@ pub(crate) mod complain;
 
 use super::{Forward, Mode, image};
 use crate::front::interpret::{Statements, Vocabulary};
-use crate::graphs::define::{Builtins, Scope, Term, node_of_shape};
+use crate::graphs::define::{Builtins, Scope, Term, first_batch, node, node_of_shape};
 use crate::ir::axes::{Axes, Axis};
-use crate::ir::graph::Id;
+use crate::ir::graph::{Graph, Id};
 use crate::ir::internal::internal_error;
 use crate::ir::module::{Instance, ParamUse};
 use crate::ir::net::{Connection, Layer, Unit};
 use builtins::UnitBuiltins;
-use gmpc_grammar::ast::{Definition, Statement};
+use gmpc_grammar::ast::{Declaration, Definition, Expr, Initial, Statement};
 use gmpc_grammar::diagnostic::Diagnostic;
+use gmpc_grammar::source::Span;
 
 /// The meaning of `act(a)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,10 @@ pub(crate) struct Sizes {
     pub(crate) units: usize,
     /// Number of positions of a filter, kh kw; 1 for a dense layer.
     pub(crate) area: usize,
+    /// Number of groups of units, each of which reads inputs of its own; 1 for a dense layer.
+    pub(crate) groups: usize,
+    /// The position in the middle of a filter; 0 for a dense layer.
+    pub(crate) centre: usize,
 }
 
 impl Sizes {
@@ -57,16 +62,24 @@ impl Sizes {
         // `parameterize` has rejected larger layers.
         let fan_in =
             counted.unwrap_or_else(|| internal_error("parameterize", "too many inputs", format_args!("{unit:?}")));
-        let area = match unit.connection {
-            Connection::Dense { .. } => 1,
-            Connection::Convolution { window, .. } => window.area(),
+        let (area, groups, centre) = match unit.connection {
+            Connection::Dense { .. } => (1, 1, 0),
+            Connection::Convolution(of) => {
+                let [height, width] = of.window.kernel;
+                (of.window.area(), of.groups, height / 2 * width + width / 2)
+            }
         };
-        Sizes { fan_in, units: unit.connection.units(), area }
+        Sizes { fan_in, units: unit.connection.units(), area, groups, centre }
+    }
+
+    /// The sizes of an activation or a stage, which has as many units as its input has features.
+    pub(crate) fn of_features(features: usize) -> Self {
+        Sizes { fan_in: features, units: features, area: 1, groups: 1, centre: 0 }
     }
 
     /// Returns the number of results that depend on each input, for a filter without padding and strides.
     pub(crate) fn fan_out(self) -> usize {
-        self.units.saturating_mul(self.area)
+        (self.units / self.groups.max(1)).saturating_mul(self.area)
     }
 
     /// Binds `fan_in`, `fan_out` and `units`.
@@ -86,6 +99,21 @@ pub(crate) fn unit(
     mode: Mode,
     act: Act,
 ) -> Result<UnitValue, Diagnostic> {
+    unit_and_starts(forward, layer, unit, x, (mode, act), false).map(|(value, _)| value)
+}
+
+/// A state and the node of its new value.
+pub(crate) type Written = (usize, Id);
+
+/// As [`unit`]. With `starts`, also the values that `first_batch(…)` gives to parameters.
+pub(crate) fn unit_and_starts(
+    forward: &mut Forward,
+    layer: &Layer,
+    unit: &Unit,
+    x: Id,
+    (mode, act): (Mode, Act),
+    starts: bool,
+) -> Result<(UnitValue, Vec<Written>), Diagnostic> {
     // The result has the shape of the layer. A definition cannot change it.
     let shape = forward.graph.shape(x).to_vec();
     let rank = shape.len();
@@ -107,8 +135,41 @@ pub(crate) fn unit(
         }
         _ => return Err(complain::not_per_example(result.span)),
     };
+    let mut found = Vec::new();
+    if starts {
+        scope.builtins.begin_starts();
+        for (declaration, formula) in first_batches(definition) {
+            let term = scope.evaluate(formula)?;
+            let value = of_units(scope.graph, &term, sizes.units, formula.span)?;
+            found.push((format!("{}.{}", layer.name, declaration.name.text), value));
+        }
+    }
     let calls = builtins.finish(&mut forward.graph)?;
-    Ok(UnitValue { value, acts: calls.acts, dots: calls.dots })
+    let index = |name: &String| forward.graph.states.iter().position(|state| state.name == *name);
+    // An offset of a layer without bias is no state.
+    let starts = found.iter().filter_map(|(name, id)| index(name).map(|state| (state, *id))).collect();
+    Ok((UnitValue { value, acts: calls.acts, dots: calls.dots }, starts))
+}
+
+/// Returns a value per unit as `[1, units]`: a statistic of a batch of images has axes of positions, too.
+fn of_units(graph: &mut Graph, term: &Term, units: usize, span: Span) -> Result<Id, Diagnostic> {
+    let (id, _) = node(graph, term, span)?;
+    let shape = graph.shape(id);
+    if shape.len() > 2 && shape.last() == Some(&units) && shape.iter().product::<usize>() == units {
+        return Ok(graph.reshape(id, &[1, units]));
+    }
+    node_of_shape(graph, term, &[1, units], span)
+}
+
+/// Returns the declarations whose first value comes from the first batch, with the formula of that value.
+pub(crate) fn first_batches(definition: &Definition) -> impl Iterator<Item = (&Declaration, &Expr)> {
+    definition.body.statements.iter().filter_map(|statement| match statement {
+        Statement::Declare(declaration) => match &declaration.initial {
+            Initial::Compute(expr) => first_batch(expr).map(|formula| (declaration, formula)),
+            Initial::Draw(_) => None,
+        },
+        Statement::Bind(_) | Statement::From(_) => None,
+    })
 }
 
 /// Runs the statements of a parameterization and, between them, its modifiers.

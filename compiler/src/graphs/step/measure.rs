@@ -10,6 +10,7 @@
 use super::builtins::{LossBuiltins, Mean};
 use super::{Options, TargetScale, row, title};
 use crate::front::interpret::Statements;
+use crate::front::names::walk;
 use crate::graphs::define::{Scope, Term};
 use crate::graphs::parameterize::Forward;
 use crate::ir::axes::{Axes, Axis};
@@ -17,6 +18,7 @@ use crate::ir::graph::{Graph, Id, Op, Output};
 use crate::ir::module::{Instance, Value};
 use crate::ir::net::Net;
 use crate::ir::program::Measure;
+use gmpc_grammar::ast::{Expr, ExprKind};
 use gmpc_grammar::diagnostic::Diagnostic;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,15 +27,19 @@ pub(super) struct Measuring<'a> {
     forward: &'a mut Forward,
     outputs: usize,
     target: Id,
+    options: &'a Options,
+    /// The program trains, so that its rows are not all of one network.
+    trains: bool,
     measures: Vec<Measure>,
     /// Nodes with a stopped gradient.
     stopped: BTreeSet<Id>,
 }
 
 impl<'a> Measuring<'a> {
-    pub(super) fn new(forward: &'a mut Forward, net: &Net, target: Id) -> Self {
+    /// `trains`: the program changes the weights.
+    pub(super) fn new(forward: &'a mut Forward, net: &Net, target: Id, options: &'a Options, trains: bool) -> Self {
         let outputs = net.layers[net.output].shape.iter().product();
-        Measuring { forward, outputs, target, measures: vec![], stopped: BTreeSet::new() }
+        Measuring { forward, outputs, target, options, trains, measures: vec![], stopped: BTreeSet::new() }
     }
 
     /// Adds the loss. Returns its value for the batch, which is differentiated.
@@ -42,16 +48,16 @@ impl<'a> Measuring<'a> {
     }
 
     /// Adds all metrics, in the units of the data set.
-    pub(super) fn metrics(&mut self, metrics: &[Instance], options: &Options) -> Result<(), Vec<Diagnostic>> {
+    pub(super) fn metrics(&mut self, metrics: &[Instance]) -> Result<(), Vec<Diagnostic>> {
         let (mut prediction, mut target) = (self.forward.prediction, self.target);
-        if let Some(scale) = &options.target_scale
+        if let Some(scale) = &self.options.target_scale
             && !metrics.is_empty()
         {
             prediction = rescale(&mut self.forward.graph, prediction, scale);
             target = rescale(&mut self.forward.graph, target, scale);
         }
-        let mut errors = Vec::new();
-        for metric in metrics {
+        let (mut errors, trains) = (Vec::new(), self.trains);
+        for metric in metrics.iter().filter(|metric| !(trains && is_ranked(metric))) {
             errors.extend(self.measure(&metric.name, metric, prediction, target).err());
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -71,7 +77,8 @@ impl<'a> Measuring<'a> {
         let prediction = graph.reshape(prediction, &[rows, self.outputs]);
         let values = graph.shape(target).iter().skip(1).product();
         let target = graph.reshape(target, &[rows, values]);
-        let mut builtins = LossBuiltins::default();
+        let class_rows = self.options.class_rows.clone();
+        let mut builtins = LossBuiltins { outputs: self.outputs, class_rows, ..LossBuiltins::default() };
         let mut scope = Scope::new(graph, &mut builtins, instance);
         scope.set_node("prediction", prediction, Axes::batch(2, Axis::Features));
         scope.set_node("target", target, Axes::batch(2, Axis::Features));
@@ -85,12 +92,43 @@ impl<'a> Measuring<'a> {
             _ => return Err(not_reduced(instance)),
         };
         graph.mark(from, instance.span);
+        if let Some((area, rows)) = builtins.ranked {
+            return self.ranked((name, instance), value, area, rows);
+        }
         let finish = finish(graph, value, &builtins.means, instance)?;
         let sums = builtins.means.iter().enumerate().map(|(i, mean)| output(graph, name, i, mean.sum)).collect();
         self.stopped.append(&mut builtins.stopped);
-        self.measures.push(Measure { name: name.to_string(), sums, finish });
+        self.measures.push(Measure { name: name.to_string(), sums, ranked: None, finish });
         Ok(value)
     }
+
+    /// Adds a measure that is the area under the ROC curve of all rows. Nothing can be computed from it, and it is no loss.
+    fn ranked(&mut self, (name, instance): (&str, &Instance), value: Id, area: Id, rows: Id) -> Result<Id, Diagnostic> {
+        if value != area || name == "loss" {
+            return Err(only_the_area(instance));
+        }
+        let place = output(&mut self.forward.graph, name, 0, rows);
+        let mut finish = Graph::default();
+        let input = finish.input("area", vec![]);
+        finish.output("value", input);
+        self.measures.push(Measure { name: name.to_string(), sums: vec![], ranked: Some(place), finish });
+        Ok(value)
+    }
+}
+
+/// Is the metric the area under a curve of all rows? It calls `area`.
+fn is_ranked(metric: &Instance) -> bool {
+    let mut found = false;
+    walk::expressions(&metric.definition.body, &mut |expr: &Expr| {
+        found |= matches!(&expr.node, ExprKind::Call { callee, .. } if callee.to_string() == "area");
+    });
+    found
+}
+
+fn only_the_area(instance: &Instance) -> Diagnostic {
+    Diagnostic::error("E0579", format!("{} computes with an area under a curve", title(instance)))
+        .label(instance.span, "asked for here")
+        .help("a metric may be `area(prediction, target)` alone; it has no gradient, so that no loss can be made of it")
 }
 
 /// Computes values times scale plus shift, with one scale and one shift for each output.

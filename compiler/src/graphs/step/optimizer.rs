@@ -1,86 +1,136 @@
-//! The optimizer: applies its definition to every parameter.
+//! The optimizer: applies its definition to every parameter, with the arguments of the groups that the parameter belongs to.
+
+mod groups;
 
 use crate::front::functions::Dialect;
 use crate::front::interpret::Statements;
 use crate::graphs::define::over::{Over, Reduce, Reduction};
 use crate::graphs::define::{Builtins, Scope, Term, cannot_reduce, node_of_shape};
+use crate::graphs::parameters::Facts;
 use crate::graphs::states::{state_name, unknown_kind};
 use crate::ir::axes::Axes;
 use crate::ir::graph::{self, Graph, Id, Op};
-use crate::ir::module::Instance;
+use crate::ir::module::{Instance, Training};
 use gmpc_grammar::ast::Declaration;
 use gmpc_grammar::diagnostic::Diagnostic;
 use gmpc_grammar::source::Span;
 use std::collections::BTreeMap;
 
-/// Writes the new value of every parameter, and its states. `scalars` are the inputs `lr` and `step`.
+/// The values that a step of the optimizer begins with.
+pub(super) struct Given<'a> {
+    /// The parameters that change: index of the state, and the node that reads it.
+    pub(super) parameters: &'a [(usize, Id)],
+    /// Their gradients, in the same order.
+    pub(super) gradients: &'a [Id],
+    /// The inputs `lr` and `step`.
+    pub(super) scalars: [Id; 2],
+}
+
+/// Returns the new values of every parameter and of the optimizer's states: index of the state, and node.
+///
+/// # Errors
+/// Mistakes in the definition; groups that mean no parameter.
 pub(super) fn update(
     graph: &mut Graph,
+    training: &Training,
     optimizer: &Instance,
-    parameters: &[(usize, Id)],
-    gradients: &[Id],
-    scalars: [Id; 2],
-) -> Result<(), Diagnostic> {
+    facts: &BTreeMap<String, Facts>,
+    given: &Given<'_>,
+) -> Result<Vec<(usize, Id)>, Vec<Diagnostic>> {
+    groups::check(training, facts)?;
     let from = graph.nodes.len();
     let by_name: BTreeMap<String, usize> = (0..).zip(&graph.states).map(|(index, s)| (s.name.clone(), index)).collect();
-    let all: Vec<Parameter> = parameters
+    let all: Vec<Parameter<'_>> = given
+        .parameters
         .iter()
-        .zip(gradients)
-        .map(|(&(state, value), &gradient)| Parameter { state, value, gradient })
+        .zip(given.gradients)
+        .map(|(&(state, value), &gradient)| Parameter {
+            state,
+            value,
+            gradient,
+            known: facts.get(&graph.states[state].name),
+        })
         .collect();
+    let mut reduced = BTreeMap::new();
+    let mut written = Vec::new();
     for parameter in &all {
-        one(graph, optimizer, &by_name, (*parameter, &all), scalars)?;
+        let own = groups::own(optimizer, training, parameter.known);
+        let lr = groups::rate(graph, optimizer, &own, given.scalars[0]);
+        let of =
+            Of { optimizer: &own, by_name: &by_name, parameter: *parameter, all: &all, lr, step: given.scalars[1] };
+        written.extend(of.update(graph, &mut reduced).map_err(|error| vec![error])?);
     }
     graph.mark(from, optimizer.span);
-    Ok(())
+    Ok(written)
 }
 
 /// A parameter of the network.
 #[derive(Debug, Clone, Copy)]
-struct Parameter {
+struct Parameter<'a> {
     /// Its index among the states.
     state: usize,
     value: Id,
     gradient: Id,
+    known: Option<&'a Facts>,
 }
 
-/// Applies the optimizer to one parameter of all.
-fn one(
-    graph: &mut Graph,
-    optimizer: &Instance,
-    by_name: &BTreeMap<String, usize>,
-    (Parameter { state, value, gradient }, all): (Parameter, &[Parameter]),
-    [lr, step]: [Id; 2],
-) -> Result<(), Diagnostic> {
-    let parameter = graph.states[state].name.clone();
-    let shape = graph.states[state].shape.clone();
-    let axes = graph.states[state].meaning.axes;
-    let mut builtins = OptimizerBuiltins {
-        optimizer,
-        by_name,
-        parameter: &parameter,
-        given: [value, gradient],
-        all,
-        declared: vec![],
-    };
-    let mut scope = Scope::new(graph, &mut builtins, optimizer);
-    scope.set_node("value", value, axes);
-    scope.set_node("gradient", gradient, axes);
-    scope.set_node("lr", lr, Axes::SCALAR);
-    scope.set_node("step", step, Axes::SCALAR);
-    let result = scope.body(&optimizer.definition.body)?;
-    // A state's name first stands for its old value. The body binds it again to the new value, which is written here.
-    let names = std::mem::take(&mut scope.names);
-    let span = optimizer.definition.body.result.as_ref().map_or(optimizer.definition.span, |r| r.span);
-    for (declaration, state) in builtins.declared {
-        if let Some(term) = names.get(&declaration.name.text) {
-            let new = node_of_shape(graph, term, &shape, declaration.name.span)?;
-            graph.write(state, new);
-        }
+impl<'a> Parameter<'a> {
+    /// The name of its layer.
+    fn label(&self) -> &'a str {
+        self.known.map_or("", |facts| facts.label.as_str())
     }
-    let new = node_of_shape(graph, &result, &shape, span)?;
-    graph.write(state, new);
-    Ok(())
+}
+
+/// What has been reduced over several parameters: by `value` or `gradient`, reduction, and layer (empty for all).
+type Reduced = BTreeMap<(usize, &'static str, String), Id>;
+
+/// One parameter and what its update needs.
+struct Of<'a> {
+    /// The optimizer with the arguments of this parameter's groups.
+    optimizer: &'a Instance,
+    by_name: &'a BTreeMap<String, usize>,
+    parameter: Parameter<'a>,
+    all: &'a [Parameter<'a>],
+    lr: Id,
+    step: Id,
+}
+
+impl Of<'_> {
+    fn update(&self, graph: &mut Graph, reduced: &mut Reduced) -> Result<Vec<(usize, Id)>, Diagnostic> {
+        let (optimizer, Parameter { state, value, gradient, known }) = (self.optimizer, self.parameter);
+        let name = graph.states[state].name.clone();
+        let shape = graph.states[state].shape.clone();
+        let axes = graph.states[state].meaning.axes;
+        let mut builtins = OptimizerBuiltins {
+            optimizer,
+            by_name: self.by_name,
+            name: &name,
+            own: self.parameter,
+            all: self.all,
+            reduced,
+            declared: vec![],
+        };
+        let mut scope = Scope::new(graph, &mut builtins, optimizer);
+        if let Some(facts) = known {
+            facts.tell(&mut scope, optimizer);
+        }
+        scope.set_node("value", value, axes);
+        scope.set_node("gradient", gradient, axes);
+        scope.set_node("lr", self.lr, Axes::SCALAR);
+        scope.set_node("step", self.step, Axes::SCALAR);
+        let result = scope.body(&optimizer.definition.body)?;
+        // A state's name first stands for its old value. The body binds it again to the new value, which is written here.
+        let names = std::mem::take(&mut scope.names);
+        let span = optimizer.definition.body.result.as_ref().map_or(optimizer.definition.span, |r| r.span);
+        let mut written = Vec::new();
+        for (declaration, state) in builtins.declared {
+            if let Some(term) = names.get(&declaration.name.text) {
+                written.push((state, node_of_shape(graph, term, &shape, declaration.name.span)?));
+            }
+        }
+        written.push((state, node_of_shape(graph, &result, &shape, span)?));
+        Ok(written)
+    }
 }
 
 /// The functions of an optimizer, for one parameter.
@@ -88,11 +138,12 @@ struct OptimizerBuiltins<'a> {
     optimizer: &'a Instance,
     /// Indices of all states of the graph, by name.
     by_name: &'a BTreeMap<String, usize>,
-    parameter: &'a str,
-    /// Its `value` and `gradient`.
-    given: [Id; 2],
-    /// All parameters of the network.
-    all: &'a [Parameter],
+    /// The name of the parameter.
+    name: &'a str,
+    own: Parameter<'a>,
+    /// All parameters of the network that change.
+    all: &'a [Parameter<'a>],
+    reduced: &'a mut Reduced,
     declared: Vec<(Declaration, usize)>,
 }
 
@@ -116,7 +167,7 @@ impl Builtins for OptimizerBuiltins<'_> {
     }
 
     fn declare(&mut self, graph: &mut Graph, d: &Declaration, _initial: Option<Term>) -> Result<Term, Diagnostic> {
-        let name = state_name(self.optimizer, d, self.parameter);
+        let name = state_name(self.optimizer, d, self.name);
         let Some(&index) = self.by_name.get(&name) else {
             return Err(unknown_kind(d));
         };
@@ -130,47 +181,56 @@ impl Builtins for OptimizerBuiltins<'_> {
 impl OptimizerBuiltins<'_> {
     /// `norm(gradient, over = all)`: over the numbers of all parameters of the layer, or of the network.
     fn over_parameters(
-        &self,
+        &mut self,
         graph: &mut Graph,
         call: &Reduce<'_>,
         (word, span): (Over, Span),
     ) -> Result<Term, Diagnostic> {
         // Compared by node: a formula of the gradient, such as `2 * gradient`, exists for this parameter alone.
-        let Some(which) = self.given.iter().position(|given| *given == call.id) else {
+        let Some(which) = [self.own.value, self.own.gradient].iter().position(|given| *given == call.id) else {
             return Err(only_given(call, span));
         };
-        // `basic1.conv2.w` belongs to the layer `basic1.conv2`.
-        let layer = |name: &str| name.rsplit_once('.').map_or(String::new(), |(layer, _)| layer.to_string());
-        let own = layer(self.parameter);
-        let is_meant = |p: &&Parameter| word == Over::All || layer(&graph.states[p.state].name) == own;
+        let own = self.own.label();
+        let key = (which, call.what.word(), if word == Over::All { String::new() } else { own.to_string() });
+        if let Some(&known) = self.reduced.get(&key) {
+            return Ok(Term::Node(known, Axes::SCALAR));
+        }
+        let is_meant = |p: &&Parameter<'_>| word == Over::All || p.label() == own;
         let ids: Vec<Id> = self.all.iter().filter(is_meant).map(|p| [p.value, p.gradient][which]).collect();
         let count: usize = ids.iter().map(|id| graph.shape(*id).iter().product::<usize>()).sum();
-        // In the order of the parameters, so that all of them see the same total.
-        let total = |graph: &mut Graph, part: fn(&mut Graph, Id) -> Id| {
-            let mut sum = graph.constant(0.0);
-            for id in &ids {
-                let part = part(graph, *id);
-                let axes: Vec<usize> = (0..graph.shape(part).len()).collect();
-                let one = graph.sum(part, &axes);
-                let one = graph.reshape(one, &[]);
-                sum = graph.add(sum, one);
-            }
-            sum
-        };
         let value = match call.what {
-            Reduction::Sum => total(graph, |_, id| id),
+            Reduction::Sum => total(graph, &ids, |_, id| id),
             Reduction::Mean => {
-                let sum = total(graph, |_, id| id);
+                let sum = total(graph, &ids, |_, id| id);
                 graph.scale(sum, 1.0 / count.max(1) as f64)
             }
             Reduction::Norm => {
-                let squares = total(graph, |graph, id| graph.mul(id, id));
+                let squares = squares(graph, &ids);
                 graph.unary(Op::Sqrt, squares)
             }
             Reduction::Var | Reduction::Max | Reduction::Min => return Err(only_sums(call, span)),
         };
+        self.reduced.insert(key, value);
         Ok(Term::Node(value, Axes::SCALAR))
     }
+}
+
+/// The sum of the squares of all numbers, `[]`.
+pub(super) fn squares(graph: &mut Graph, parts: &[Id]) -> Id {
+    total(graph, parts, |graph, id| graph.mul(id, id))
+}
+
+/// The sum of what `part` makes of each of some nodes, over all of their numbers, `[]`.
+fn total(graph: &mut Graph, ids: &[Id], part: fn(&mut Graph, Id) -> Id) -> Id {
+    let mut sum: Option<Id> = None;
+    for id in ids {
+        let part = part(graph, *id);
+        let axes: Vec<usize> = (0..graph.shape(part).len()).collect();
+        let one = graph.sum(part, &axes);
+        let one = graph.reshape(one, &[]);
+        sum = Some(sum.map_or(one, |sum| graph.add(sum, one)));
+    }
+    sum.unwrap_or_else(|| graph.constant(0.0))
 }
 
 fn only_given(call: &Reduce<'_>, span: Span) -> Diagnostic {
@@ -187,3 +247,6 @@ fn only_sums(call: &Reduce<'_>, span: Span) -> Diagnostic {
         .label(span, "reaches other parameters")
         .help("use `sum`, `mean` or `norm`, or reduce over `parameter`")
 }
+
+#[cfg(test)]
+mod tests;

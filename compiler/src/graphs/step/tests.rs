@@ -31,7 +31,15 @@ fn gradients_of_every_parameterization_and_activation_match_differences() {
 
 #[test]
 fn gradients_of_every_loss_match_differences() {
-    for (loss, outputs) in [("mse", 2), ("mae", 2), ("huber", 2), ("cross_entropy", 4), ("binary_cross_entropy", 1)] {
+    for (loss, outputs) in [
+        ("mse", 2),
+        ("mae", 2),
+        ("huber", 2),
+        ("cross_entropy", 4),
+        ("binary_cross_entropy", 1),
+        ("cross_entropy(smoothing = 0.1, weights = [1, 2, 0.5, 1])", 4),
+        ("binary_cross_entropy(positive_weight = 3)", 1),
+    ] {
         checks(&format!(
             "model test(input: [3]) {{ input -> dense(4, param = gmp) -> tanh -> linear({outputs}) }}
             train {{ loss = {loss}  optimizer = sgd(lr = 0.1) }}"
@@ -93,7 +101,8 @@ fn a_metric_is_finished_from_means_of_rows() {
 fn metrics_are_in_the_targets_own_units_and_the_loss_is_not() {
     let text = format!("{SMALL} train {{ loss = mae  optimizer = sgd(lr = 0.1)  metrics = [mae] }}");
     let (module, net) = network(&text);
-    let options = Options { target_scale: Some(TargetScale { scale: vec![10.0], shift: vec![3.0] }) };
+    let options =
+        Options { target_scale: Some(TargetScale { scale: vec![10.0], shift: vec![3.0] }), ..Options::default() };
     let (graph, _) = step_graph(&module, &net, Goal::Evaluate, 1, &options).unwrap();
     let states = [Tensor { shape: vec![1, 1], data: vec![2.0] }, Tensor { shape: vec![1, 1], data: vec![0.0] }];
     let one = |x: f64| Tensor { shape: vec![1, 1], data: vec![x] };
@@ -111,6 +120,52 @@ fn ranks_count_equal_scores_against_and_nan_last() {
     let target = Tensor { shape: vec![4], data: vec![0.0, 0.0, 2.0, 0.0] };
     let values = evaluate(&graph, &[x, target], &[], Random::default());
     assert_eq!(named(&graph, &values, "top1.sum0").data, [2.0]);
+}
+
+#[test]
+fn macro_f1_counts_every_class_over_all_rows() {
+    let text = "model test(input: [3]) { input } train { loss = cross_entropy  metrics = [macro_f1] }";
+    let (module, net) = network(text);
+    let (graph, measures) = step_graph(&module, &net, Goal::Evaluate, 4, &Options::default()).unwrap();
+    // Predicted 0 1 1 0 and 0 0 1 1; true 0 1 0 0 and 1 0 1 1; class 2 is never there.
+    let scores = |of: [usize; 4]| of.iter().flat_map(|&k| (0..3).map(move |c| f64::from(u8::from(c == k)))).collect();
+    let batches = [([0, 1, 1, 0], [0.0, 1.0, 0.0, 0.0]), ([0, 0, 1, 1], [1.0, 0.0, 1.0, 1.0])];
+    let mut sums = vec![0.0; measures[1].sums.len()];
+    for (predicted, target) in batches {
+        let x = Tensor { shape: vec![4, 3], data: scores(predicted) };
+        let target = Tensor { shape: vec![4], data: target.to_vec() };
+        let values = evaluate(&graph, &[x, target], &[], Random::default());
+        let named = |i: usize| named(&graph, &values, &format!("macro_f1.sum{i}")).data[0];
+        sums.iter_mut().enumerate().for_each(|(i, sum)| *sum += named(i));
+    }
+    let means: Vec<Tensor> = sums.iter().map(|sum| Tensor::full(&[], sum / 8.0)).collect();
+    let found = evaluate(&measures[1].finish, &means, &[], Random::default())[0].data[0];
+    // Class 0: 3 hits of 4 predicted and 4 true. Class 1: 3 hits of 4 and 4.
+    assert!((found - 0.75).abs() < 1e-15, "{found}");
+}
+
+#[test]
+fn weights_and_smoothing_of_cross_entropy_are_those_of_pytorch() {
+    // torch.nn.functional.cross_entropy(x, y, weight=w, label_smoothing=e) of the rows below.
+    let x = Tensor { shape: vec![3, 3], data: vec![0.5, -1.0, 2.0, 0.1, 0.2, 0.3, -0.7, 1.5, 0.0] };
+    let target = Tensor { shape: vec![3], data: vec![2.0, 0.0, 1.0] };
+    let loss = |arguments: &str, class_rows: &[usize]| {
+        let text = format!("model test(input: [3]) {{ input }} train {{ loss = cross_entropy({arguments}) }}");
+        let (module, net) = network(&text);
+        let options = Options { class_rows: class_rows.to_vec(), ..Options::default() };
+        let (graph, measures) = step_graph(&module, &net, Goal::Evaluate, 3, &options).unwrap();
+        let values = evaluate(&graph, &[x.clone(), target.clone()], &[], Random::default());
+        let sum = |i: usize| Tensor::full(&[], named(&graph, &values, &format!("loss.sum{i}")).data[0] / 3.0);
+        let means: Vec<Tensor> = (0..measures[0].sums.len()).map(sum).collect();
+        evaluate(&measures[0].finish, &means, &[], Random::default())[0].data[0]
+    };
+    let all: Vec<f64> = include_str!("losses.txt").lines().map(|line| line.parse().expect("a number")).collect();
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+    near(loss("", &[]), all[0]);
+    near(loss("smoothing = 0.1", &[]), all[1]);
+    near(loss("weights = [1, 2.5, 0.5]", &[]), all[2]);
+    near(loss("weights = [1, 2.5, 0.5], smoothing = 0.1", &[]), all[3]);
+    near(loss("weights = balanced", &[2, 1, 3]), all[4]);
 }
 
 /// Sixteen points of a piecewise linear function with one kink.
@@ -150,9 +205,20 @@ fn a_parameterization_and_an_optimizer_of_ones_own_train() {
 #[test]
 fn every_optimizer_of_the_library_trains_every_parameterization() {
     let (x, y) = bent_line();
-    for optimizer in
-        ["sgd(lr = 0.05)", "sgd(lr = 0.05, momentum = 0.9, nesterov = true)", "adam(lr = 0.05)", "adamw(lr = 0.05)"]
-    {
+    for optimizer in [
+        "sgd(lr = 0.05)",
+        "sgd(lr = 0.05, momentum = 0.9, nesterov = true)",
+        "adam(lr = 0.05)",
+        "adamw(lr = 0.05)",
+        "amsgrad(lr = 0.05)",
+        "radam(lr = 0.05)",
+        "nadam(lr = 0.05)",
+        "adagrad(lr = 0.05)",
+        "rmsprop(lr = 0.05)",
+        "lion(lr = 0.05)",
+        "lamb(lr = 0.05)",
+        "muon(lr = 0.05, other = 1)",
+    ] {
         for param in ["sp", "wn", "bn", "gmp", "gmp + mn"] {
             let text = format!(
                 "param = {param}

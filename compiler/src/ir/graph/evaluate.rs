@@ -5,6 +5,7 @@
 mod columns;
 mod elementwise;
 mod movement;
+mod orthogonal;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -158,6 +159,7 @@ fn compute(node: &Node, values: &[Tensor]) -> Tensor {
         Op::Spherical => spherical(operand(0)),
         Op::SphericalGrad => spherical_grad(operand(0), operand(1)),
         Op::Angles => angles(operand(0)),
+        Op::Orthogonal => orthogonal::orthogonal(operand(0)),
         Op::Input(_) | Op::State(_) | Op::Uniform { .. } | elementwise!() => {
             // `evaluate_each` computes these: they need states, random numbers, or the memory of an operand.
             internal_error("evaluate", format_args!("no loop computes {}", node.op.name()), format_args!("{node:?}"))

@@ -120,7 +120,10 @@ macro_rules! pool {
 #[macro_export]
 macro_rules! scan {
     () => {
-        $crate::ir::graph::Op::Spherical | $crate::ir::graph::Op::SphericalGrad | $crate::ir::graph::Op::Angles
+        $crate::ir::graph::Op::Spherical
+            | $crate::ir::graph::Op::SphericalGrad
+            | $crate::ir::graph::Op::Angles
+            | $crate::ir::graph::Op::Orthogonal
     };
 }
 

@@ -143,6 +143,9 @@ pub enum Op {
     /// atan2(x_n, x_{n-1}) in (-pi, pi]. A zero vector gets zeros. Only initialization and conversion graphs contain it, and
     /// [`super::evaluate()`] runs them. No backend has it, and it has no gradient.
     Angles,
+    /// A matrix `[n, m]` made orthogonal: its columns (its rows if n < m) have length 1 and are at right angles, each the part of
+    /// the operand's that the ones before it leave. As [`Op::Angles`], it is in initialization graphs only.
+    Orthogonal,
 }
 
 impl Op {
@@ -197,6 +200,7 @@ impl Op {
             Op::Spherical => "spherical",
             Op::SphericalGrad => "spherical_grad",
             Op::Angles => "angles",
+            Op::Orthogonal => "orthogonal",
         }
     }
 

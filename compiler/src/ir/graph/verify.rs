@@ -95,6 +95,7 @@ fn check(graph: &Graph, id: Id) -> Result<(), &'static str> {
         Op::Spherical => rows_more(shapes[0], out),
         Op::SphericalGrad => rows_more(out, shapes[1]).and(rows_more(shapes[0], shapes[1])),
         Op::Angles => rows_more(out, shapes[0]),
+        Op::Orthogonal => require(out.len() == 2 && out == shapes[0], "an orthogonal matrix has its operand's shape"),
     }
 }
 
@@ -109,7 +110,7 @@ fn arity(op: &Op, operands: usize) -> Result<(), &'static str> {
         binary!() | comparison!() => operands == 2,
         Op::Select => operands == 3,
         view!() | Op::Pad { .. } | reduction!() | Op::SumPool(_) | Op::SumPoolGrad(_) => operands == 1,
-        Op::Spherical | Op::Angles => operands == 1,
+        Op::Spherical | Op::Angles | Op::Orthogonal => operands == 1,
         Op::MatMul { .. } | Op::ConvolveInput(_) | Op::SphericalGrad => operands == 2,
         // A scale and a shift for the images come together.
         Op::Convolve(_) | Op::ConvolveWeight(_) => operands == 2 || operands == 4,

@@ -1,6 +1,6 @@
 //! A network as text: one line for each layer, as `gmpc emit --stage net` shows it.
 
-use super::{Activation, Arithmetic, Connection, LayerKind, Net, Unit};
+use super::{Activation, Arithmetic, Connection, Convolution, Fill, LayerKind, Net, Unit, Way};
 use crate::ir::module::Instance;
 use std::fmt::{Display, Formatter, Result};
 
@@ -35,6 +35,11 @@ impl Display for LayerKind {
             LayerKind::MaxPool(window) => write!(f, "max_pool({window})"),
             LayerKind::AvgPool(window) => write!(f, "avg_pool({window})"),
             LayerKind::GlobalAvgPool => f.write_str("global_avg_pool"),
+            LayerKind::GlobalMaxPool => f.write_str("global_max_pool"),
+            LayerKind::Upsample { factor: [h, w], method } => write!(f, "upsample({h}x{w}, {})", method.word()),
+            LayerKind::Maxout { pieces } => write!(f, "maxout({pieces})"),
+            LayerKind::Noise { deviation } => write!(f, "noise({deviation})"),
+            LayerKind::StochasticDepth { probability } => write!(f, "stochastic_depth({probability})"),
             LayerKind::Dropout { probability } => write!(f, "dropout({probability})"),
             LayerKind::Stage(stage) => call(f, &stage.definition),
         }
@@ -45,9 +50,24 @@ impl Display for Unit {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match &self.connection {
             Connection::Dense { units } => write!(f, "dense({units}, ")?,
-            Connection::Convolution { units, window } => write!(f, "conv({units}, {window}, ")?,
+            Connection::Convolution(convolution) => write!(f, "{convolution}, ")?,
         }
         write!(f, "{}, {}{})", self.param, self.activation, if self.bias { "" } else { ", no bias" })
+    }
+}
+
+impl Display for Convolution {
+    /// `conv(8, 3x3 stride 1x1 pad 1x1`, without the closing bracket; what is as usual is left out.
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let name = if self.way == Way::Spread { "conv_transpose" } else { "conv" };
+        write!(f, "{name}({}, {}", self.units, self.window)?;
+        if self.dilation != [1, 1] {
+            write!(f, " dilation {}x{}", self.dilation[0], self.dilation[1])?;
+        }
+        if self.groups != 1 {
+            write!(f, " groups {}", self.groups)?;
+        }
+        if self.fill == Fill::Reflect { f.write_str(" reflect") } else { Ok(()) }
     }
 }
 

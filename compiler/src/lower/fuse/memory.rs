@@ -99,7 +99,7 @@ pub(super) fn needs_memory(graph: &Graph, epilogues: Epilogues) -> Memory {
                 mark(graph, &mut stored, node.inputs[0]);
             }
             Op::Input(_) | Op::State(_) | Op::Const(_) | Op::Iota(_) | elementwise!() | view!() => {}
-            Op::Angles => unreachable!("no backend computes angles"),
+            Op::Angles | Op::Orthogonal => unreachable!("no backend computes {}", node.op.name()),
         }
     }
     // The cost of a value depends on which others are stored, so elementwise values come last.

@@ -1,4 +1,4 @@
-//! Moves scalars that depend on nothing but `lr` and `step` out of the step. They go into a prologue, which the runtime
+//! Moves scalars that depend on nothing but the clock (`lr`, `step`, …) out of the step. They go into a prologue, which the runtime
 //! evaluates in f64 once before each run. Adam's bias corrections need this: they are powers, which lose accuracy in f32.
 //!
 //! ```text
@@ -10,6 +10,7 @@
 
 use crate::ir::graph::{Graph, Id, Input, Node, Op};
 use crate::ir::internal::internal_error;
+use crate::ir::program::CLOCK;
 
 /// Returns the graph and the prologue. The graph reads the hoisted scalars as inputs `scalar.0`, … after `x` and
 /// `target`. The prologue computes them from its inputs `lr` and `step`.
@@ -20,7 +21,10 @@ pub fn hoist(graph: &Graph) -> (Graph, Graph) {
     let hoistable = hoistable(graph);
     let (wanted, constant) = (wanted(graph, &hoistable), constant(graph));
     let mut prologue = Graph::default();
-    let (lr, step) = (prologue.input("lr", vec![]), prologue.input("step", vec![]));
+    // `lr` and `step` are always there, the other scalars of the clock only if the step reads them.
+    let read = |name: &str| graph.inputs.iter().any(|input| is_clock(input) && input.name == name);
+    let clock = CLOCK.into_iter().enumerate().filter(|(i, name)| *i < 2 || read(name)).map(|(_, name)| name);
+    let clock: Vec<(&str, Id)> = clock.map(|name| (name, prologue.input(name, vec![]))).collect();
     let mut step_graph = Graph { states: graph.states.clone(), ..Graph::default() };
     let kept: Vec<usize> = (0..graph.inputs.len()).filter(|&i| !is_clock(&graph.inputs[i])).collect();
     step_graph.inputs = kept.iter().map(|&i| graph.inputs[i].clone()).collect();
@@ -30,8 +34,10 @@ pub fn hoist(graph: &Graph) -> (Graph, Graph) {
         let node = &graph[id];
         if hoistable[id.index()] {
             outside[id.index()] = match &node.op {
-                Op::Input(i) if graph.inputs[*i].name == "lr" => lr,
-                Op::Input(_) => step,
+                Op::Input(i) => clock.iter().find(|(name, _)| *name == graph.inputs[*i].name).map_or_else(
+                    || internal_error("hoist", format_args!("{id} reads no clock"), graph.print(None)),
+                    |(_, id)| *id,
+                ),
                 Op::Reshape | Op::Broadcast => outside[node.inputs[0].index()],
                 op => prologue.push(op.clone(), renamed(&node.inputs, &outside), vec![]),
             };
@@ -71,7 +77,7 @@ fn renamed(inputs: &[Id], names: &[Id]) -> Vec<Id> {
 }
 
 fn is_clock(input: &Input) -> bool {
-    input.shape.is_empty() && (input.name == "lr" || input.name == "step")
+    input.shape.is_empty() && CLOCK.contains(&input.name.as_str())
 }
 
 /// For each node: is it a scalar that depends on nothing but `lr`, `step` and constants?

@@ -1,6 +1,7 @@
 //! Finds the feature and target columns of a table.
 
-use crate::visible::{is_invisible, visible};
+use crate::labels::folded;
+use crate::visible::visible;
 use crate::wanted::Wanted;
 use crate::{DataError, Note};
 use gmpc_compiler::ir::experiment::{Column, Table};
@@ -51,14 +52,11 @@ pub(super) fn choose(table: &Table, header: &Header, width: usize, file: &str) -
     Ok(Columns { features, targets })
 }
 
-/// A note about used columns whose names are equal, or differ only in case or blanks.
+/// A note about used columns whose names are equal, or differ only in case, blanks or accents.
 pub(super) fn alike(header: &Header, columns: &Columns, file: &str) -> Option<Note> {
-    let plain = |name: &String| -> String {
-        name.to_lowercase().chars().filter(|c| !c.is_whitespace() && !is_invisible(*c)).collect()
-    };
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for &index in columns.features.iter().chain(&columns.targets) {
-        if let Some(name) = header.get(index).map(plain).filter(|name| !name.is_empty()) {
+        if let Some(name) = header.get(index).map(|name| folded(name.as_str())).filter(|name| !name.is_empty()) {
             groups.entry(name).or_default().push(index);
         }
     }

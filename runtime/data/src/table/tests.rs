@@ -480,6 +480,7 @@ fn a_column_is_asked_for_once_and_known_by_its_name() {
     let told = "`Y` (column 1) and `y` (column 3) have names that are hard to tell apart".to_string();
     assert_eq!(alike("Y,b,y"), [("W0792", told)]);
     assert_eq!(alike("b,B ,y")[0].0, "W0792");
+    assert_eq!(alike("caf\u{e9},cafe\u{301},y")[0].0, "W0792");
     assert_eq!(alike(",,y"), []);
     assert_eq!(alike("\u{a0}a,b\u{200b},y\u{a0}"), []);
 }

@@ -1,6 +1,6 @@
 //! One program on its device, with all that a step needs.
 
-use super::Clock;
+use super::{Clock, Turn};
 use crate::failure::Failure;
 use crate::program::metrics::{Measures, Sums};
 use crate::program::scalar::ScalarProgram;
@@ -26,8 +26,10 @@ pub(super) struct Loaded {
     holds: Option<(u64, std::ops::Range<usize>)>,
     /// The part and the rows in the staging buffers, prepared for the next step.
     ahead: Option<(u64, Vec<u32>)>,
-    /// The learning rate and step for which the scalars were computed.
-    set: Option<(f64, u64)>,
+    /// The clock that the scalars stand for.
+    set: Option<(f64, u64, Turn)>,
+    /// The prologue's inputs, in its own order.
+    scalars: Vec<f64>,
 }
 
 impl Loaded {
@@ -50,6 +52,7 @@ impl Loaded {
             holds: None,
             ahead: None,
             set: None,
+            scalars: vec![],
         })
     }
 
@@ -127,13 +130,15 @@ impl Loaded {
         Ok(())
     }
 
-    /// Computes the prologue and hands its scalars to the device, each rounded once.
-    pub(super) fn set_clock(&mut self, clock: Clock) {
-        if self.set == Some((clock.lr, clock.step)) {
+    /// Computes the prologue and hands its scalars over, each rounded once.
+    pub(super) fn set_clock(&mut self, clock: Clock, turn: Turn) {
+        let now = Some((clock.lr, clock.step, turn));
+        if self.set == now {
             return;
         }
-        self.set = Some((clock.lr, clock.step));
-        self.prologue.run(&self.scalars(clock.lr, clock.step as f64));
+        self.set = now;
+        self.set_scalars(clock, turn);
+        self.prologue.run(&self.scalars);
         for index in 0..self.prologue.outputs() {
             let number = self.prologue.output(index);
             match self.executable.input(self.first_scalar + index) {
@@ -144,15 +149,26 @@ impl Loaded {
         }
     }
 
-    /// The prologue's inputs, `lr` and `step`, in the order of the prologue.
-    fn scalars(&self, lr: f64, step: f64) -> [f64; 2] {
-        let first = self.program.prologue.inputs.first();
-        if first.is_some_and(|input| input.name == "step") { [step, lr] } else { [lr, step] }
+    /// The prologue's inputs in its own order. The names are those of [`gmpc_compiler::ir::program::CLOCK`].
+    fn set_scalars(&mut self, clock: Clock, turn: Turn) {
+        let truth = |holds: bool| f64::from(u8::from(holds));
+        self.scalars.clear();
+        self.scalars.extend(self.program.prologue.inputs.iter().map(|input| match input.name.as_str() {
+            "lr" => clock.lr,
+            "step" => turn.update.unwrap_or(clock.step) as f64,
+            "first" => truth(turn.first),
+            "last" => truth(turn.last),
+            "share" => turn.share,
+            "average" => turn.average,
+            _ => f64::NAN,
+        }));
     }
 
     /// Adds the measures of the last run to `sums`. Returns false if the loss is not finite.
     pub(super) fn add_measures(&self, sums: &mut Sums) -> bool {
         let executable = &self.executable;
+        self.measures.add_rows(sums, |output| executable.output(output).to_f64());
+        self.measures.add_rows(sums, |output| executable.output(output).to_f64());
         self.measures.add(sums, self.program.batch as u64, |output| executable.output(output).first())
     }
 

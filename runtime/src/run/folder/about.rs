@@ -49,6 +49,9 @@ pub struct About {
     pub inputs: Inputs,
     /// True if the run ends with the weights of its best epoch (`restore_best`), false if with those of its last.
     pub ends_with_best: bool,
+    /// The run that this one began from (`start = run(…)`, `--from RUN`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// True if `convert` wrote the weights: there is no training to resume.
     #[serde(default)]
     pub converted: bool,
@@ -56,6 +59,19 @@ pub struct About {
     /// older versions.
     #[serde(default)]
     pub seal: String,
+}
+
+/// The run that another one began from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its folder as the file names it.
+    pub folder: String,
+    /// Its identity.
+    pub identity: String,
+    /// Number of epochs that it had done.
+    pub epochs: u64,
+    /// True if its counters of epochs go on: its epochs are the first ones of this run (`--from RUN`).
+    pub continued: bool,
 }
 
 /// What a row of a run's data is.
@@ -106,16 +122,26 @@ impl About {
             data_directory: None,
             inputs: Inputs::default(),
             ends_with_best: false,
+            parent: None,
             converted: false,
             seal: String::new(),
         }
     }
 
-    /// Identifies the weights of a run: a hash of its source, which holds every setting, its rows and its seed. Two
-    /// runs with the same identity have the same weights. 32 hexadecimal digits.
+    /// Number of epochs that this run was spared, because the run that it continues had done them.
+    #[must_use]
+    pub fn epochs_before(&self) -> u64 {
+        self.parent.as_ref().filter(|parent| parent.continued).map_or(0, |parent| parent.epochs)
+    }
+
+    /// Identifies the weights of a run: a hash of its source, which holds every setting, its rows, its seed and
+    /// the run that it began from. Two runs with the same identity have the same weights. 32 hexadecimal digits.
     #[must_use]
     pub fn identity(&self) -> String {
-        let parts = format!("{}\n{}\n{}", self.source_sha256, self.data_sha256, self.seed);
+        let mut parts = format!("{}\n{}\n{}", self.source_sha256, self.data_sha256, self.seed);
+        if let Some(Parent { identity, epochs, .. }) = &self.parent {
+            parts += &format!("\n{identity} after {epochs} epochs");
+        }
         gmpc_data::digest::sha256(parts.as_bytes())[..32].to_string()
     }
 

@@ -237,7 +237,7 @@ fn a_finished_run_is_evaluated_predicted_with_and_converted() {
     let text = FILE.replace("standardize = none", "standardize = all");
     let done = run(&request(&text), &path, None).unwrap();
     let directories = Directories { data: "nowhere".into(), beside: None };
-    let (figures, _) = crate::task::evaluate::evaluate(&path, &directories, &device()).unwrap();
+    let figures = crate::task::evaluate::evaluate(&path, &directories, &device()).unwrap().figures;
     for (name, value) in &done.figures {
         let found = figures.iter().find(|(known, _)| known == name).unwrap().1;
         assert_eq!(found, *value, "{name}");
@@ -272,7 +272,7 @@ fn message(failure: &Failure) -> String {
 
 fn evaluated(path: &Path) -> Result<Vec<crate::event::Figure>, Failure> {
     let directories = Directories { data: "nowhere".into(), beside: None };
-    crate::task::evaluate::evaluate(path, &directories, &device()).map(|(figures, _)| figures)
+    crate::task::evaluate::evaluate(path, &directories, &device()).map(|found| found.figures)
 }
 
 #[test]

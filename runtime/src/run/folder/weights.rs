@@ -3,7 +3,17 @@
 use super::{About, RunFolder, best_of};
 use crate::failure::{Failure, Message};
 use crate::run::checkpoint::{self, Checkpoint, again};
+use gmpc_compiler::graphs::states::AVERAGE;
 use std::path::Path;
+
+/// The average of the weights in the place of the weights, if the run kept one: it is what the run was judged by.
+fn averaged(mut checkpoint: Checkpoint) -> Checkpoint {
+    let name = |kept: &String| kept.strip_prefix(AVERAGE).map(str::to_string);
+    let averages = checkpoint.tensors.iter().filter_map(|(kept, stored)| Some((name(kept)?, stored.clone())));
+    let averages: Vec<_> = averages.collect();
+    checkpoint.tensors.extend(averages);
+    checkpoint
+}
 
 impl RunFolder {
     /// True if the run has a checkpoint.
@@ -36,7 +46,7 @@ impl RunFolder {
     /// [`Failure::Io`]: they are missing, damaged, or another run's. No other weights of the run replace them.
     pub fn weights(&self, about: &About) -> Result<Checkpoint, Failure> {
         if !about.ends_with_best {
-            return self.last(about).map(|(checkpoint, _)| checkpoint);
+            return self.last(about).map(|(checkpoint, _)| averaged(checkpoint));
         }
         let path = self.file("best.safetensors");
         if !path.exists() {
@@ -59,7 +69,7 @@ impl RunFolder {
             return Err(missing());
         }
         let (checkpoint, _) = self.last(about)?;
-        if best_of(&checkpoint).is_empty() { Ok(checkpoint) } else { Err(self.with_remedy(missing(), about)) }
+        if best_of(&checkpoint).is_empty() { Ok(averaged(checkpoint)) } else { Err(self.with_remedy(missing(), about)) }
     }
 
     /// Adds a next step to a failure about `best.safetensors`: if `last.safetensors` holds the same weights, resuming

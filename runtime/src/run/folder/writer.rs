@@ -74,7 +74,7 @@ impl RunWriter {
     ) -> Result<Self, Failure> {
         let path = folder.file(LINES);
         let failed = |error: std::io::Error| Failure::io("write", &path, &error);
-        let KeptLines { bytes, mut remarks } = KeptLines::read(&path, epochs)?;
+        let KeptLines { bytes, mut remarks } = KeptLines::read(&path, about.epochs_before(), epochs)?;
         // Missing and unreadable lines are among the remarks already.
         let sound = files.iter().filter(|file| file.name == LINES).all(|file| is_of(&bytes, file));
         if remarks.is_empty() && !sound {
@@ -125,6 +125,14 @@ impl RunWriter {
         self.write_best(best)?;
         self.remarks.push(format!("{} was missing or damaged, and was restored from last.safetensors", path.display()));
         Ok(())
+    }
+
+    /// Writes `best.safetensors` of a new run that continues another one and its best epoch.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn begin_with_best(&self, best: &States) -> Result<(), Failure> {
+        self.write_best(best)
     }
 
     /// Sets the time between two checkpoints.

@@ -148,7 +148,9 @@ impl Comparison {
     #[must_use]
     pub fn changed(&self) -> Vec<&Change> {
         let mut changed: Vec<&Change> = self.kernels.iter().filter(|one| one.verdict() != Verdict::Level).collect();
-        changed.sort_by(|a, b| b.ratio.ln().abs().total_cmp(&a.ratio.ln().abs()));
+        // Twice as slow and twice as fast are changes of one size.
+        let size = |one: &Change| one.ratio.max(1.0 / one.ratio);
+        changed.sort_by(|a, b| size(b).total_cmp(&size(a)));
         changed
     }
 

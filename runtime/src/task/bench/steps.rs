@@ -43,7 +43,7 @@ impl Ready {
         let (network, warnings) = network(request)?;
         let (goal, batch) = (goal(&network), batch.unwrap_or_else(|| rows_in_step(&network)));
         let mut session = Session::new(Arc::clone(&request.device), Arc::clone(&network) as Arc<dyn Programs>);
-        session.initialize(network.module.experiment.seed)?;
+        session.initialize(network.module.experiment.seeds.weights)?;
         let loading = Instant::now();
         let handle = session.load(goal, batch)?;
         let (compile, ready) = (loading.elapsed(), begin.elapsed());

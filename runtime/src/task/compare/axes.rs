@@ -9,6 +9,7 @@ pub use ranges::{Range, Values, values};
 use super::Shard;
 use crate::failure::{Failure, Message};
 use crate::task::experiment::Request;
+use gmpc_compiler::ir::experiment::Seeds;
 use gmpc_grammar::similar::nearest;
 
 /// The axes of a comparison, and what is made of them.
@@ -230,7 +231,7 @@ pub(super) fn narrowed(
     axes: &Axes,
     param: &str,
     over: &[(String, String)],
-    seed: Option<u64>,
+    seed: Option<Seeds>,
 ) -> Request {
     let mut request = request.clone();
     if !axes.params.is_empty() {

@@ -6,6 +6,7 @@ use crate::event::{Done, Event, Figure, StoppedBy};
 use crate::failure::Failure;
 use crate::program::session::Programs;
 use crate::task::experiment::{Prepared, Request, prepare};
+use crate::task::start::begin;
 use crate::task::train::{Part, train_part};
 use gmpc_compiler::ir::experiment::Batch;
 use gmpc_compiler::ir::program::Goal;
@@ -201,7 +202,7 @@ fn measured(job: &Job, prepared: &Prepared) -> Outcome {
 /// As an evaluation.
 fn start(prepared: &Prepared) -> Result<Vec<Figure>, Failure> {
     let mut session = prepared.session();
-    session.initialize(prepared.seed())?;
+    begin(&prepared.beginning(), &mut session)?;
     let mut found = Vec::new();
     for (part, rows) in [("valid", prepared.tables.valid.as_ref()), ("test", Some(&prepared.tables.test))] {
         if let Some(rows) = rows {

@@ -5,7 +5,7 @@ use super::is_unit;
 use crate::failure::Message;
 use gmpc_compiler::graphs::convert::Tensors;
 use gmpc_compiler::ir::graph::{Role, State};
-use gmpc_compiler::ir::net::{Connection, Layer, LayerKind, Net};
+use gmpc_compiler::ir::net::{Connection, Layer, LayerKind, Net, Way};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -151,16 +151,20 @@ fn part(name: &str, what: &str, file: &Tensors) -> Option<String> {
     [what, short].iter().map(|what| format!("{name}.{what}")).find(|name| file.contains_key(name))
 }
 
-/// The shape of a layer's weight in a state dict: `[units, inputs]`, or `[units, channels, height, width]` for a
-/// convolution.
+/// The shape of a layer's weight in a state dict: `[units, inputs]`, `[units, channels / groups, height, width]` for a convolution,
+/// `[channels, units, height, width]` for a transposed one, and without the height for a series.
 fn shape(net: &Net, index: usize) -> Vec<usize> {
     let layer = &net.layers[index];
     let input = layer.inputs.first().map_or(&[][..], |&input| &net.layers[input].shape);
     match &layer.kind {
         LayerKind::Unit(unit) => match &unit.connection {
             Connection::Dense { .. } => vec![unit.connection.units(), input.iter().product()],
-            Connection::Convolution { window, .. } => {
-                vec![unit.connection.units(), input.first().copied().unwrap_or(1), window.kernel[0], window.kernel[1]]
+            Connection::Convolution(of) => {
+                let channels = of.channels(input.first().copied().unwrap_or(1));
+                // A series has one axis of taps.
+                let taps = if input.len() == 2 { &of.window.kernel[1..] } else { &of.window.kernel[..] };
+                let first = if of.way == Way::Spread { [channels, of.units] } else { [of.units, channels] };
+                [&first[..], taps].concat()
             }
         },
         _ => vec![],
@@ -172,8 +176,11 @@ fn fits(net: &Net, index: usize, weight: &str, file: &Tensors) -> bool {
     let wanted = shape(net, index);
     let name = weight.rsplit_once('.').map_or(weight, |(name, _)| name);
     let bias = part(name, "bias", file).and_then(|bias| file.get(&bias));
-    file.get(weight).is_some_and(|tensor| tensor.shape == wanted)
-        && bias.is_none_or(|bias| bias.shape[..] == wanted[..1])
+    let units = match &net.layers[index].kind {
+        LayerKind::Unit(unit) => unit.connection.units(),
+        _ => return false,
+    };
+    file.get(weight).is_some_and(|tensor| tensor.shape == wanted) && bias.is_none_or(|bias| bias.shape[..] == [units])
 }
 
 fn no_layer(name: &str, known: &BTreeMap<&str, usize>) -> Message {

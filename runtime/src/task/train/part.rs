@@ -8,6 +8,7 @@ use crate::memory::fits;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::folder::{About, restore, tensors_of};
 use crate::task::experiment::Prepared;
+use crate::task::start::begin;
 use crate::train::{NoCheckpoint, Trainer};
 use std::sync::atomic::AtomicBool;
 
@@ -33,14 +34,16 @@ pub(in crate::task) fn train_part(
 ) -> Result<Part, Failure> {
     fits(&prepared.network, first_batch(prepared)?)?;
     let mut session = prepared.session();
-    session.initialize(prepared.seed())?;
     let (spec, tables) = (prepared.spec()?, &prepared.tables);
     let mut trainer = match from.and_then(|from| Some((from, from.progress.clone()?))) {
         Some((from, progress)) => {
             let best = restore(&mut session.states, &from.tensors).map_err(Failure::Bug)?;
             Trainer::resume(session, spec, tables, progress, best)?
         }
-        None => Trainer::new(session, spec, tables, prepared.seed())?,
+        None => {
+            let (progress, best) = begin(&prepared.beginning(), &mut session)?;
+            Trainer::resume(session, spec, tables, progress, best)?
+        }
     };
     if let Some(epochs) = pause {
         trainer.pause_after(epochs);

@@ -1,6 +1,8 @@
 //! A run from its present state to its result: the events that it reports and the files that it writes.
 
-use super::warnings::{MOST_LEFT, chosen_on_test, much_recorded, slowest_statistic, unsettled_statistics};
+use super::warnings::{
+    MOST_LEFT, chosen_on_test, much_recorded, not_as_one_batch, slowest_statistic, unsettled_statistics,
+};
 use crate::diverge::{Divergence, Origin};
 use crate::event::{Done, Event, Listener, Start, StoppedBy};
 use crate::failure::Failure;
@@ -13,6 +15,7 @@ use crate::train::{CheckpointSink, NoCheckpoint, Progress, Trainer};
 use gmpc_compiler::graphs::boundary::{First, first_layers};
 use gmpc_compiler::ir::experiment::{Followed, Select};
 use gmpc_compiler::ir::program::Goal;
+use gmpc_data::Rows;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -52,6 +55,10 @@ impl Run<'_> {
         }
         if let Some(bytes) = self.recorded_bytes()?.filter(|bytes| writer.is_some() && *bytes > MUCH) {
             listener.on_event(&much_recorded(bytes));
+        }
+        let network = &self.prepared.network;
+        for warning in not_as_one_batch(&network.net, network.takes_statistics(), self.prepared.spec()?) {
+            listener.on_event(&warning);
         }
         if let Some(warning) = self.unsettled_statistics()? {
             listener.on_event(&warning);
@@ -124,10 +131,12 @@ impl Run<'_> {
         })
     }
 
-    /// Refuses final weights with which the loss is NaN, even if each weight is finite.
-    fn is_number(&self, figures: &[(String, f64)]) -> Result<(), Failure> {
-        let broken = figures.iter().find(|(name, value)| name.ends_with(".loss") && value.is_nan());
-        let Some((name, _)) = broken else { return Ok(()) };
+    /// Refuses final weights that predict what is no number, even if each weight is finite. `figures` are those of the rows.
+    fn predicts_numbers(&mut self, rows: &Rows, figures: &[(String, f64)]) -> Result<(), Failure> {
+        let Some((name, loss)) = figures.iter().find(|(name, _)| name.ends_with(".loss")) else { return Ok(()) };
+        if self.trainer.session.predicts_numbers(rows, *loss)? {
+            return Ok(());
+        }
         let progress = self.trainer.progress();
         Err(Failure::Diverged(Box::new(Divergence {
             epoch: progress.epoch,
@@ -141,14 +150,15 @@ impl Run<'_> {
         let mut figures = vec![];
         if stopped_by != StoppedBy::Signal {
             // Of a run that pauses, too: the figures it would have if it ended now.
-            self.trainer.restore_best();
+            self.trainer.end_with();
             let tables = &self.prepared.tables;
-            if let Some(valid) = &tables.valid {
-                figures.extend(self.trainer.evaluate("valid", valid)?);
-            }
-            figures.extend(self.trainer.evaluate("test", &tables.test)?);
-            if stopped_by != StoppedBy::Pause {
-                self.is_number(&figures)?;
+            let valid = tables.valid.as_ref().map(|rows| ("valid", rows));
+            for (part, rows) in valid.into_iter().chain([("test", &tables.test)]) {
+                let found = self.trainer.evaluate(part, rows)?;
+                if stopped_by != StoppedBy::Pause {
+                    self.predicts_numbers(rows, &found)?;
+                }
+                figures.extend(found);
             }
         }
         let progress: &Progress = self.trainer.progress();

@@ -2,8 +2,9 @@
 
 use crate::event::Event;
 use gmpc_compiler::front::constant::number;
+use gmpc_compiler::ir::experiment::TrainSpec;
 use gmpc_compiler::ir::module::Instance;
-use gmpc_compiler::ir::net::{LayerKind, Net};
+use gmpc_compiler::ir::net::{Layer, LayerKind, Net};
 
 /// The weight that the initial value of a running statistic may have at the end of a run without a warning.
 pub(super) const MOST_LEFT: f64 = 0.005;
@@ -33,6 +34,30 @@ pub(super) fn unsettled_statistics(steps: u64, left: f64, momentum: f64) -> Even
         ),
         help: Some(format!("train for {enough} steps or more: more epochs, or smaller batches")),
     }
+}
+
+/// What running statistics and dropout make of settings that speak of weights and gradients alone.
+pub(super) fn not_as_one_batch(net: &Net, statistics: bool, spec: &TrainSpec) -> Vec<Event> {
+    let drops = |layer: &Layer| matches!(&layer.kind, LayerKind::Dropout { probability } if *probability > 0.0);
+    let mut events = Vec::new();
+    let mut warn = |message: &str, help: &str| {
+        let (code, message) = ("W0807".to_string(), message.to_string());
+        events.push(Event::Warning { code, message, help: Some(help.to_string()) });
+    };
+    if spec.accumulate > 1 && (statistics || net.layers.iter().any(drops)) {
+        warn(
+            "`accumulate` adds gradients of small batches, each with its own statistics and its own dropout: this is not the step \
+             of one large batch",
+            "use a larger `batch` if that matters",
+        );
+    }
+    if spec.average.is_some() && statistics {
+        warn(
+            "`average` averages weights; running means and variances are those of the weights that train",
+            "a smaller `momentum` of the statistics follows the average more closely",
+        );
+    }
+    events
 }
 
 pub(super) fn much_recorded(bytes: u64) -> Event {

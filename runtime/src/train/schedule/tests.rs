@@ -1,7 +1,8 @@
 //! Learning rates and early stopping, epoch by epoch.
 
 use super::{Best, Rate, should_stop};
-use gmpc_compiler::ir::experiment::{EarlyStop, Monitor, Part, Schedule};
+use crate::testing::schedule;
+use gmpc_compiler::ir::experiment::{EarlyStop, Moment, Monitor, Part, Schedule};
 
 fn monitor(higher_is_better: bool) -> Monitor {
     Monitor { part: Part::Valid, quantity: "loss".into(), higher_is_better }
@@ -11,13 +12,17 @@ fn plateau(patience: u64, min_delta: f64, min_lr: f64) -> Schedule {
     Schedule::ReduceOnPlateau { monitor: monitor(false), factor: 0.1, patience, min_delta, min_lr }
 }
 
-/// The learning rate of each epoch, for these monitored values.
+/// Steps of an epoch.
+const STEPS: u64 = 3;
+
+/// The rate of each epoch when the monitored values are these.
 fn rates(schedule: &Schedule, values: &[f64]) -> Vec<f64> {
     let mut rate = Rate::new(1.0);
     let epochs = values.len() as u64;
     let mut rates = vec![];
     for (epoch, &value) in (0..).zip(values) {
-        rates.push(rate.at(schedule, 1.0, epoch, epochs));
+        let moment = Moment { epoch, epochs, step: epoch * STEPS, steps: epochs * STEPS };
+        rates.push(rate.at(schedule, 1.0, &moment, &mut vec![]));
         // A resumed run must continue as if it had not been stopped.
         rate = serde_json::from_str(&serde_json::to_string(&rate).unwrap()).unwrap();
         rate.observe(schedule, epoch, |_| value);
@@ -74,19 +79,20 @@ fn a_value_that_is_no_number_is_no_improvement() {
 
 #[test]
 fn steps_and_cosines_follow_their_formula() {
-    close(&rates(&Schedule::Step { every: 2, factor: 0.5 }, &[0.0; 6]), &[1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
-    close(&rates(&Schedule::Cosine { last: 0.0 }, &[0.0; 4])[..3], &[1.0, 0.853_553_390_593_273_8, 0.5]);
-    close(&rates(&Schedule::Cosine { last: 1.0 }, &[0.0; 4]), &[1.0; 4]);
+    close(&rates(&schedule("step(every = 2, factor = 0.5)"), &[0.0; 6]), &[1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
+    close(&rates(&schedule("cosine"), &[0.0; 4])[..3], &[1.0, 0.853_553_390_593_273_8, 0.5]);
+    close(&rates(&schedule("cosine(final = 1)"), &[0.0; 4]), &[1.0; 4]);
     close(&rates(&Schedule::Constant, &[0.0; 3]), &[1.0; 3]);
+    close(&rates(&schedule("constant"), &[0.0; 3]), &[1.0; 3]);
 }
 
 #[test]
 fn a_warm_up_is_linear_and_what_follows_counts_from_its_end() {
-    let then = |schedule: Schedule| Schedule::WarmUp { epochs: 2, then: Box::new(schedule) };
+    let then = |then: Schedule| Schedule::WarmUp { epochs: 2, every_step: false, then: Box::new(then) };
     close(&rates(&then(Schedule::Constant), &[0.0; 4]), &[0.5, 1.0, 1.0, 1.0]);
-    close(&rates(&then(Schedule::Step { every: 1, factor: 0.5 }), &[0.0; 5]), &[0.5, 1.0, 1.0, 0.5, 0.25]);
-    close(&rates(&then(Schedule::Cosine { last: 0.0 }), &[0.0; 4]), &[0.5, 1.0, 1.0, 0.5]);
-    // Epochs of the warm-up do not count: the first value for the plateau is that of epoch 2.
+    close(&rates(&then(schedule("step(every = 1, factor = 0.5)")), &[0.0; 5]), &[0.5, 1.0, 1.0, 0.5, 0.25]);
+    close(&rates(&then(schedule("cosine")), &[0.0; 4]), &[0.5, 1.0, 1.0, 0.5]);
+    // Epochs of the warm-up are not looked at: the plateau's first value is that of epoch 2.
     close(&rates(&then(plateau(1, 0.0, 0.0)), &[1.0, 1.0, 5.0, 5.0, 5.0]), &[0.5, 1.0, 1.0, 1.0, 0.1]);
 }
 
@@ -105,4 +111,37 @@ fn the_best_epoch_is_the_last_that_improved() {
         (0..).zip([5.0, 4.0, 4.0, 3.0, 3.5]).map(|(epoch, v)| best.observe(v, epoch, false, 0.0)).collect();
     assert_eq!(improved, [true, true, false, true, false]);
     assert_eq!((best.epoch, best.waited), (3, 1));
+}
+
+/// The rate of every step of a run of 6 epochs of 5 steps, by a `schedule` setting.
+fn each_step(text: &str) -> Vec<f64> {
+    let (schedule, rate, mut registers) = (schedule(text), Rate::new(0.3), vec![]);
+    let moment = |step: u64| Moment { epoch: step / 5, epochs: 6, step, steps: 30 };
+    (0..30).map(|step| rate.at(&schedule, 0.3, &moment(step), &mut registers)).collect()
+}
+
+#[test]
+fn rates_are_those_of_pytorch() {
+    // `pytorch.txt`: a setting on a line, and below it PyTorch's rate of each step, by `pytorch.py`.
+    let mut lines = include_str!("pytorch.txt").lines();
+    let mut compared = 0;
+    while let (Some(setting), Some(rates)) = (lines.next(), lines.next()) {
+        let expected: Vec<f64> = rates.split(' ').map(|rate| rate.parse().expect("a rate")).collect();
+        let found = each_step(setting);
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12;
+        assert!(
+            found.len() == expected.len() && found.iter().zip(&expected).all(near),
+            "{setting}\n{found:?}\n{expected:?}"
+        );
+        compared += 1;
+    }
+    assert!(compared >= 15, "{compared} settings");
+}
+
+#[test]
+fn a_warm_up_by_steps_rises_with_each_of_them() {
+    let found = each_step("warm_up(2, per = step, then = cosine(per = step))");
+    close(&found[..10], &(1..=10).map(|step| 0.03 * f64::from(step)).collect::<Vec<_>>());
+    close(&found[10..11], &[0.3]);
+    close(&found[20..21], &[0.15]);
 }

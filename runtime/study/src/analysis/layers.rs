@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, activity};
 use super::{Drift, Run, deep, drift, samples};
-use gmpc_compiler::graphs::boundary::{Effective, First, first_layers, followed_layers};
+use gmpc_compiler::graphs::boundary::{Effective, First, first_layers, followed_layers, slopes};
 use gmpc_compiler::ir::experiment::Followed;
 use gmpc_runtime::failure::Failure;
 use std::collections::BTreeSet;
@@ -12,11 +12,13 @@ use std::collections::BTreeSet;
 pub struct Layer {
     /// The layer.
     pub first: First,
+    /// Number of units, however many kinks their activation has.
+    pub units: usize,
     /// True if it reads the network's input. The drift of other layers is in the space of their own input.
     pub reads_input: bool,
     /// The drift of its boundaries, if it was recorded.
     pub drift: Option<Drift>,
-    /// Units that no row or every row activates, if the training rows are available.
+    /// Units that are constant or linear on all training rows, if these are available.
     pub activity: Option<Activity>,
     /// For a layer that reads the input: the number of cells into which its boundaries divide the data.
     pub cells: Option<Cells>,
@@ -59,7 +61,8 @@ pub fn layers(run: &Run) -> Result<Layers, Failure> {
         let drift = trajectory.map(drift).or(behind);
         let activity = seen.iter().find(|(layer, _)| *layer == first).map(|(_, activity)| *activity);
         let cells = if reads_input { cells(run, &first) } else { None };
-        Layer { first, reads_input, drift, activity, cells }
+        let units = first.units / slopes(net, first.layer).len().saturating_sub(1).max(1);
+        Layer { first, units, reads_input, drift, activity, cells }
     };
     Ok(Layers { layers: followed_layers(net, Followed::All).into_iter().map(one).collect(), rows })
 }

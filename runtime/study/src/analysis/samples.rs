@@ -6,7 +6,7 @@
 
 use super::Run;
 use gmpc_compiler::graphs::boundary::First;
-use gmpc_compiler::ir::net::{Connection, LayerKind};
+use gmpc_compiler::ir::net::{Connection, Convolution, LayerKind};
 use gmpc_compiler::ir::window::Window;
 use gmpc_data::images::Draw;
 use gmpc_data::{Pick, Rows};
@@ -37,32 +37,43 @@ pub fn samples(run: &Run, first: &First) -> Option<Samples> {
     let net = &run.network.net;
     let layer = net.layers.get(first.layer)?;
     let input = &net.layers.first()?.shape;
-    let window = match &layer.kind {
+    let convolution = match &layer.kind {
         LayerKind::Unit(unit) => match unit.connection {
-            Connection::Convolution { window, .. } => Some(window),
+            Connection::Convolution(convolution) => Some(convolution),
             Connection::Dense { .. } => None,
         },
         _ => return None,
     };
     // Images are limited by their number, table rows by their total size.
-    let most = window.map_or(NUMBERS / rows.width().max(1), |_| IMAGES).clamp(1, rows.count().max(1));
+    let most = convolution.map_or(NUMBERS / rows.width().max(1), |_| IMAGES).clamp(1, rows.count().max(1));
     let data = sampled(run, rows, most)?;
     let sample = (most < rows.count()).then_some(most);
-    let seen = match (window, &input[..]) {
-        (Some(window), &[channels, height, width]) => {
-            let image = [channels, height, width];
-            let places = places(&window, [height, width], [layer.shape[1], layer.shape[2]]);
-            let images = data.chunks_exact(channels * height * width);
-            let each =
-                |pixels: &[f64]| places.iter().flat_map(|at| patch(pixels, image, &window, *at)).collect::<Vec<_>>();
+    let ([_, height, width], [channels, high, wide]) = (image(&layer.shape), image(input));
+    let seen = match (convolution, input.len()) {
+        (Some(of), 2 | 3) => {
+            let places = places(&of.reach()?, [high, wide], [height, width]);
+            // Rows hold a series in the order of the network, and images with their channels last.
+            let last = if input.len() == 2 { each_transposed(&data, wide, channels) } else { data };
+            let images = last.chunks_exact(channels * high * wide);
+            let shape = [channels, high, wide];
+            let each = |pixels: &[f64]| places.iter().flat_map(|at| patch(pixels, shape, &of, *at)).collect::<Vec<_>>();
             let seen: Vec<f64> = images.flat_map(each).collect();
             let count = seen.len() / first.fan_in.max(1);
             return Some(Samples { rows: seen, count, sample: Some(most) });
         }
-        (None, &[channels, height, width]) => channels_first(&data, channels, height * width),
+        (None, 3) => each_transposed(&data, channels, high * wide),
         _ => data,
     };
     Some(Samples { count: seen.len() / first.fan_in.max(1), rows: seen, sample })
+}
+
+/// Channels, height and width of an example. A series has height 1.
+fn image(shape: &[usize]) -> [usize; 3] {
+    match *shape {
+        [channels, height, width] => [channels, height, width],
+        [channels, positions] => [channels, 1, positions],
+        _ => [shape.first().copied().unwrap_or(1), 1, 1],
+    }
 }
 
 /// `most` evenly spaced rows, as programs take them.
@@ -90,19 +101,21 @@ fn places(window: &Window, image: [usize; 2], result: [usize; 2]) -> Vec<[usize;
 }
 
 /// The input of a filter at one position, channels outermost, from an image whose channels are innermost.
-fn patch(pixels: &[f64], [channels, _, width]: [usize; 3], window: &Window, [top, left]: [usize; 2]) -> Vec<f64> {
-    let [height, across] = window.kernel;
-    let at = |c: usize, i: usize, j: usize| pixels.get(((top + i) * width + left + j) * channels + c).copied();
+fn patch(pixels: &[f64], [channels, _, width]: [usize; 3], of: &Convolution, [top, left]: [usize; 2]) -> Vec<f64> {
+    let ([height, across], [down, apart]) = (of.window.kernel, of.dilation);
+    let at = |c: usize, i: usize, j: usize| {
+        pixels.get(((top + i * down) * width + left + j * apart) * channels + c).copied()
+    };
     let numbers = (0..channels).flat_map(|c| (0..height).flat_map(move |i| (0..across).map(move |j| (c, i, j))));
     numbers.map(|(c, i, j)| at(c, i, j).unwrap_or(f64::NAN)).collect()
 }
 
-/// Converts images `[pixels, channels]` to flat rows `[channels, pixels]`.
-fn channels_first(data: &[f64], channels: usize, pixels: usize) -> Vec<f64> {
+/// Converts images `[places, columns]` each to `[columns, places]`: channels that are innermost become outermost.
+fn each_transposed(data: &[f64], columns: usize, places: usize) -> Vec<f64> {
     let one = |image: &[f64]| -> Vec<f64> {
-        (0..channels).flat_map(|c| image.iter().skip(c).step_by(channels).copied()).collect()
+        (0..columns).flat_map(|c| image.iter().skip(c).step_by(columns).copied()).collect()
     };
-    data.chunks_exact((channels * pixels).max(1)).flat_map(one).collect()
+    data.chunks_exact((columns * places).max(1)).flat_map(one).collect()
 }
 
 #[cfg(test)]
@@ -114,9 +127,12 @@ mod tests {
         // Two channels of 3 x 4 pixels: channel c of pixel p is 100 c + p.
         let pixels: Vec<f64> = (0..12).flat_map(|p| [f64::from(p), 100.0 + f64::from(p)]).collect();
         let window = Window { kernel: [2, 2], stride: [1, 1], before: [0, 0] };
-        let seen = patch(&pixels, [2, 3, 4], &window, [1, 2]);
+        let plain = Convolution::plain(1, window);
+        let seen = patch(&pixels, [2, 3, 4], &plain, [1, 2]);
         assert_eq!(seen, [6.0, 7.0, 10.0, 11.0, 106.0, 107.0, 110.0, 111.0]);
-        assert_eq!(channels_first(&pixels, 2, 12)[..3], [0.0, 1.0, 2.0]);
+        let wide = Convolution { dilation: [1, 2], ..plain };
+        assert_eq!(patch(&pixels, [2, 3, 4], &wide, [0, 1])[..4], [1.0, 3.0, 5.0, 7.0]);
+        assert_eq!(each_transposed(&pixels, 2, 12)[..3], [0.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -227,9 +227,8 @@ fn boundaries(subjects: &[Run]) -> Result<String, Failure> {
     let mut text = format!(
         "<h2>Boundaries of the units</h2>\n<p>The distance that a unit's characteristic point φ moved and the angle that its boundary \
          turned (radians) between consecutive records, in the space of its layer's input, if they were recorded. The other \
-         columns are about the training rows at the end: <b>dead</b> units are active for no row and <b>always on</b> units \
-         for every row (a filter at no position of any image, or at every position); <b>splitting</b> units have rows on both \
-         sides. <b>Cells</b> are groups of rows that activate the same set of units.</p>\n{}",
+         columns are about the training rows at the end: <b>dead</b> units are constant on all rows and <b>always on</b> units \
+         linear (a filter at all positions of all images); <b>splitting</b> units have rows on both sides of a kink. <b>Cells</b> are groups of rows that activate the same set of units.</p>\n{}",
         table("drift", &DRIFT, &rows)
     );
     let recorded: Vec<(&Run, &Trajectory)> =
@@ -269,7 +268,7 @@ fn drift(subject: &Run, layer: &Layer) -> Vec<String> {
         further,
         turned,
         wider,
-        layer.first.units.to_string(),
+        layer.units.to_string(),
         count(|found| found.dead),
         count(|found| found.always),
         count(Activity::splitting),

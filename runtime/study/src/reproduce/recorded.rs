@@ -1,6 +1,7 @@
 //! Trains runs that record their boundaries: for each parameterization the seed with the median result.
 
 use super::Item;
+use gmpc_compiler::ir::experiment::Seeds;
 use gmpc_data::digest::sha256;
 use gmpc_runtime::event::{Event, StoppedBy};
 use gmpc_runtime::failure::Failure;
@@ -37,7 +38,7 @@ pub(super) fn record(
         found.seeds.push((cell.param.clone(), seed));
         let mut request = request.clone();
         request.overrides.param = Some(cell.param.clone());
-        request.overrides.seed = Some(seed);
+        request.overrides.seed = Some(Seeds::all(seed));
         request.overrides.set.push(("train.record".into(), "boundaries".into()));
         match trained(&request, folder, &cell.param, stop)? {
             Trained::Done(run) => found.own.push(run),

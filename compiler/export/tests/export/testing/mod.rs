@@ -82,7 +82,8 @@ impl Sample {
         let scale = self.network.outputs.scale.as_ref();
         let target_scale = scale.map(|s| TargetScale { scale: s.factor.clone(), shift: s.shift.clone() });
         let (graph, _) =
-            step_graph(&self.module, &self.net, Goal::Predict, count, &Options { target_scale }).expect("a graph");
+            step_graph(&self.module, &self.net, Goal::Predict, count, &Options { target_scale, ..Options::default() })
+                .expect("a graph");
         let states: Vec<Tensor> =
             graph.states.iter().map(|s| from_file(s, &self.tensors[&s.name]).expect("it fits")).collect();
         let mut data = self.scaled(rows);

@@ -15,14 +15,16 @@ pub(in super::super) fn not_flat(name: &str, span: Span, shape: &[usize], origin
 
 pub(in super::super) fn no_image(name: &str, span: Span, shape: &[usize], origin: Span, at_input: bool) -> Diagnostic {
     let help = match (shape, name) {
-        _ if at_input => "give the input three axes: `input: [channels, height, width]`",
+        _ if at_input => {
+            "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`"
+        }
         ([_], "conv") => "use `dense(units)` here, or move it before what makes a row of numbers of the image",
         ([_], _) => "leave it out, or move it before what makes a row of numbers of the image",
-        _ => "give the input three axes: `input: [channels, height, width]`",
+        _ => "give the input three axes, `input: [channels, height, width]`, or two, `input: [channels, positions]`",
     };
     let found = if shape.len() == 1 { format!("a row of {}", sizes(shape)) } else { sizes(shape) };
-    Diagnostic::error("E0327", format!("`{name}` takes an image, but {found} arrives"))
-        .label(span, "needs channels, height and width")
+    Diagnostic::error("E0327", format!("`{name}` takes an image or a series, but {found} arrives"))
+        .label(span, "needs channels, and one or two axes of positions")
         .label(origin, format!("{} since here", sizes(shape)))
         .help(help)
 }
@@ -30,18 +32,18 @@ pub(in super::super) fn no_image(name: &str, span: Span, shape: &[usize], origin
 /// The error for a window that is larger than the padded image.
 pub(in super::super) fn window_too_large(
     name: &str,
-    (place, kernel): (Span, [usize; 2]),
-    padded: [usize; 2],
+    (place, kernel): (Span, &[usize]),
+    padded: &[usize],
     (origin, shape): (Span, &[usize]),
 ) -> Diagnostic {
-    let around = if shape.get(1..) == Some(&padded[..]) { "" } else { ", padding included" };
+    let around = if shape.get(1..) == Some(padded) { "" } else { ", padding included" };
     let help = match name {
         "conv" => "use a smaller window, or `pad = same`",
         _ => "use a smaller window, or pool less before",
     };
     Diagnostic::error("E0328", format!("the window of `{name}` is larger than what it slides over"))
-        .label(place, format!("a window of {}", sizes(&kernel)))
-        .label(origin, format!("{} here: {} to slide over{around}", sizes(shape), sizes(&padded)))
+        .label(place, format!("a window of {}", sizes(kernel)))
+        .label(origin, format!("{} here: {} to slide over{around}", sizes(shape), sizes(padded)))
         .help(help)
 }
 
@@ -66,10 +68,64 @@ pub(in super::super) fn pad_covers_window(
 
 pub(in super::super) fn too_many_weights(span: Span, connection: &Connection, input: &[usize]) -> Diagnostic {
     let mut shape = vec![connection.units(), input.first().copied().unwrap_or(1)];
-    if let Connection::Convolution { window, .. } = connection {
-        shape.extend(window.kernel);
+    if let Connection::Convolution(convolution) = connection {
+        shape[1] = convolution.channels(shape[1]);
+        shape.extend(convolution.window.kernel);
     }
     super::too_large(span, &shape)
+}
+
+pub(in super::super) fn groups_of_channels(span: Span, groups: usize, channels: usize, origin: Span) -> Diagnostic {
+    Diagnostic::error("E0338", format!("{channels} channels cannot be divided into {groups} equal groups"))
+        .label(span, format!("{groups} groups"))
+        .label(origin, format!("{channels} channels since here"))
+        .help(format!("{}, or `groups = depthwise` for filters of each channel alone", divisors(channels)))
+}
+
+pub(in super::super) fn groups_of_units(span: Span, groups: usize, units: usize, place: Span) -> Diagnostic {
+    Diagnostic::error("E0338", format!("{units} filters cannot be divided into {groups} equal groups"))
+        .label(span, format!("{groups} groups"))
+        .label(place, format!("{units} filters"))
+        .help(format!("make the number of filters a multiple of {groups}"))
+}
+
+pub(in super::super) fn pieces_of_features(span: Span, pieces: usize, features: usize, origin: Span) -> Diagnostic {
+    Diagnostic::error("E0338", format!("{features} features cannot be divided into groups of {pieces}"))
+        .label(span, format!("{pieces} features become one"))
+        .label(origin, format!("{features} features since here"))
+        .help(divisors(features))
+}
+
+/// The numbers by which `of` can be divided, as a next step.
+fn divisors(of: usize) -> String {
+    let found: Vec<String> = (1..=64.min(of)).filter(|n| of.is_multiple_of(*n)).map(|n| n.to_string()).collect();
+    format!("choose a divisor of {of}: {}", found.join(", "))
+}
+
+/// The error for a transposed convolution with more padding than it can cut off.
+pub(in super::super) fn cuts_too_much(
+    [pad_place, window_place]: [Span; 2],
+    pad: &[usize],
+    kernel: &[usize],
+) -> Diagnostic {
+    Diagnostic::error("E0341", "the padding of `conv_transpose` is cut off from its result, and this is too much")
+        .label(pad_place, format!("cuts off {} on each side", sizes(pad)))
+        .label(window_place, format!("a window of {}", sizes(kernel)))
+        .help("pad by less than the window, and leave something; `pad = same` gives `stride` times as many positions")
+}
+
+pub(in super::super) fn reflects_too_far(span: Span, pad: usize, size: usize) -> Diagnostic {
+    let most = size.saturating_sub(1);
+    Diagnostic::error("E0339", format!("{size} pixels cannot be reflected {pad} far"))
+        .label(span, format!("the pixel at the edge is not repeated, so {size} give {most}"))
+        .help("use a smaller window or `pad`, or `fill = zeros`")
+}
+
+pub(in super::super) fn too_many_parts(span: Span, parts: usize, is_alone: bool, most: usize) -> Diagnostic {
+    let what = if is_alone { "taps or reflected rows" } else { "groups of several channels" };
+    Diagnostic::error("E0340", format!("{parts} {what} are more than a convolution is compiled for"))
+        .label(span, format!("at most {most}"))
+        .help("use fewer groups or a smaller window, or `groups = depthwise` for filters of each channel alone")
 }
 
 /// One operand of shapes that do not match.

@@ -179,6 +179,12 @@ fn layers_without_a_flat_boundary_are_reported() {
       - `tanh` is curved: it computes `tanh` of its argument
       help: let `relu` or another piecewise linear activation follow a `dense(…)` or `conv(…)` at once, or record nothing
     ");
+    let straight = complaint(
+        "activation double(s) { 2 * s }
+         model m(input: [2]) { input -> dense(2) -> double -> linear(1) }
+         train { loss = mse  record = boundaries(layers = all) }",
+    );
+    assert!(straight.contains("`double` bends nowhere"), "{straight}");
     // Two calls of `act` give two hyperplanes per unit. The layer is named by its label, or by its number without one.
     let deep = complaint(
         "parameterization both() { w: weight ~ he_normal  s = dot(w, x)  act(s) - act(-s) }

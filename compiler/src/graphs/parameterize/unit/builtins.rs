@@ -1,7 +1,7 @@
 //! The declarations and functions of a parameterization: parameters, `dot`, `act`, `spherical`, and statistics of the batch.
 
 use super::super::statistic::Statistics;
-use super::super::{Mode, Origin, Store, image};
+use super::super::{Mode, Origin, Store, convolve, image};
 use super::{Act, Sizes, complain};
 use crate::front::functions::Dialect;
 use crate::graphs::activate;
@@ -70,6 +70,11 @@ impl<'a> UnitBuiltins<'a> {
         Ok(Calls { acts: self.acts, dots: self.dots })
     }
 
+    /// What follows are formulas of first values.
+    pub(super) fn begin_starts(&mut self) {
+        self.statistics.begin_starts();
+    }
+
     fn dot(&mut self, graph: &mut Graph, arguments: &[Term], span: Span) -> Result<Term, Diagnostic> {
         let [Term::Node(w, Axes::WEIGHT), Term::Node(x, axes)] = arguments else {
             return Err(complain::bad_operands("dot", "a weight and a batch of examples", span));
@@ -83,9 +88,7 @@ impl<'a> UnitBuiltins<'a> {
         self.dots.push(*x);
         let product = match self.unit.connection {
             Connection::Dense { .. } => graph.matmul(*x, *w, false, false),
-            Connection::Convolution { window, .. } => {
-                image::convolve(graph, *x, *w, window, [self.layer.shape[1], self.layer.shape[2]])
-            }
+            Connection::Convolution(of) => convolve::convolve(graph, *x, *w, &of, &self.layer.shape),
         };
         let rank = graph.shape(product).len();
         Ok(Term::Node(product, Axes::batch(rank, Axis::Units)))
@@ -130,8 +133,10 @@ pub(crate) fn room(unit: &Unit, sizes: Sizes, batch: Vec<usize>) -> Room {
     let Sizes { fan_in, units, .. } = sizes;
     let weight_in_file = match unit.connection {
         Connection::Dense { .. } => vec![units, fan_in],
-        Connection::Convolution { window, .. } => {
-            vec![units, fan_in / window.area(), window.kernel[0], window.kernel[1]]
+        // As other frameworks have it: a series has one axis of taps.
+        Connection::Convolution(of) if batch.len() == 3 => vec![units, fan_in / of.window.area(), of.window.kernel[1]],
+        Connection::Convolution(of) => {
+            vec![units, fan_in / of.window.area(), of.window.kernel[0], of.window.kernel[1]]
         }
     };
     let arguments = unit.param.base.arguments.clone();

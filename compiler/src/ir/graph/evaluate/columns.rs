@@ -2,7 +2,7 @@
 //! and by several threads.
 
 use super::{Random, Tensor, evaluate_at};
-use crate::ir::graph::groups::{convolution, elementwise, pool, scan};
+use crate::ir::graph::groups::{convolution, elementwise, pool};
 use crate::ir::graph::{Graph, Id, Node, Op, Output};
 
 /// Numbers of a block of columns, about: some of them at once lie in the L2 cache.
@@ -62,7 +62,10 @@ fn cuts(graph: &Graph, outputs: &[usize], all: usize) -> bool {
 fn column_by_column(graph: &Graph, node: &Node) -> bool {
     let last = node.shape.len() - 1;
     match &node.op {
-        Op::Uniform { .. } | Op::Broadcast | Op::Reshape | elementwise!() | scan!() => true,
+        // Each vector is made orthogonal to the ones before it.
+        Op::Orthogonal => false,
+        Op::Spherical | Op::SphericalGrad | Op::Angles => true,
+        Op::Uniform { .. } | Op::Broadcast | Op::Reshape | elementwise!() => true,
         // An operand that is summed up may have another last axis than the result: both have to be the columns.
         Op::Sum(axes) | Op::MaxOver(axes) => {
             !axes.contains(&last) && graph[node.inputs[0]].shape.len() == node.shape.len()

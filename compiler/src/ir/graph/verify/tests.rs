@@ -76,6 +76,7 @@ fn each_rule_of_a_node_catches_what_breaks_it() {
         ("unit vectors have one more row than angles", Op::Spherical, &[0], &[2, 3]),
         ("unit vectors have one more row than angles", Op::SphericalGrad, &[0, 0], &[2, 3]),
         ("unit vectors have one more row than angles", Op::Angles, &[0], &[2, 3]),
+        ("an orthogonal matrix has its operand's shape", Op::Orthogonal, &[0], &[3, 2]),
         ("wrong number of operands", Op::Neg, &[0, 0], &[2, 3]),
         ("wrong number of operands", Op::Add, &[0], &[2, 3]),
         ("wrong number of operands", Op::Select, &[0, 0], &[2, 3]),

@@ -65,7 +65,7 @@ pub fn compute(graph: &Graph, node: &Node, values: &[Tensor]) -> Result<Tensor> 
         Op::SumPoolGrad(window) => windows::sum_pool_grad(window, a()?, &node.shape),
         Op::Spherical => spherical(a()?),
         Op::SphericalGrad => spherical_grad(a()?, b()?),
-        Op::Angles => unsupported("angles"),
+        Op::Angles | Op::Orthogonal => unsupported(node.op.name()),
     }
 }
 

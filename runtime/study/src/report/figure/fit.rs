@@ -11,6 +11,7 @@ use gmpc_runtime::failure::Failure;
 use gmpc_runtime::program::session::{Programs, Session};
 use gmpc_runtime::run::records::Trajectory;
 use gmpc_runtime::task::evaluate::put_weights;
+use gmpc_runtime::task::start::{Beginning, begin};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -84,7 +85,8 @@ fn panel(subject: &Run, class: String, device: &Arc<dyn Device>) -> Result<Optio
     let grid: Vec<f64> = (0..POINTS).map(at).collect();
     let points = Rows::new(network.precision(), POINTS, &grid, &[]);
     let mut session = Session::new(Arc::clone(device), Arc::clone(network) as Arc<dyn Programs>);
-    session.initialize(subject.about.seed)?;
+    let beside = subject.about.beside.as_deref();
+    begin(&Beginning { network, tables, beside }, &mut session)?;
     let before = session.predict(&points)?;
     put_weights(&mut session, &subject.folder, &subject.about)?;
     let after = session.predict(&points)?;

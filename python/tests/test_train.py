@@ -45,9 +45,14 @@ def test_a_run_that_is_stopped_goes_on_as_if_it_had_not_been(net: Path, tmp_path
 
 
 def test_ctrl_c_saves_and_raises(net: Path, tmp_path: Path) -> None:
-    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        gmpc.train(net, out=tmp_path / "run", set={"train.epochs": 100_000_000})
+    # A Python that a shell started in the background ignores Ctrl-C. This test is about one that does not.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            gmpc.train(net, out=tmp_path / "run", set={"train.epochs": 100_000_000})
+    finally:
+        signal.signal(signal.SIGINT, before)
     run = gmpc.load(tmp_path / "run")
     assert run.result is None and len(run.curves["epoch"]) > 1
 

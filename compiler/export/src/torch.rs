@@ -30,7 +30,7 @@ pub fn write(network: &Network, fold: bool) -> Result<Vec<File>, Refusal> {
 /// Layers with a state that their definition computes anew in each training step, which the module leaves as it is: their names.
 ///
 /// # Errors
-/// As those of [`write`].
+/// As those of [`write()`].
 pub fn fixed(network: &Network) -> Result<Vec<&str>, Refusal> {
     let mut names = vec![];
     for layer in &network.layers {

@@ -38,6 +38,7 @@ pub fn run(args: &EvalArgs, output: &Output) -> Result<(), Failure> {
     if let Some(confusion) = &confusion {
         output.say(format_args!("\ntest rows by true class (down) and predicted class (across)\n{}", table(confusion)));
     }
+    // Figures are shown first: they say where it broke. The exit code comes after.
     broken.map_or(Ok(()), |name| {
         let message = format!("{name} is not finite: the weights are, and not all of their predictions");
         Err(Failure::with_help(Kind::Diverged, message, "train again, with a smaller learning rate or a warm-up"))

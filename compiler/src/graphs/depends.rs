@@ -58,6 +58,7 @@ fn depending(forward: &Forward) -> Vec<bool> {
         let found = same.unwrap_or_else(|| {
             let operands: Vec<u32> = node.inputs.iter().map(|input| known[input.index()].name).collect();
             let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            // Nodes with the same operation and operands get the same name: `x - x` is found whatever made the two.
             let key = (format!("{:?}", node.op), operands, graph.shape(id).to_vec());
             let name = *names.entry(key).or_insert(count);
             let is = |input: usize, number: f64| known[node.inputs[input].index()].number == Some(number);

@@ -47,6 +47,7 @@ pub(crate) fn start(module: &Module, net: &Net, batch: usize) -> Result<Graph, V
                 let asked = (Mode::Training, Act::Apply);
                 let (found, starts) = unit_and_starts(&mut forward, layer, unit, x, asked, true).map_err(one)?;
                 let graph = &forward.graph;
+                // The layers behind read the value that the new start gives, not the one that was there before.
                 let read = |state: usize| graph.ids().find(|id| graph[*id].op == Op::State(state));
                 let renamed = starts.iter().filter_map(|(state, new)| read(*state).map(|old| (old, *new)));
                 let renamed: BTreeMap<Id, Id> = renamed.collect();

@@ -42,11 +42,13 @@ pub fn freeze(graph: &Graph) -> Frozen {
     for id in graph.ids().filter(|id| needed[id.index()]) {
         let node = &graph[id];
         places[id.index()] = match (is_cut[id.index()], &node.op) {
+            // A state that is read as it is needs no computation: it is taken over.
             (true, Op::State(index)) => {
                 sources.push(Source::State(*index));
                 rest.state(graph.states[*index].clone()).1
             }
             (true, _) => {
+                // What depends on states alone becomes a state of its own, computed once by the derived graph.
                 let name = format!("frozen.{}", derived.len());
                 sources.push(Source::Derived(derived.len()));
                 derived.push(name.clone());

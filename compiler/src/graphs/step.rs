@@ -102,6 +102,7 @@ fn train(
     let parameters = update::trained(module, training, &facts, &forward).map_err(one)?;
     let wrt: Vec<Id> = parameters.iter().map(|(_, id)| *id).collect();
     let gradients = differentiate(&mut forward.graph, loss, &wrt, &stopped);
+    // Loss and gradients come first; what is written below changes no number of this step.
     write_statistics(&mut forward);
     add_states(module, &mut forward.graph).map_err(one)?;
     update::update(&mut forward.graph, (module, training, optimizer), &facts, &parameters, gradients, &clock)?;

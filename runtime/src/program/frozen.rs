@@ -29,6 +29,7 @@ struct FrozenNetwork {
 /// The network cannot be compiled; the device failed.
 pub fn frozen(mut session: Session, network: &Arc<Network>) -> Result<Session, Failure> {
     let Frozen { derived, rest, sources } = parts(network, 1)?;
+    // Two numbers of rows are compared, for a shape that follows the rows cannot be kept for all of them.
     if parts(network, 2)?.rest.states != rest.states {
         return Ok(session);
     }

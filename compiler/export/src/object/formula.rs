@@ -90,6 +90,7 @@ impl Computing<'_> {
             let value = match loops.end {
                 End::Store => self.value(m, loops, at)?,
                 End::Sum => {
+                    // Sums are taken in double precision, so that their order makes no difference in single precision.
                     let zero = m.b.ins().f64const(0.0);
                     let sum = fold(m, reduced, &mut at.to_vec(), zero, &mut |m, at, sum| {
                         let value = self.value(m, loops, at)?;

@@ -22,6 +22,7 @@ pub(super) struct Definition {
 
 /// The class of an open formula; `title` is what it is called in the network's file, without quotes.
 pub(super) fn definition(title: &str, formula: &Formula) -> Definition {
+    // Words of Python cannot be attributes, and a state that is read twice is one attribute.
     let mut taken = Taken::with(PYTHON.split_whitespace());
     let mut attributes: Vec<(String, State)> = vec![];
     for state in formula.states() {

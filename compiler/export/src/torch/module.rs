@@ -297,6 +297,7 @@ impl Module<'_> {
             let window = &of.window;
             let ([top, left], [bottom, right]) = (window.before, after(window, input, &layer.shape));
             arguments.push(format!("stride={}", pair(window.stride)));
+            // The four sides apart: padding of even windows is not the same before and behind.
             arguments.push(format!("pad=({left}, {right}, {top}, {bottom})"));
         }
         let called = if class == Class::Gmp { "Gmp" } else { "Wn" };
@@ -321,6 +322,7 @@ impl Module<'_> {
         if own("beta").is_none() {
             self.init.push(format!("self.{norm}.bias.requires_grad_(False)  # bias = false: it stays 0"));
         }
+        // PyTorch's module has a bias in any case: zeros where the network has none.
         let zeros = vec![0.0; units];
         for (key, numbers) in
             [("weight", "gamma"), ("bias", "beta"), ("running_mean", "running_mean"), ("running_var", "running_var")]

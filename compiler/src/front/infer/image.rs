@@ -94,6 +94,7 @@ impl<'m> Builder<'m> {
         let kernel = self.pair(size("kernel", 1), bound, input, frame);
         let stride = self.pair_or(size("stride", 1), [1; 2], bound, input, frame);
         let padding = self.padding(bound, input, frame);
+        // All arguments are read before the first `?`, so that every mistake is reported at once.
         let (units, kernel, stride, padding) = (units?, kernel?, stride?, padding?);
         let grid = self.grid(NAME, input, step)?;
         let fitted = enlarge(grid.size, kernel, stride, padding);
@@ -297,6 +298,7 @@ impl<'m> Builder<'m> {
                 [height, width] if !is_series => size(height).zip(size(width)).map(|(h, w)| [h, w]),
                 _ => None,
             },
+            // A series is an image of height 1: its first axis keeps the size that changes nothing.
             single => size(single).map(|n| if is_series { [neutral, n] } else { [n, n] }),
         };
         match sizes {

@@ -125,6 +125,7 @@ pub(super) fn call<'e>(
     };
     let said = path.map(ToString::to_string).unwrap_or_default();
     let Some((name, slots)) = known.iter().find(|(name, _)| *name == said) else {
+        // Definitions of the file are proposed, too: a misspelt name may mean one of them.
         let defined = context.definitions.keys().filter(|(kind, _)| setting == "schedule" && *kind == Kind::Schedule);
         let names = known.iter().map(|(name, _)| *name).chain(defined.map(|(_, name)| name.as_str()));
         let help = suggestion(&said, &format!("what `{setting}` may be"), names);

@@ -147,6 +147,7 @@ impl LossBuiltins {
         take("mean_f1", arguments, 2, span)?;
         let [scores, label] = scored("mean_f1", arguments, span)?;
         let (rows, columns) = (graph.shape(scores)[0], graph.shape(scores)[1]);
+        // A single score decides between two classes by its sign.
         let classes = columns.max(2);
         if graph.shape(label)[1] != 1 || classes > MOST_CLASSES {
             return Err(needs_scores("mean_f1", span));
@@ -170,6 +171,7 @@ impl LossBuiltins {
                 mean
             });
             let both = graph.add(predicted, truly);
+            // A class that is neither predicted nor true has no F1: it is left out, and nothing is divided by zero.
             let here = graph.binary(Op::Less, zero, both);
             let (twice, one) = (graph.scale(hit, 2.0), graph.constant(1.0));
             let divisor = graph.select(here, both, one);

@@ -51,6 +51,7 @@ pub(super) fn update(
             known: facts.get(&graph.states[state].name),
         })
         .collect();
+    // Totals over a layer or over all parameters are computed once and shared.
     let mut reduced = BTreeMap::new();
     let mut written = Vec::new();
     for parameter in &all {

@@ -92,6 +92,7 @@ pub(super) fn update(
     mut gradients: Vec<Id>,
     clock: &Clock,
 ) -> Result<(), Vec<Diagnostic>> {
+    // First the sum over batches, then its length: the clipped gradient is that of the whole step.
     if let Some(gathering) = clock.gathering {
         gather(graph, parameters, &mut gradients, gathering);
     }

@@ -55,6 +55,7 @@ pub(super) fn facts(about: &About, compiled: &Compiled) -> Facts {
     if compiled.net.layers.iter().any(|layer| matches!(layer.kind, LayerKind::Dropout { .. })) {
         left_out.push("dropout, which does nothing in a prediction".to_string());
     }
+    // Said although results agree: who trains on from the file would miss them.
     let draws = |kind: &LayerKind| matches!(kind, LayerKind::Noise { .. } | LayerKind::StochasticDepth { .. });
     if compiled.net.layers.iter().any(|layer| draws(&layer.kind)) {
         left_out.push("noise and stochastic depth, which do nothing in a prediction".to_string());

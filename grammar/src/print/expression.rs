@@ -101,24 +101,6 @@ fn right_level(op: BinaryOp) -> u8 {
     if op == BinaryOp::Power { TIGHTEST } else { level(op) + 1 }
 }
 
-fn spelled(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "or",
-        BinaryOp::And => "and",
-        BinaryOp::Equal => "==",
-        BinaryOp::NotEqual => "!=",
-        BinaryOp::Less => "<",
-        BinaryOp::LessEqual => "<=",
-        BinaryOp::Greater => ">",
-        BinaryOp::GreaterEqual => ">=",
-        BinaryOp::Add => "+",
-        BinaryOp::Subtract => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
-        BinaryOp::Power => "^",
-    }
-}
-
 fn unary(op: UnaryOp, operand: &Expr, notes: &mut Notes<'_>) -> Layout {
     let (sign, least) = match op {
         UnaryOp::Not => ("not ", 5),
@@ -136,7 +118,7 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr, notes: &mut Notes<'_>) -> Lay
     if op == BinaryOp::Power {
         return Layout::Row(vec![left, Layout::text("^"), right]);
     }
-    Layout::Row(vec![left, Layout::Line, Layout::text(format!("{} ", spelled(op))), right])
+    Layout::Row(vec![left, Layout::Line, Layout::text(format!("{} ", op.symbol())), right])
 }
 
 /// Prints `open a, b close`, with one part on each line if it does not fit on one line.

@@ -34,15 +34,15 @@ pub(super) fn binary(
         // The interpreter has returned already if the left side decides (`false and …`). So the right side is the result.
         BinaryOp::And | BinaryOp::Or => match (&a, &b) {
             (Value::Bool(_), Value::Bool(b)) => Ok(Value::Bool(*b)),
-            (Value::Bool(_), _) => Err(unfit(symbol(operator), "true or false", right, &b)),
-            _ => Err(unfit(symbol(operator), "true or false", left, &a)),
+            (Value::Bool(_), _) => Err(unfit(operator.symbol(), "true or false", right, &b)),
+            _ => Err(unfit(operator.symbol(), "true or false", left, &a)),
         },
         // Every two values can be compared for equality: values of different kinds are unequal. Order needs numbers.
         BinaryOp::Equal => Ok(Value::Bool(equal(&a, &b))),
         BinaryOp::NotEqual => Ok(Value::Bool(!equal(&a, &b))),
         _ => {
-            let x = number(&a).ok_or_else(|| unfit(symbol(operator), "numbers", left, &a))?;
-            let y = number(&b).ok_or_else(|| unfit(symbol(operator), "numbers", right, &b))?;
+            let x = number(&a).ok_or_else(|| unfit(operator.symbol(), "numbers", left, &a))?;
+            let y = number(&b).ok_or_else(|| unfit(operator.symbol(), "numbers", right, &b))?;
             match operator {
                 BinaryOp::Less => Ok(Value::Bool(x < y)),
                 BinaryOp::LessEqual => Ok(Value::Bool(x <= y)),
@@ -164,24 +164,6 @@ fn equal(a: &Value, b: &Value) -> bool {
         }
         (Value::Integer(a), Value::Integer(b)) => a == b,
         _ => matches!((number(a), number(b)), (Some(x), Some(y)) if x == y),
-    }
-}
-
-fn symbol(operator: BinaryOp) -> &'static str {
-    match operator {
-        BinaryOp::Or => "or",
-        BinaryOp::And => "and",
-        BinaryOp::Equal => "==",
-        BinaryOp::NotEqual => "!=",
-        BinaryOp::Less => "<",
-        BinaryOp::LessEqual => "<=",
-        BinaryOp::Greater => ">",
-        BinaryOp::GreaterEqual => ">=",
-        BinaryOp::Add => "+",
-        BinaryOp::Subtract => "-",
-        BinaryOp::Multiply => "*",
-        BinaryOp::Divide => "/",
-        BinaryOp::Power => "^",
     }
 }
 

@@ -87,6 +87,11 @@ impl Measures {
         let mut next = 0;
         let mut means = Vec::new();
         let mut figures = Vec::with_capacity(self.each.len());
+        // The area would not tell rows that were added twice.
+        debug_assert!(
+            sums.ranked.iter().all(|rows| rows.len() as u64 == 2 * sums.rows),
+            "a score and a truth of each row"
+        );
         let mut ranked = sums.ranked.iter();
         for one in &mut self.each {
             means.clear();

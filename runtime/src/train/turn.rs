@@ -21,24 +21,25 @@ pub(super) fn turn(spec: &TrainSpec, plan: &Plan, progress: &Progress) -> Turn {
     let (batch, each) = (progress.batch, spec.accumulate.max(1));
     let start = batch - batch % each;
     let end = start.saturating_add(each).min(plan.batches);
-    let rows = |range: std::ops::Range<usize>| range.len() as f64;
-    let of_step = plan.batch(start).1.start..plan.batch(end.saturating_sub(1)).1.end;
-    let share = if each == 1 { 1.0 } else { rows(plan.batch(batch).1) / rows(of_step) };
+    let share = if each == 1 { 1.0 } else { share(plan, batch, start..end) };
     let update = updates_before(spec, plan, progress) + 1;
     let last = batch + 1 == end;
     let ends_epoch = batch + 1 == plan.batches;
     let average = spec.average.map_or(1.0, |average| match (average, last) {
         (_, false) => 0.0,
-        (Average::Exponential { decay }, _) => {
-            if update == 1 {
-                1.0
-            } else {
-                1.0 - decay
-            }
-        }
+        // The first step's weights are the first average.
+        (Average::Exponential { .. }, _) if update == 1 => 1.0,
+        (Average::Exponential { decay }, _) => 1.0 - decay,
         (Average::Epochs { from, every }, _) => of_epoch(progress.epoch + 1, ends_epoch, from, every.max(1)),
     });
     Turn { first: batch == start, last, share, average, update: Some(update) }
+}
+
+/// The part of a step's rows that a batch has. `step` are the batches of the step.
+fn share(plan: &Plan, batch: u64, step: std::ops::Range<u64>) -> f64 {
+    let rows = |batch: u64| plan.batch(batch).1;
+    let all = rows(step.start).start..rows(step.end.saturating_sub(1)).end;
+    rows(batch).len() as f64 / all.len() as f64
 }
 
 /// The weight of a step's values in the mean over the ends of epochs `from`, `from + every`, …. `epoch` counts from 1.

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::program::metrics::{Measures, Sums};
 use crate::program::scalar::ScalarProgram;
 use gmpc_compiler::ir::graph::{Output, Tensor};
-use gmpc_compiler::ir::program::Program;
+use gmpc_compiler::ir::program::{CLOCK, Program};
 use gmpc_data::images::Draw;
 use gmpc_data::{Pick, Rows};
 use gmpc_device::{Executable, SliceMut};
@@ -28,7 +28,9 @@ pub(super) struct Loaded {
     ahead: Option<(u64, Vec<u32>)>,
     /// The clock that the scalars stand for.
     set: Option<(f64, u64, Turn)>,
-    /// The prologue's inputs, in its own order.
+    /// For each input of the prologue, its place in [`CLOCK`]: names are compared once and not in every step.
+    clock: Vec<usize>,
+    /// The numbers of these inputs.
     scalars: Vec<f64>,
 }
 
@@ -40,6 +42,11 @@ impl Loaded {
         let Some(first_scalar) = program.graph.inputs.len().checked_sub(prologue.outputs()) else {
             return Err(Failure::Bug("a program has fewer inputs than its prologue has outputs".into()));
         };
+        let place = |name: &String| {
+            let found = CLOCK.iter().position(|known| known == name);
+            found.ok_or_else(|| Failure::Bug(format!("the prologue reads `{name}`, which is no part of the clock")))
+        };
+        let clock = program.prologue.inputs.iter().map(|input| place(&input.name)).collect::<Result<_, _>>()?;
         let measures = Measures::new(&program.measures)?;
         Ok(Loaded {
             program,
@@ -52,6 +59,7 @@ impl Loaded {
             holds: None,
             ahead: None,
             set: None,
+            clock,
             scalars: vec![],
         })
     }
@@ -149,25 +157,20 @@ impl Loaded {
         }
     }
 
-    /// The prologue's inputs in its own order. The names are those of [`gmpc_compiler::ir::program::CLOCK`].
+    /// Gathers the prologue's inputs in its own order.
     fn set_scalars(&mut self, clock: Clock, turn: Turn) {
         let truth = |holds: bool| f64::from(u8::from(holds));
+        let step = turn.update.unwrap_or(clock.step) as f64;
+        // In the order of `CLOCK`.
+        let numbers: [f64; CLOCK.len()] =
+            [clock.lr, step, truth(turn.first), truth(turn.last), turn.share, turn.average];
         self.scalars.clear();
-        self.scalars.extend(self.program.prologue.inputs.iter().map(|input| match input.name.as_str() {
-            "lr" => clock.lr,
-            "step" => turn.update.unwrap_or(clock.step) as f64,
-            "first" => truth(turn.first),
-            "last" => truth(turn.last),
-            "share" => turn.share,
-            "average" => turn.average,
-            _ => f64::NAN,
-        }));
+        self.scalars.extend(self.clock.iter().map(|&place| numbers[place]));
     }
 
     /// Adds the measures of the last run to `sums`. Returns false if the loss is not finite.
     pub(super) fn add_measures(&self, sums: &mut Sums) -> bool {
         let executable = &self.executable;
-        self.measures.add_rows(sums, |output| executable.output(output).to_f64());
         self.measures.add_rows(sums, |output| executable.output(output).to_f64());
         self.measures.add(sums, self.program.batch as u64, |output| executable.output(output).first())
     }
